@@ -1,0 +1,12 @@
+"""Execution: an allowed task becomes an outcome. `run` is one attempt; `next_step` decides what follows it; `Queue` decides who is next.
+
+It never chooses an agent, never judges what came back, and never appends.
+"""
+
+from tutti.execution.breakers import Breakers
+from tutti.execution.folds import FOLDS, TABLES
+from tutti.execution.queue import Queue
+from tutti.execution.run import run
+from tutti.execution.steps import Done, Fail, Fallback, Park, Retry, Step, next_step
+
+__all__ = ["FOLDS", "TABLES", "Breakers", "Done", "Fail", "Fallback", "Park", "Queue", "Retry", "Step", "next_step", "run"]

@@ -1,0 +1,89 @@
+"""Execution's facts as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tutti.model.fact import Fact
+from tutti.model.task import ANSWERS, Stage, State
+from tutti.model.view import Add, Change, Fold, Put, Set
+
+
+def _started(fact: Fact) -> Iterable[Change]:
+    data = fact.data
+    values = {"state": State.WORKING.value, "stage": Stage.RUNNING.value, "reason": None, "attempts": data["attempt"], "agent": data["agent"], "agent_version": data["version"]}
+    if data["attempt"] == 1:
+        values["started_at"] = fact.at
+    yield Set("task", (fact.about,), values)
+
+
+def _finished(fact: Fact) -> Iterable[Change]:
+    data = fact.data
+    values = {"cost": data.get("cost", 0), "effect": data.get("effect", 0)}
+    match data["next"]:
+        case "retry":
+            values |= {"stage": Stage.BACKOFF.value, "run_at": data["run_at"]}
+        case "fallback":
+            values |= {"stage": Stage.READY.value, "excluded": data.get("excluded"), "state": State.SUBMITTED.value, "reserve": None}
+    yield Set("task", (fact.about,), values)
+    for budget, period, money, count in data.get("release", ()):
+        yield Add("spending", (budget, period), {"money": -money, "count": -count})
+
+
+def _ended(state: State) -> Fold:
+    def fold(fact: Fact) -> Iterable[Change]:
+        data = fact.data
+        values = {"state": state.value, "stage": Stage.ENDED.value, "finished_at": fact.at, "open": 0, "reason": data.get("error") or data.get("reason")}
+        if data.get("output"):
+            values["output"] = data["output"]
+        if data.get("detail"):
+            values["detail"] = data["detail"]
+        yield Set("task", (fact.about,), values)
+        if data.get("work_key"):
+            yield Set("work", (data["work_key"],), {"fresh_until": data["fresh_until"]})
+
+    return fold
+
+
+def _parked(fact: Fact) -> Iterable[Change]:
+    values = {"state": State.INPUT_REQUIRED.value, "stage": Stage.PARKED.value, "reason": fact.data["reason"]}
+    if fact.data.get("detail"):
+        values["detail"] = fact.data["detail"]
+    yield Set("task", (fact.about,), values)
+
+
+def _resumed(fact: Fact) -> Iterable[Change]:
+    values = {"state": State.SUBMITTED.value, "stage": fact.data["stage"], "reason": None, "into_task": None}
+    if fact.by.startswith("person/"):
+        values["by_person"] = 1
+    yield Set("task", (fact.about,), values)
+
+
+def _asked(fact: Fact) -> Iterable[Change]:
+    data = fact.data
+    yield Put("answer", (fact.about, data["number"]), {"question": data["question"]})
+    yield Set("task", (fact.about,), {"state": State.INPUT_REQUIRED.value, "stage": Stage.ASKING.value, "reason": "question", "question": data["question"]})
+
+
+def _answered(fact: Fact) -> Iterable[Change]:
+    data = fact.data
+    yield Put("answer", (fact.about, data["number"]), {"answer": data["answer"]})
+    values = {"state": State.WORKING.value, "stage": Stage.RUNNING.value, "reason": None, "question": None}
+    if fact.by.startswith("person/"):
+        values["by_person"] = 1
+    yield Set("task", (fact.about,), values)
+
+
+TABLES = (ANSWERS,)
+FOLDS: dict[str, Fold] = {
+    "run.started": _started,
+    "run.finished": _finished,
+    "task.completed": _ended(State.COMPLETED),
+    "task.failed": _ended(State.FAILED),
+    "task.canceled": _ended(State.CANCELED),
+    "task.rejected": _ended(State.REJECTED),
+    "task.parked": _parked,
+    "task.resumed": _resumed,
+    "task.asked": _asked,
+    "task.answered": _answered,
+}

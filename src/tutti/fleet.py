@@ -1,0 +1,352 @@
+"""What a user writes: agents, actions, subscriptions, checks, levels, budgets, policies and goals. A `Fleet` only declares.
+
+    fleet = Fleet("support")
+
+    @fleet.agent(skill="ticket.triage", department="support")
+    async def triage(ticket: Ticket, ctx: Context) -> Triage: ...
+
+    fleet.on("ticket.opened", do="ticket.triage", priority=2)
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from tutti.errors import Invalid, NotFound
+from tutti.evaluation import Check
+from tutti.gates import DEFAULT_POLICY, parse_policies
+from tutti.intake import Subscriptions
+from tutti.model.agent import AgentCard, Nature, Skill
+from tutti.model.route import Weights
+from tutti.model.signal import Subscription
+from tutti.model.verdict import Level
+from tutti.registry import Condition, card_to_json
+from tutti.routing import CONDITION_NAMES
+from tutti.transports import Bound, bind
+
+F = TypeVar("F", bound=Callable[..., Any])
+Per = Literal["hour", "day", "month", "ever"]
+LEVELS = {"approve": Level.APPROVE, "act": Level.ACT}
+_DEFAULT_CONCURRENCY = {"async": 64, "thread": 8, "process": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Autonomy:
+    """A level that the fleet declares for an action; `up_to` in millionths."""
+
+    skill: str
+    level: Level
+    up_to: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What an action may use in a period: `money` in millionths of `currency`, and a count."""
+
+    name: str
+    action: str
+    money: int | None
+    count: int | None
+    per: Per
+    currency: str
+
+
+class Fleet:
+    """A declaration of agents and of what they may do. Nothing runs until a `Workspace` opens it."""
+
+    def __init__(self, name: str, *, currency: str = "EUR", departments: Mapping[str, float] | None = None) -> None:
+        """`departments` gives each department's share of the work under overload (weights, default 1 each)."""
+        if not name or not name.replace("-", "").replace("_", "").isalnum():
+            raise Invalid(f"{name!r} is no fleet name.", hint="Use letters, digits, - and _, for example Fleet('support').")
+        self.name = name
+        self.currency = currency
+        self.departments = dict(departments or {})
+        self.weights = Weights()
+        self.cards: dict[tuple[str, str], AgentCard] = {}
+        self.functions: dict[tuple[str, str, str], Bound] = {}  # (agent, version, skill)
+        self.subscriptions: dict[str, Subscription] = {}
+        self.checks: dict[str, list[Check]] = {}
+        self.classes: dict[str, Condition] = {}
+        self.levels: dict[str, Autonomy] = {}
+        self.budgets: dict[str, Budget] = {}
+        self.goals: dict[str, dict[str, Any]] = {}
+        self._policies: list[str] = []
+
+    # --- agents -------------------------------------------------------------------------------------------------
+
+    def agent(
+        self,
+        *,
+        skill: str,
+        department: str,
+        owner: str = "",
+        name: str | None = None,
+        version: str = "1",
+        quality: float = 0.5,
+        cost: float = 0.0,
+        latency: timedelta = timedelta(milliseconds=50),
+        concurrency: int | None = None,
+        timeout: timedelta = timedelta(seconds=30),
+        attempts: int = 3,
+        cpu: bool = False,
+        when: str | None = None,
+        shares: str | None = None,
+        fresh_for: timedelta | None = None,
+    ) -> Callable[[F], F]:
+        """Declare a function as an agent that gives advice: its output is information, it has no effect outside.
+
+        `quality` (0..1), `cost` (in the fleet's currency) and `latency` are what the card claims; judgements correct them. `when` is a CEL
+        condition over input, case, subject, priority. `shares` keeps the outcome as what is known of the subject under that topic.
+        `fresh_for` lets the same question within that time be answered by the first result. `cpu=True` runs a plain function in a process of its own.
+        """
+        offer = {"quality": quality, "cost": cost, "latency": latency, "timeout": timeout, "attempts": attempts, "when": when, "shares": shares, "fresh_for": fresh_for}
+        return self._declare(skill, Nature.ADVICE, offer, department, owner, name, version, concurrency, cpu)
+
+    def action(
+        self,
+        skill: str,
+        *,
+        department: str,
+        owner: str = "",
+        name: str | None = None,
+        version: str = "1",
+        amount: str | None = None,
+        currency: str | None = None,
+        idempotent: bool = False,
+        reversible: bool = False,
+        says: str | None = None,
+        quality: float = 0.5,
+        cost: float = 0.0,
+        latency: timedelta = timedelta(milliseconds=50),
+        concurrency: int | None = None,
+        timeout: timedelta = timedelta(seconds=30),
+        attempts: int = 3,
+        cpu: bool = False,
+        when: str | None = None,
+    ) -> Callable[[F], F]:
+        """Declare a function as an agent that acts: it has an effect outside, and its input is the exact parameters.
+
+        `amount` names the input field that levels and budgets count. `idempotent=True` promises that one key has one effect, however often the
+        function is called; without it an unknown outcome is parked for a person, never tried again. `says` is the question put to a person,
+        a format string over the input: "Pay {amount:.2f} EUR to account {account}."
+        """
+        offer = {
+            "quality": quality, "cost": cost, "latency": latency, "timeout": timeout, "attempts": attempts, "when": when,
+            "amount": amount, "currency": currency or (self.currency if amount else None), "idempotent": idempotent, "reversible": reversible, "says": says,
+        }  # fmt: skip
+        return self._declare(skill, Nature.ACTION, offer, department, owner, name, version, concurrency, cpu)
+
+    def add(self, agent: object, *, department: str, owner: str = "", name: str | None = None, version: str = "1", concurrency: int | None = None) -> None:
+        """Declare an object whose methods carry `@skill` or `@action` as one agent with several skills."""
+        found = 0
+        for _, method in inspect.getmembers(agent, callable):
+            declared = getattr(method, "__tutti__", None)
+            if declared is not None:
+                found += 1
+                kind, skill_name, options = declared
+                declare = self.agent if kind == "skill" else self.action
+                named = {"skill": skill_name} if kind == "skill" else {}
+                decorate = declare(
+                    *(() if kind == "skill" else (skill_name,)),
+                    **named, **options, department=department, owner=owner, name=name or type(agent).__name__.lower(), version=version, concurrency=concurrency,
+                )  # fmt: skip
+                decorate(method)
+        if not found:
+            raise Invalid(f"{type(agent).__name__} has no skill.", hint="Mark its methods with @tutti.skill(...) or @tutti.action(...).")
+
+    def _declare(
+        self, skill: str, nature: Nature, offer: dict[str, Any], department: str, owner: str, name: str | None, version: str, concurrency: int | None, cpu: bool
+    ) -> Callable[[F], F]:
+        if not skill or " " in skill:
+            raise Invalid(f"{skill!r} is no skill name.", hint="Write noun.verb, for example ticket.triage.")
+        if not 0.0 <= offer["quality"] <= 1.0 or offer["attempts"] < 1 or (concurrency is not None and concurrency < 1):
+            raise Invalid(f"{skill}: quality is 0..1, attempts and concurrency are 1 or more.")
+        rivals = [card.skills[skill] for card in self.cards.values() if skill in card.skills]
+        if rivals and rivals[0].nature is not nature:
+            raise Invalid(f"{skill} is declared as {rivals[0].nature} already.", hint="A skill is advice or an action for all its agents; give this one another name.")
+
+        def decorate(function: F) -> F:
+            where = f"{skill} ({getattr(function, '__name__', 'agent')})"
+            bound = bind(function, cpu=cpu, where=where)
+            if offer["when"] is not None:
+                Condition(offer["when"], CONDITION_NAMES, f"{where}: when={offer['when']!r}", "has(case.risk) && case.risk > 0.5")
+            _check_amount(where, offer.get("amount"), bound.input_schema)
+            described = Skill(skill, nature, bound.input_schema, bound.output_schema, description=inspect.getdoc(function) or "", **offer)
+            self._take(name or getattr(function, "__name__", skill), version, department, owner, described, bound, concurrency, function)
+            return function
+
+        return decorate
+
+    def _take(
+        self, name: str, version: str, department: str, owner: str, skill: Skill, bound: Bound, concurrency: int | None, function: Callable[..., Any]
+    ) -> None:
+        if "@" in name or "@" in version:
+            raise Invalid(f"{name} {version}: names and versions have no @.")
+        card = self.cards.get((name, version))
+        if card is not None and skill.name in card.skills:
+            raise Invalid(
+                f"Agent {name} {version} offers {skill.name} already.", hint="Give the second one another name=, or another version= if it is a newer one."
+            )
+        if card is not None and card.department != department:
+            raise Invalid(f"Agent {name} {version} is in department {card.department} already.", hint="Give the second one another name=.")
+        limit = concurrency or _DEFAULT_CONCURRENCY[bound.mode]
+        card = card or AgentCard(name, version, department, owner, {}, limit)
+        card = replace(card, skills={**card.skills, skill.name: skill}, digest="")
+        source = _source(function)
+        digest = sha256((card_to_json(card) + source).encode()).hexdigest()[:16]
+        self.cards[name, version] = replace(card, digest=digest)
+        self.functions[name, version, skill.name] = bound
+
+    # --- work ---------------------------------------------------------------------------------------------------
+
+    def on(
+        self,
+        type: str,
+        *,
+        do: str,
+        when: str | None = None,
+        priority: int = 0,
+        deadline: timedelta | None = None,
+        gather: Mapping[str, str] | None = None,
+    ) -> None:
+        """When a signal of this type comes in (and `when` holds), do a skill with the signal's data as input.
+
+        `when` is CEL over type, subject, data, source, time, department, priority. Higher priorities go first. `gather` maps fields of the input to
+        skills: those are done first, side by side, and their outputs are put into the input of `do`.
+        """
+        fields = tuple(sorted((gather or {}).items()))
+        stem = "\x1f".join((type, do, when or "", repr(fields)))
+        id = f"on-{sha256(stem.encode()).hexdigest()[:12]}"
+        subscription = Subscription(id, type, do, when, priority, deadline, fields)
+        Subscriptions([subscription])  # refuses a bad pattern or condition at its line
+        if id in self.subscriptions:
+            raise Invalid(f'fleet.on("{type}", do="{do}") is declared twice.', hint="Remove one of the two lines.")
+        self.subscriptions[id] = subscription
+
+    def check(self, skill: str, *, name: str = "check") -> Callable[[F], F]:
+        """Declare a check of a skill's outcomes: a function of (input, output) as JSON that gives quality 0..1, or None where it cannot judge."""
+
+        def decorate(function: F) -> F:
+            self.checks.setdefault(skill, []).append(Check(name, function))
+            return function
+
+        return decorate
+
+    def classify(self, skill: str, expression: str) -> None:
+        """Split a skill's tasks into classes that are learned apart: a CEL expression over input, case, subject, priority that gives a text."""
+        where = f'fleet.classify("{skill}", "{expression}")'
+        self.classes[skill] = Condition(expression, CONDITION_NAMES, where, "has(case.risk) && case.risk > 0.5 ? 'at risk' : 'healthy'")
+
+    # --- governance ---------------------------------------------------------------------------------------------
+
+    def autonomy(self, action: str, *, level: str, up_to: float | Decimal | None = None) -> None:
+        """Set how far an action goes alone: "approve" (a person says yes first, the default) or "act", with `up_to` as the largest amount."""
+        if level not in LEVELS:
+            raise Invalid(f"{level!r} is no level of this version.", hint=f"Levels are: {', '.join(LEVELS)}.")
+        self.levels[action] = Autonomy(action, LEVELS[level], None if up_to is None else to_millionths(up_to, f"up_to of {action}"))
+
+    def budget(self, name: str, *, action: str, money: float | Decimal | None = None, count: int | None = None, per: Per = "day") -> None:
+        """Limit what an action uses in a period (UTC): money, or a count, or both. Reserved in the append that starts it."""
+        if money is None and count is None:
+            raise Invalid(f"Budget {name} limits nothing.", hint="Give it money=, count=, or both.")
+        if per not in ("hour", "day", "month", "ever"):
+            raise Invalid(f"Budget {name}: {per!r} is no period.", hint="Use hour, day, month or ever.")
+        self.budgets[name] = Budget(name, action, None if money is None else to_millionths(money, f"money of budget {name}"), count, per, self.currency)
+
+    def policy(self, text: str) -> None:
+        """Add Cedar policies as text. With the first one the default (all may, as far as level and budget allow) is gone."""
+        parse_policies(text, "fleet.policy(…)")
+        self._policies.append(text)
+
+    def policies(self, folder: str | Path) -> None:
+        """Add all `*.cedar` files of a folder, found beside the file that declares the fleet or from the current folder."""
+        path = Path(folder)
+        if not path.is_absolute():
+            frame = inspect.currentframe()
+            caller = frame.f_back.f_code.co_filename if frame is not None and frame.f_back is not None else ""
+            beside = Path(caller).parent / path
+            path = beside if beside.is_dir() else path
+        files = sorted(path.glob("*.cedar"))
+        if not files:
+            raise NotFound(f"There is no *.cedar file in {path}.", hint="Write one, or remove fleet.policies(…) to start with the default policy.")
+        for file in files:
+            text = file.read_text(encoding="utf-8")
+            parse_policies(text, str(file))
+            self._policies.append(text)
+
+    @property
+    def policy_text(self) -> str:
+        """All policies as one text; the default policy where none was given."""
+        return "\n".join(self._policies) if self._policies else DEFAULT_POLICY
+
+    def goal(self, name: str, *, kpi: str = "", target: float | None = None, weights: Mapping[str, float] | None = None, note: str = "") -> None:
+        """State what people want. `weights` (quality, latency, cost, load) flow into every route's score."""
+        unknown = sorted(set(weights or {}) - {"quality", "latency", "cost", "load"})
+        if unknown or any(value < 0 for value in (weights or {}).values()):
+            raise Invalid(f"Goal {name}: weights are quality, latency, cost and load, none below 0.", hint="For example weights={'quality': 0.8, 'cost': 0.2}.")
+        self.goals[name] = {"kpi": kpi, "target": "" if target is None else str(target), "weights": dict(weights or {}), "note": note}
+        if weights:
+            self.weights = replace(self.weights, **{name: float(value) for name, value in weights.items()})
+
+    def problems(self) -> list[str]:
+        """What is declared and cannot work, in words, for `tutti doctor`. A fleet with problems still runs."""
+        offered = {skill for card in self.cards.values() for skill in card.skills}
+        found = []
+        for subscription in self.subscriptions.values():
+            for skill in (subscription.skill, *(skill for _, skill in subscription.gather)):
+                if skill not in offered:
+                    found.append(f'fleet.on("{subscription.type}", do="{subscription.skill}"): no agent offers {skill}')
+        for what, names in (("check", self.checks), ("autonomy", self.levels), ("classify", self.classes)):
+            found += [f"fleet.{what}({name!r}): no agent offers {name}" for name in names if name not in offered]
+        found += [f"budget {b.name}: no agent offers {b.action}" for b in self.budgets.values() if b.action not in offered]
+        found += [f"agent {card.name} {card.version} has no owner" for card in self.cards.values() if not card.owner]
+        return found
+
+
+def skill(name: str, **options: Any) -> Callable[[F], F]:
+    """Mark a method as advice, for `fleet.add(object)`; options as in `fleet.agent`."""
+    return _marked("skill", name, options)
+
+
+def action(name: str, **options: Any) -> Callable[[F], F]:
+    """Mark a method as an action, for `fleet.add(object)`; options as in `fleet.action`."""
+    return _marked("action", name, options)
+
+
+def _marked(kind: str, name: str, options: dict[str, Any]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        function.__tutti__ = (kind, name, options)  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+def to_millionths(amount: Any, where: str) -> int:
+    """Money as whole millionths. Raises `Invalid` for what is no finite number."""
+    try:
+        number = Decimal(str(amount))
+        if not number.is_finite() or isinstance(amount, bool):
+            raise InvalidOperation
+    except InvalidOperation:
+        raise Invalid(f"{where} is {amount!r}, not an amount.", hint="Write a number, for example 20.00.") from None
+    return int((number * 1_000_000).to_integral_value())
+
+
+def _check_amount(where: str, amount: str | None, schema: dict[str, Any]) -> None:
+    if amount is not None and "properties" in schema and amount not in schema["properties"]:
+        raise Invalid(f"{where}: the input has no field {amount!r} to take the amount from.", hint=f"Its fields are: {', '.join(schema['properties'])}.")
+
+
+def _source(function: Callable[..., Any]) -> str:
+    """The function's source, part of what makes a version; empty where there is none to read (an interactive session)."""
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return ""

@@ -1,0 +1,52 @@
+"""Ids and randomness, passed in. Ids sort by the time they were made (48 bits of milliseconds, 80 random bits)."""
+
+from __future__ import annotations
+
+import os
+import random
+from hashlib import sha256
+
+from tutti.clock import Clock
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford base 32: no I, L, O, U
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+
+
+def _base32(number: int, characters: int) -> str:
+    pairs = []
+    for _ in range(characters // 2):
+        pairs.append(_PAIRS[number & 1023])
+        number >>= 10
+    return "".join(reversed(pairs))
+
+
+class Ids:
+    """Makes ids such as `t-01J8Z3…` (26 characters after the prefix) and everything else that must look random.
+
+    `rng` is a `random.Random`: seeded in tests, seeded by the operating system otherwise. Secrets (keys, salts) come from
+    `bytes()`, which reads the operating system unless a seeded generator was passed in.
+    """
+
+    def __init__(self, clock: Clock, seed: int | None = None) -> None:
+        self._clock = clock
+        self._seeded = seed is not None
+        self.rng = random.Random(os.urandom(32) if seed is None else seed)
+        self._milli = -1
+        self._stem = ""
+
+    def new(self, prefix: str) -> str:
+        """A fresh id: `prefix`, a dash, 26 sortable characters."""
+        milli = self._clock.now() // 1000
+        if milli != self._milli:
+            self._milli, self._stem = milli, _base32(milli, 10)
+        return f"{prefix}-{self._stem}{_base32(self.rng.getrandbits(80), 16)}"
+
+    def bytes(self, count: int) -> bytes:
+        """`count` bytes nobody can guess (reproducible ones under a seed)."""
+        return self.rng.randbytes(count) if self._seeded else os.urandom(count)
+
+
+def derived(prefix: str, *parts: str) -> str:
+    """The same id for the same parts, every time: how a run that starts again finds what it asked for before."""
+    number = int.from_bytes(sha256("\x1f".join(parts).encode()).digest()[:17])
+    return f"{prefix}-{_base32(number, 26)}"

@@ -1,0 +1,11 @@
+"""Intake: what comes in becomes tasks. A CloudEvent goes in; a checked signal and the skills it calls for come out.
+
+It never chooses an agent, and never says whether something may happen.
+"""
+
+from tutti.intake.coalescing import work_key
+from tutti.intake.events import read_event
+from tutti.intake.folds import FOLDS, TABLES
+from tutti.intake.subscriptions import Subscriptions
+
+__all__ = ["FOLDS", "TABLES", "Subscriptions", "read_event", "work_key"]

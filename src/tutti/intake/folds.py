@@ -1,0 +1,86 @@
+"""Intake's facts as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tutti.model.fact import Fact
+from tutti.model.outcome import WORKS
+from tutti.model.signal import SIGNALS
+from tutti.model.task import JOINS, TASKS, Stage, State
+from tutti.model.view import Change, Fold, Put, Set
+
+
+def _received(fact: Fact) -> Iterable[Change]:
+    data = fact.data
+    yield Put(
+        "signal",
+        (data["key"],),
+        {
+            "id": fact.about,
+            "type": data["type"],
+            "subject": data.get("subject"),
+            "event": data["event"],
+            "task": data.get("task"),
+            "at": fact.at,
+            "seq": fact.seq,
+            "stopped": data.get("stopped"),
+        },
+    )
+
+
+def _submitted(fact: Fact) -> Iterable[Change]:
+    data = fact.data
+    stage = data["stage"]
+    yield Put(
+        "task",
+        (fact.about,),
+        {
+            "skill": data["skill"],
+            "nature": data["nature"],
+            "department": data["department"],
+            "priority": data["priority"],
+            "deadline_at": data.get("deadline_at"),
+            "hops": data["hops"],
+            "subject": data.get("subject"),
+            "state": State.SUBMITTED.value,
+            "stage": stage,
+            "input": data.get("input"),
+            "parent": data.get("parent"),
+            "signal": data.get("signal"),
+            "work_key": data.get("key"),
+            "amount": data.get("amount"),
+            "currency": data.get("currency"),
+            "attempts": 0,
+            "by_person": 0,
+            "from_agent": data.get("from_agent"),
+            "from_at": fact.at,
+            "submitted_at": fact.at,
+            "seq": fact.seq,
+            "open": 1,
+        },
+    )
+    for number, (field, awaited) in enumerate(data.get("joins", ())):
+        yield Put("joins", (fact.about, number), {"awaits": awaited, "field": field, "open": 1})
+    if data.get("key") and stage != Stage.COALESCED:
+        yield Put("work", (data["key"],), {"task": fact.about, "fresh_until": None})
+
+
+def _coalesced(fact: Fact) -> Iterable[Change]:
+    yield Set("task", (fact.about,), {"stage": Stage.COALESCED.value, "into_task": fact.data["into"]})
+
+
+def _joined(fact: Fact) -> Iterable[Change]:
+    data = fact.data
+    yield Set("task", (fact.about,), {"stage": Stage.READY.value, "input": data["input"], "from_agent": data.get("from_agent"), "from_at": fact.at})
+    for number in range(data["joins"]):
+        yield Set("joins", (fact.about, number), {"open": 0})
+
+
+TABLES = (SIGNALS, TASKS, JOINS, WORKS)
+FOLDS: dict[str, Fold] = {
+    "signal.received": _received,
+    "task.submitted": _submitted,
+    "task.coalesced": _coalesced,
+    "task.joined": _joined,
+}

@@ -1,0 +1,91 @@
+"""A fact: something that happened, in its place in the journal. `KINDS` lists every kind with its fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A fact that has no place yet.
+
+    `about` is the id of the thing it is about, `by` who did it (`agent/pay`, `person/owner`, `tutti`). `cause` is the `seq` of
+    the fact that led to it; a negative number counts back inside the same append (-1: the draft before this one).
+    `data` holds JSON values only, and never a payload, a subject's name or an agent's words: those are sealed apart.
+    """
+
+    kind: str
+    about: str
+    by: str
+    data: dict[str, Any] = field(default_factory=dict)
+    cause: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A draft with its place: `seq` counts from 1 without gaps, `at` is in microseconds UTC and never decreases."""
+
+    seq: int
+    at: int
+    kind: str
+    about: str
+    by: str
+    cause: int | None
+    data: dict[str, Any]
+
+
+# Every kind with the fields its data may hold. A test holds every draft of the product against this table.
+KINDS: dict[str, tuple[str, ...]] = {
+    # intake
+    "signal.received": ("key", "type", "event", "subject", "department", "priority", "hops", "task", "stopped"),
+    "task.submitted": (
+        "skill", "nature", "department", "priority", "deadline_at", "hops", "subject", "input", "parent", "signal", "key",
+        "stage", "joins", "from_agent", "amount", "currency",
+    ),
+    "task.coalesced": ("into", "key"),
+    # routing
+    "task.routed": (
+        "skill", "class", "agent", "version", "score", "propensity", "explored", "weights", "candidates", "ruled_out",
+        "offered", "ruled_out_count", "case",
+    ),
+    # gates
+    "task.gated": ("verdict", "level", "up_to", "policy", "policies", "reasons", "reserve", "release", "amount", "currency", "approval", "budgets"),
+    "approval.requested": ("task", "input", "agent", "version", "policy", "expires_at", "reasons", "amount", "currency", "nonce"),
+    "approval.answered": ("task", "answer", "input", "signature", "key", "note"),
+    "approval.expired": ("task",),
+    "autonomy.changed": ("skill", "level", "up_to", "reason", "was"),
+    "budget.set": ("action", "money", "count", "per", "currency"),
+    "policy.published": ("digest", "text"),
+    "kill.thrown": ("scope", "name", "reason"),
+    "kill.lifted": ("scope", "name", "reason"),
+    # execution
+    "run.started": ("attempt", "agent", "version", "key"),
+    "run.finished": ("attempt", "agent", "excluded", "outcome", "next", "run_at", "error", "detail", "ms", "cost", "release", "effect"),
+    "task.asked": ("question", "number"),
+    "task.answered": ("answer", "number"),
+    "task.joined": ("input", "joins", "from_agent"),
+    "task.completed": ("output", "work_key", "fresh_until"),
+    "task.failed": ("error", "detail"),
+    "task.parked": ("reason", "detail"),
+    "task.resumed": ("stage", "reason"),
+    "task.canceled": ("reason",),
+    "task.rejected": ("reason",),
+    "agent.tripped": ("version", "failures", "until"),
+    "agent.recovered": ("version",),
+    # evaluation and feedback
+    "task.judged": ("quality", "source", "check", "skill", "class", "agent", "version", "ms", "was", "was_source", "note"),
+    # registry
+    "agent.registered": ("version", "digest", "department", "owner", "skills", "text"),
+    "agent.retired": ("version", "reason"),
+    "subscription.set": ("type", "condition", "skill", "priority", "gather", "deadline_ms"),
+    "subscription.removed": ("reason",),
+    "goal.set": ("kpi", "target", "weights", "note"),
+    # context
+    "note.shared": ("subject", "topic", "value", "task"),
+    # the workspace itself
+    "workspace.created": ("name", "schema"),
+    "workspace.opened": ("node",),
+    "workspace.restored": ("head", "witnessed"),
+    "subject.erased": ("subject", "payloads"),
+}

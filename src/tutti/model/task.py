@@ -1,0 +1,68 @@
+"""A task: the unit of work, its state (as in A2A 1.0) and its stage on the road."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from tutti.model.view import Table
+
+
+class State(StrEnum):
+    """What the world sees of a task."""
+
+    SUBMITTED = "submitted"
+    WORKING = "working"
+    INPUT_REQUIRED = "input-required"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+
+
+class Stage(StrEnum):
+    """Where on the road a task stands."""
+
+    JOINING = "joining"  # waits for other tasks
+    COALESCED = "coalesced"  # waits for the same work, already under way
+    READY = "ready"  # to be routed and gated
+    BACKOFF = "backoff"  # to be tried again at `run_at`
+    APPROVAL = "approval"  # a person must say yes
+    APPROVED = "approved"  # a person said yes; to be gated once more and run
+    RUNNING = "running"
+    ASKING = "asking"  # the agent waits for an answer
+    PARKED = "parked"  # a person must decide what becomes of it
+    ENDED = "ended"
+
+
+ENDED_STATES = frozenset({State.COMPLETED, State.FAILED, State.CANCELED, State.REJECTED})
+
+TASKS = Table(
+    "task",
+    key=("id",),
+    columns={
+        "id": "text", "skill": "text", "nature": "text", "department": "text", "priority": "int", "deadline_at": "int", "hops": "int",
+        "subject": "text", "state": "text", "stage": "text", "reason": "text", "detail": "text",
+        "agent": "text", "agent_version": "text", "policy": "text", "class": "text", "explored": "int",
+        "input": "text", "output": "text", "parent": "text", "signal": "text", "work_key": "text", "into_task": "text",
+        "amount": "int", "currency": "text", "attempts": "int", "excluded": "text", "run_at": "int", "approval": "text", "reserve": "text", "effect": "int",
+        "from_agent": "text", "from_at": "int", "submitted_at": "int", "started_at": "int", "finished_at": "int",
+        "by_person": "int", "quality": "int", "quality_source": "text", "cost": "int", "seq": "int", "question": "text",
+    },
+    closes=True,
+    indexes=(("state",), ("parent",), ("signal",), ("subject",), ("into_task",)),
+)  # fmt: skip
+
+JOINS = Table(
+    "joins",
+    key=("task", "number"),
+    columns={"task": "text", "number": "int", "awaits": "text", "field": "text"},
+    closes=True,
+    indexes=(("awaits",),),
+)
+
+ANSWERS = Table(  # what a running agent asked, and what it was told; kept while the task is open
+    "answer",
+    key=("task", "number"),
+    columns={"task": "text", "number": "int", "question": "text", "answer": "text"},
+    hot=False,
+)

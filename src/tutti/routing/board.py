@@ -1,0 +1,58 @@
+"""What is known of every agent that offers a skill, in columns, so that a thousand are scored at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tutti.model.agent import AgentCard
+
+PRIOR_WEIGHT = 2.0  # judgements that a card's claim is worth: a claim of 0.5 is the flat Beta(1, 1)
+LATENCY_WEIGHT = 5.0  # runs that a card's claimed latency is worth
+_MILLION = 1_000_000
+
+
+class Board:
+    """Columns for one skill in one class of tasks: posterior (good, bad), expected latency, cost, capacity and runs under way.
+
+    Built from the cards and the standings; `learn` and `occupy` keep it current, so a route reads and never rebuilds.
+    """
+
+    def __init__(self, skill: str, cards: list[AgentCard], standing: Callable[[str, str], Mapping[str, Any] | None], running: Mapping[tuple[str, str], int]) -> None:
+        self.cards = cards
+        self.index = {(card.name, card.version): number for number, card in enumerate(cards)}
+        offers = [card.skills[skill] for card in cards]
+        self._prior_good = np.array([max(offer.quality * PRIOR_WEIGHT, 0.01) for offer in offers])
+        self._prior_bad = np.array([max((1.0 - offer.quality) * PRIOR_WEIGHT, 0.01) for offer in offers])
+        self._claimed_ms = np.array([offer.latency.total_seconds() * 1000 for offer in offers])
+        self.cost = np.array([offer.cost for offer in offers])
+        self.concurrency = np.array([float(card.concurrency) for card in cards])
+        self.running = np.array([float(running.get((card.name, card.version), 0)) for card in cards])
+        self.good = self._prior_good.copy()
+        self.bad = self._prior_bad.copy()
+        self.judged = np.zeros(len(cards), dtype=np.int64)
+        self.latency_ms = self._claimed_ms.copy()
+        self.conditional = [number for number, offer in enumerate(offers) if offer.when]
+        for card in cards:
+            row = standing(card.name, card.version)
+            if row is not None:
+                self.learn(card.name, card.version, row)
+
+    def learn(self, agent: str, version: str, standing: Mapping[str, Any]) -> None:
+        """Take in a standing (millionths) that a judgement or a run has moved."""
+        number = self.index.get((agent, version))
+        if number is None:
+            return
+        self.good[number] = self._prior_good[number] + max(standing["good"], 0) / _MILLION
+        self.bad[number] = self._prior_bad[number] + max(standing["bad"], 0) / _MILLION
+        self.judged[number] = standing["judged"]
+        runs = standing["runs"]
+        self.latency_ms[number] = (self._claimed_ms[number] * LATENCY_WEIGHT + standing["ms"]) / (LATENCY_WEIGHT + runs)
+
+    def occupy(self, agent: str, version: str, runs: int) -> None:
+        """Count a run that starts (1) or ends (-1)."""
+        number = self.index.get((agent, version))
+        if number is not None:
+            self.running[number] += runs

@@ -1,0 +1,94 @@
+"""What a database must do for the journal. Two of them do it: `sqlite.py` and `postgres.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from tutti.journal.batch import Merged
+from tutti.journal.tables import Shape
+from tutti.model.view import Key, Thing
+from tutti.security.sealing import Payload
+
+SCHEMA = 1
+
+
+class HeadRow(NamedTuple):
+    """Where the journal stands, as stored: `frontier` are the peaks of its tree."""
+
+    seq: int
+    at: int
+    frontier: bytes
+    workspace: str
+    origin: str
+
+
+class SignedHead(NamedTuple):
+    """A head with the journal key's signature; `key` is the public half in hex."""
+
+    seq: int
+    at: int
+    root: str
+    key: str
+    signature: str
+
+
+class Reader(Protocol):
+    """A connection that only reads. `sql` is portable, with `?` for parameters."""
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Column names and all rows."""
+
+    def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Rows as they come, in constant memory, from one snapshot."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class Engine(Protocol):
+    """The writing side: one connection, used by one thread at a time.
+
+    Everything raises `Invalid` for what the caller's values did wrong, `StorageFailed` for what may pass, and
+    `JournalBroken` for damage.
+    """
+
+    def open(self, workspace: str, origin: str, tables: Mapping[str, Shape]) -> list[str]:
+        """Connect and migrate; the names of the view tables that must be filled from the facts."""
+
+    def close(self) -> None: ...
+
+    def begin(self) -> HeadRow:
+        """Open a transaction that holds the head: nobody else appends until it ends."""
+
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...
+
+    def savepoint(self) -> None: ...
+
+    def release(self) -> None: ...
+
+    def rollback_to_savepoint(self) -> None: ...
+
+    def read(self, shape: Shape, keys: Sequence[Key], columns: Sequence[str]) -> dict[Key, tuple[Any, ...]]:
+        """These columns of the rows that exist."""
+
+    def add_facts(self, rows: Sequence[tuple[Any, ...]]) -> None: ...
+
+    def add_payloads(self, payloads: Sequence[Payload]) -> None: ...
+
+    def change(self, tables: Mapping[str, Shape], merged: Mapping[Thing, Merged]) -> None:
+        """Apply merged changes to the view tables."""
+
+    def set_head(self, seq: int, at: int, frontier: bytes) -> None: ...
+
+    def add_signed_head(self, head: SignedHead) -> None: ...
+
+    def open_rows(self, shape: Shape) -> Iterable[tuple[Any, ...]]:
+        """The rows that memory keeps, all columns in the shape's order."""
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Portable SQL inside the transaction that is open, or by itself."""
+
+    def reader(self) -> Reader: ...

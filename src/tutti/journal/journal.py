@@ -1,0 +1,468 @@
+"""The journal: callers queue up, one writer appends them in batches, memory and listeners follow after the commit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tutti.clock import Clock, SystemClock, micros
+from tutti.errors import Invalid, NotFound, Overloaded, StorageFailed, TuttiError
+from tutti.ids import Ids
+from tutti.journal import reads
+from tutti.journal.batch import Append
+from tutti.journal.engine import Engine, Reader
+from tutti.journal.heads import Head, Witness
+from tutti.journal.hot import Hot, Row
+from tutti.journal.replay import fill
+from tutti.journal.sqlite import Sqlite
+from tutti.journal.tables import shapes
+from tutti.journal.writer import Outcome, Writer
+from tutti.model.fact import Draft, Fact
+from tutti.model.view import AtMost, Fold, Key, Table, Thing
+from tutti.security.keys import Keys
+from tutti.security.sealing import SALT_BYTES, Payload, canonical, open_body, seal
+
+log = logging.getLogger("tutti.journal")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the journal takes. Queue and sizes are bounds of one process; a batch never holds more than `batch` appends."""
+
+    waiting: int = 10_000
+    batch: int = 512
+    fact_bytes: int = 64 * 1024
+    payload_bytes: int = 1024 * 1024
+    cached_bytes: int = 16 * 1024 * 1024  # payloads kept in memory after they were written or read
+    sign_every: timedelta = timedelta(seconds=1)
+    busy: timedelta = timedelta(seconds=5)
+
+
+class _Waiting(NamedTuple):
+    future: asyncio.Future[Any]
+    append: Append
+    bodies: list[bytes]
+
+
+class _Job(NamedTuple):
+    """Something else the writer has to do between two batches."""
+
+    future: asyncio.Future[Any]
+    work: Callable[[], Any]
+
+
+_Settled = tuple[Sequence[_Waiting | _Job], Outcome | None, Any]
+
+
+class Journal:
+    """One workspace's journal. Its methods are for the loop it was started on; `drain` alone is for the writer."""
+
+    def __init__(
+        self, engine: Engine, workspace: str, clock: Clock, ids: Ids, keys: Keys, tables: Iterable[Table], folds: Mapping[str, Sequence[Fold]],
+        witness: Path | None, threaded: bool, limits: Limits,
+    ) -> None:  # fmt: skip
+        self.workspace = workspace
+        self.keys = keys
+        self.on_facts: list[Callable[[list[Fact]], None]] = []
+        self.pump_delay: Callable[[], float] = lambda: 0.0
+        self.reader = ThreadPoolExecutor(1, thread_name_prefix="tutti-reader")
+        self._engine = engine
+        self._clock = clock
+        self._ids = ids
+        self._threaded = threaded
+        self._limits = limits
+        self._tables = shapes(tables)
+        self._folds = folds
+        self.hot = Hot(self._tables)
+        self._writer = Writer(engine, workspace, self._tables, folds, clock, keys, Witness(witness) if witness else None, micros(limits.sign_every))
+        self._queue: deque[_Waiting | _Job] = deque()
+        self._done: deque[_Settled] = deque()
+        self._waiting = 0
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._reading: Reader | None = None
+        self._running = False
+        self._stop = False
+        self._pumping = False
+        self._signing: asyncio.TimerHandle | None = None
+        self._cache: OrderedDict[str, tuple[str | None, bytes]] = OrderedDict()
+        self._cached = 0
+
+    # opening and closing
+
+    async def start(self, *, check_witness: bool = True) -> None:
+        """Take the lock, migrate, compare with the witness, load memory, and begin to write.
+
+        Raises: `Conflict` when another process writes, `JournalBroken` for a damaged or older copy, `StorageFailed`.
+        """
+        self._loop = asyncio.get_running_loop()
+        engine = self._engine
+        stale = engine.open(self.workspace, f"{self.workspace}/{self._ids.bytes(8).hex()}", self._tables)
+        try:
+            row = engine.begin()
+            try:
+                self._writer.load(row)
+                if check_witness:
+                    self._writer.check_witness()
+                if row.seq and stale:
+                    fill(engine, {name: self._tables[name] for name in stale}, self._folds)
+                for name, shape in self._tables.items():
+                    if shape.hot:
+                        self.hot.load(name, engine.open_rows(shape))
+                self.hot.seq = row.seq
+                engine.commit()
+            except BaseException:
+                engine.rollback()
+                raise
+        except BaseException:
+            engine.close()
+            raise
+        self._running, self._stop = True, False
+        if self._threaded:
+            self._thread = threading.Thread(target=self._write_on, name="tutti-writer", daemon=True)
+            self._thread.start()
+
+    async def close(self) -> None:
+        """Write what has queued up, sign the head, and let go of the file. Twice is fine."""
+        if not self._running:
+            return
+        self._running = False
+        assert self._loop is not None
+        await self._halt(self._loop)
+        while self._queue:
+            self.drain()
+        self._settle()
+        try:
+            self._writer.sign()
+        except TuttiError as error:
+            log.warning("the last head could not be signed: %s", error.message)
+        await self._loop.run_in_executor(self.reader, self._close_reader)
+        self._engine.close()
+        self.reader.shutdown(wait=False)
+
+    async def _halt(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._stop = True
+        if self._signing:
+            self._signing.cancel()
+        self._wake.set()
+        if self._thread:
+            await loop.run_in_executor(None, self._thread.join)
+            self._thread = None
+
+    def abandon(self) -> None:
+        """Let go of everything as a crash would: nothing is drained, signed or settled. For tests and simulations."""
+        self._running, self._stop = False, True
+        self._wake.set()
+        if self._thread:
+            self._thread.join()
+        if self._signing:
+            self._signing.cancel()
+        self._queue.clear()
+        self._done.clear()
+        self._close_reader()
+        self._engine.close()
+        self.reader.shutdown(wait=False)
+
+    # appending
+
+    def pseudonym(self, name: str) -> str:
+        """What stands for a subject's name in facts and views."""
+        return self.keys.pseudonym(name)
+
+    def seal(self, value: Any, subject: str | None = None) -> Payload:
+        """Seal a JSON value about a subject (by name); append it with the facts that name its id. Raises: `Invalid`."""
+        payload = seal(value, self._ids.bytes(SALT_BYTES), self.pseudonym(subject) if subject is not None else None, subject)
+        if len(payload.body) > self._limits.payload_bytes:
+            raise Invalid(f"a payload of {len(payload.body)} bytes is over the limit of {self._limits.payload_bytes}", hint="store it elsewhere and pass a reference")
+        return payload
+
+    async def append(
+        self, drafts: Sequence[Draft], payloads: Sequence[Payload] = (), expect: Mapping[Thing, int] | None = None, within: Sequence[AtMost] = ()
+    ) -> list[Fact]:
+        """Append the facts of one step, durably, all or none; returns them after the commit.
+
+        `expect` gives versions ((table, key) to version, 0 for absent), `within` limits on columns after the append.
+        Raises: `Conflict` and `Refused` for this caller alone, `Invalid`, `Overloaded`, `StorageFailed`, `JournalBroken`.
+        """
+        return await self.append_soon(drafts, payloads, expect, within)
+
+    def append_soon(
+        self, drafts: Sequence[Draft], payloads: Sequence[Payload] = (), expect: Mapping[Thing, int] | None = None, within: Sequence[AtMost] = ()
+    ) -> asyncio.Future[list[Fact]]:
+        """`append` without a coroutine: the future holds what it would return or raise."""
+        loop = self._loop
+        assert loop is not None, "start the journal first"
+        future: asyncio.Future[list[Fact]] = loop.create_future()
+        if not self._running:
+            future.set_exception(StorageFailed("the journal is closed", hint="open it again"))
+            return future
+        if self._waiting >= self._limits.waiting:
+            future.set_exception(Overloaded(f"{self._waiting} appends wait already", hint="try again in a moment", waiting=self._waiting))
+            return future
+        try:
+            bodies = [canonical(draft.data) for draft in drafts]
+            for draft, body in zip(drafts, bodies, strict=True):
+                if len(body) > self._limits.fact_bytes:
+                    raise Invalid(f"{draft.kind} holds {len(body)} bytes, over the limit of {self._limits.fact_bytes}", hint="seal large values as payloads")
+            for payload in payloads:
+                if len(payload.body) > self._limits.payload_bytes:
+                    raise Invalid(f"a payload of {len(payload.body)} bytes is over the limit of {self._limits.payload_bytes}")
+        except Invalid as error:
+            future.set_exception(error)
+            return future
+        self._put(_Waiting(future, Append(drafts, payloads, expect or {}, within), bodies))
+        return future
+
+    def _put(self, item: _Waiting | _Job) -> None:
+        self._queue.append(item)
+        self._waiting += 1
+        if self._threaded:
+            if not self._wake.is_set():
+                self._wake.set()
+        elif not self._pumping:
+            assert self._loop is not None
+            self._pumping = True
+            self._loop.call_later(self.pump_delay(), self._pump)
+
+    def _pump(self) -> None:
+        self._pumping = False
+        if not self._running:
+            return
+        self.drain()
+        if self._queue:
+            self._pumping = True
+            assert self._loop is not None
+            self._loop.call_later(self.pump_delay(), self._pump)
+
+    # the writer
+
+    def _write_on(self) -> None:
+        every = self._limits.sign_every.total_seconds()
+        while not self._stop:
+            woken = self._wake.wait(every if self._writer.unsigned else None)
+            self._wake.clear()
+            while self._queue and not self._stop:
+                self.drain()
+            if not woken and self._writer.unsigned:
+                self._sign()
+
+    def _sign(self) -> None:
+        try:
+            self._writer.sign()
+        except TuttiError as error:
+            log.warning("the head could not be signed, it is tried again: %s", error.message)
+
+    def _sign_later(self) -> None:
+        self._signing = None
+        if self._running and self._writer.unsigned:
+            self._sign()
+            if self._writer.unsigned and self._loop:
+                self._signing = self._loop.call_later(self._limits.sign_every.total_seconds(), self._sign_later)
+
+    def drain(self) -> int:
+        """Write what has queued up in one transaction; returns how many callers were served."""
+        queue = self._queue
+        taken: list[Any] = []
+        while queue and len(taken) < self._limits.batch:
+            if type(queue[0]) is _Job:
+                if not taken:
+                    self._work(queue.popleft())  # type: ignore[arg-type]
+                    return 1
+                break
+            taken.append(queue.popleft())
+        if not taken:
+            return 0
+        try:
+            self._hand_over((taken, self._writer.write([(item.append, item.bodies) for item in taken]), None))
+        except Exception as error:
+            self._hand_over((taken, None, error))
+        return len(taken)
+
+    def _work(self, job: _Job) -> None:
+        try:
+            result = job.work()
+        except Exception as error:
+            self._hand_over(((job,), None, error))
+            return
+        self._hand_over(((job,), result if isinstance(result, Outcome) else None, result))
+
+    def _hand_over(self, settled: _Settled) -> None:
+        self._done.append(settled)
+        assert self._loop is not None
+        try:
+            if self._threaded:
+                self._loop.call_soon_threadsafe(self._settle)
+            else:
+                self._loop.call_soon(self._settle)
+        except RuntimeError:
+            log.warning("the loop is closed; %d callers are not told", len(settled[0]))
+
+    def _settle(self) -> None:
+        """On the loop, in the order of the commits: memory first, then listeners, then the callers."""
+        while self._done:
+            items, outcome, result = self._done.popleft()
+            self._waiting -= len(items)
+            if outcome is not None:
+                self._follow(outcome)
+            for place, item in enumerate(items):
+                if type(item) is _Waiting and outcome is not None:
+                    result = outcome.results[place]
+                    if type(result) is list:
+                        for payload in item.append.payloads:
+                            self._remember(payload.id, payload.subject, payload.body)
+                if item.future.done():
+                    continue
+                if isinstance(result, BaseException):
+                    item.future.set_exception(result)
+                else:
+                    item.future.set_result(result)
+        if not self._threaded and self._running and self._signing is None and self._writer.unsigned and self._loop:
+            self._signing = self._loop.call_later(self._limits.sign_every.total_seconds(), self._sign_later)
+
+    def _follow(self, outcome: Outcome) -> None:
+        hot = self.hot
+        for thing, row in outcome.rows:
+            hot.replace(thing, row)
+        if outcome.others:
+            self._tell(outcome.others)
+        for thing, merged in outcome.changes:
+            hot.apply(thing, merged)
+        hot.seq = outcome.seq
+        if outcome.facts:
+            self._tell(outcome.facts)
+
+    def _tell(self, facts: list[Fact]) -> None:
+        for listener in self.on_facts:
+            try:
+                listener(facts)
+            except Exception:
+                log.exception("a listener of the journal failed on facts %d to %d", facts[0].seq, facts[-1].seq)
+
+    def _do(self, work: Callable[[], Any]) -> asyncio.Future[Any]:
+        """Let the writer do something else between two batches."""
+        assert self._loop is not None
+        future: asyncio.Future[Any] = self._loop.create_future()
+        if not self._running:
+            future.set_exception(StorageFailed("the journal is closed", hint="open it again"))
+            return future
+        self._put(_Job(future, work))
+        return future
+
+    async def catch_up(self) -> int:
+        """Fold what other nodes have written since into memory; returns how many facts that were."""
+        outcome = await self._do(self._writer.catch_up)
+        return len(outcome.others)
+
+    @property
+    def head(self) -> Head:
+        """Where the journal stands, as of the last commit."""
+        return self._writer.head()
+
+    # reading
+
+    async def _read(self, work: Callable[..., Any], *args: Any) -> Any:
+        assert self._loop is not None
+        return await self._loop.run_in_executor(self.reader, self._reads, partial(work, *args) if args else work)
+
+    def _reads(self, work: Callable[[Reader], Any]) -> Any:
+        if self._reading is None:
+            self._reading = self._engine.reader()
+        try:
+            return work(self._reading)
+        except StorageFailed:
+            self._close_reader()  # the next read connects anew
+            raise
+
+    def _close_reader(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
+
+    async def rows(
+        self, table: str, where: Mapping[str, Any] | None = None, after: Mapping[str, Any] | int | None = None, order: str | Sequence[str] = "rowid",
+        descending: bool = False, limit: int = 100,
+    ) -> list[Row]:  # fmt: skip
+        """One page of a view table, open and closed rows alike; `after` is the last row of the page before, or its `rowid`."""
+        shape = self._shape(table)
+        return await self._read(lambda reader: reads.rows(reader, shape, where or {}, after, order, descending, limit))
+
+    async def row(self, table: str, key: Key) -> Row | None:
+        """One row of a view table, from memory where it is open."""
+        shape = self._shape(table)
+        if shape.hot:
+            found = self.hot.table(table).get(key)
+            if found is not None or not shape.closes:
+                return found
+        return await self._read(lambda reader: reads.row(reader, shape, key))
+
+    def _shape(self, table: str) -> Any:
+        shape = self._tables.get(table)
+        if shape is None:
+            raise NotFound(f"there is no view table {table}")
+        return shape
+
+    async def select(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """Read-only portable SQL, `?` for parameters."""
+
+        def work(reader: Reader) -> list[Row]:
+            columns, found = reader.query(sql, params)
+            return [dict(zip(columns, row, strict=True)) for row in found]
+
+        return await self._read(work)
+
+    async def facts(self, after: int = 0, about: str | Sequence[str] | None = None, kind: str | Sequence[str] | None = None, limit: int = 1000) -> list[Fact]:
+        """Facts after a `seq`, in order."""
+        return await self._read(lambda reader: reads.facts(reader, after, about, kind, limit))
+
+    async def payload(self, id: str) -> Any:
+        """The value of a payload; None after erasure."""
+        return (await self.payloads([id])).get(id)
+
+    async def payloads(self, ids: Sequence[str]) -> dict[str, Any]:
+        """Values by id; what was erased is left out."""
+        found: dict[str, Any] = {}
+        missing: list[str] = []
+        for name in ids:
+            kept = self._cache.get(name)
+            if kept is None:
+                missing.append(name)
+            else:
+                found[name] = open_body(kept[1])
+        if missing:
+            stored = await self._read(lambda reader: reads.payloads(reader, missing))
+            found |= {name: open_body(body) for name, (_, body) in stored.items()}
+        return found
+
+    async def subject_name(self, pseudonym: str) -> str | None:
+        """The name behind a pseudonym; None after erasure."""
+        return await self._read(lambda reader: reads.subject_name(reader, pseudonym))
+
+    def _remember(self, name: str, subject: str | None, body: bytes) -> None:
+        if name in self._cache or len(body) > self._limits.cached_bytes:
+            return
+        self._cache[name] = (subject, body)
+        self._cached += len(body)
+        while self._cached > self._limits.cached_bytes:
+            self._cached -= len(self._cache.popitem(last=False)[1][1])
+
+
+def open_journal(
+    place: str | Path, workspace: str = "default", *, clock: Clock | None = None, ids: Ids | None = None, keys: Keys | None = None, tables: Iterable[Table] = (),
+    folds: Mapping[str, Sequence[Fold]] | None = None, witness: Path | None = None, threaded: bool = True, limits: Limits | None = None,
+) -> Journal:  # fmt: skip
+    """A journal on a SQLite file, or on PostgreSQL where `place` is a `postgresql://` address. `start` it before use."""
+    clock = clock or SystemClock()
+    ids = ids or Ids(clock)
+    limits = limits or Limits()
+    engine = Sqlite(place, int(limits.busy.total_seconds() * 1000))
+    return Journal(engine, workspace, clock, ids, keys or Keys.create(ids), tables, folds or {}, witness, threaded, limits)

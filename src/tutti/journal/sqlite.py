@@ -1,0 +1,355 @@
+"""The journal on SQLite: one file, WAL, every commit flushed, one process writes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tutti.errors import Conflict, Invalid, JournalBroken, StorageFailed, TuttiError
+from tutti.journal.batch import Merged
+from tutti.journal.engine import SCHEMA, HeadRow, SignedHead
+from tutti.journal.tables import Shape, literal, quoted
+from tutti.model.view import Key, Thing
+from tutti.security.sealing import Payload
+
+# The migrations by the schema number they lead to. Each may run twice.
+MIGRATIONS = {
+    1: """
+CREATE TABLE IF NOT EXISTS fact (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    about TEXT NOT NULL,
+    "by" TEXT NOT NULL,
+    cause INTEGER,
+    data TEXT NOT NULL,
+    leaf BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS fact_about ON fact (about);
+CREATE TABLE IF NOT EXISTS payload (
+    id TEXT PRIMARY KEY,
+    subject TEXT,
+    salt BLOB NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS payload_subject ON payload (subject) WHERE subject IS NOT NULL;
+CREATE TABLE IF NOT EXISTS subject (id TEXT PRIMARY KEY, name TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS signed_head (
+    seq INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    root TEXT NOT NULL,
+    key TEXT NOT NULL,
+    signature TEXT NOT NULL,
+    PRIMARY KEY (seq, at)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS head (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    seq INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    frontier BLOB NOT NULL,
+    schema INTEGER NOT NULL,
+    workspace TEXT NOT NULL,
+    origin TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS view_shape (name TEXT PRIMARY KEY, shape TEXT NOT NULL) STRICT, WITHOUT ROWID;
+""",
+}
+
+_TYPES = {"text": "TEXT", "int": "INTEGER", "blob": "BLOB"}
+_CHUNK = 256  # keys per lookup; SQLite takes far more, this keeps the number of distinct statements small
+
+
+@contextmanager
+def clear_errors(path: str) -> Iterator[None]:
+    """SQLite's errors in the house's words."""
+    try:
+        yield
+    except (sqlite3.Error, OverflowError) as error:
+        raise translated(error, path) from error
+
+
+def translated(error: Exception, path: str) -> TuttiError:
+    """What an error of SQLite means: the caller's values, a cause that may pass, or damage."""
+    code = getattr(error, "sqlite_errorcode", -1) & 0xFF
+    text = f"{path}: {error}"
+    if code == sqlite3.SQLITE_FULL:
+        return StorageFailed(f"the disk is full ({text})", hint="free some space; writing goes on by itself", path=path)
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
+        return StorageFailed(f"the journal cannot be written ({text})", hint="make the file and its folder writable; writing goes on by itself", path=path)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StorageFailed(f"another program holds the journal ({text})", hint="close the program that has the file open", path=path)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return JournalBroken(f"the journal's file is damaged ({text})", hint="run `tutti audit verify`, then restore the last backup", path=path)
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return StorageFailed(f"the journal cannot be opened ({text})", hint="see that the folder exists and is writable", path=path)
+    if code == sqlite3.SQLITE_IOERR:
+        return StorageFailed(f"the disk fails ({text})", hint="see the system's log; writing goes on by itself when the disk does", path=path)
+    return Invalid(f"the database refuses these values: {error}", hint="see that the folds give text, integers or bytes as their tables declare")
+
+
+class SqliteReader:
+    """A read-only connection."""
+
+    def __init__(self, path: str, busy_ms: int = 5000) -> None:
+        self._path = path
+        with clear_errors(path):
+            self._db = sqlite3.connect(f"file:{_escaped(path)}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+            self._db.execute(f"PRAGMA busy_timeout={int(busy_ms)}")
+            self._db.execute("PRAGMA query_only=1")
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
+        with clear_errors(self._path):
+            cursor = self._db.execute(sql, tuple(params))
+            return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+    def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        with clear_errors(self._path):
+            cursor = self._db.execute(sql, tuple(params))
+            cursor.arraysize = 1000
+            while rows := cursor.fetchmany():
+                yield from rows
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _escaped(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+class Sqlite:
+    """The writing side on one file."""
+
+    def __init__(self, path: Path | str, busy_ms: int = 5000) -> None:
+        self.path = str(path)
+        self._busy_ms = busy_ms
+        self._lock: int | None = None
+        self._db: sqlite3.Connection | None = None
+        self._statements: dict[tuple[Any, ...], str] = {}
+
+    # opening
+
+    def open(self, workspace: str, origin: str, tables: Mapping[str, Shape]) -> list[str]:
+        Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        try:
+            with clear_errors(self.path):
+                self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=512)
+                self._db.execute(f"PRAGMA busy_timeout={int(self._busy_ms)}")
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=FULL")
+                self._db.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, see `erase`
+                self._db.execute("BEGIN IMMEDIATE")
+                self._migrate(workspace, origin)
+                stale = self._make_tables(tables)
+                self._db.execute("COMMIT")
+            return stale
+        except BaseException:
+            self.close()
+            raise
+
+    def _take_lock(self) -> None:
+        """Own the file for writing; the lock goes with the process, so a crash leaves none behind."""
+        handle = os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pid = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+            os.close(handle)
+            raise Conflict(
+                f"process {pid} already works on {self.path}", hint=f"stop it, or talk to it; a second writer needs PostgreSQL (pid {pid})", pid=pid, path=self.path
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        self._lock = handle
+
+    def _migrate(self, workspace: str, origin: str) -> None:
+        known = 0
+        if self.query("SELECT 1 FROM sqlite_master WHERE type='table' AND name='head'"):
+            row = self.query("SELECT schema, workspace FROM head")
+            if row:
+                known = row[0][0]
+                if row[0][1] != workspace:
+                    raise Invalid(f"{self.path} is the journal of workspace {row[0][1]}, not of {workspace}", hint="name the right workspace or the right file")
+        if known > SCHEMA:
+            raise StorageFailed(f"{self.path} has schema {known}, this Tutti knows up to {SCHEMA}", hint="upgrade Tutti", schema=known)
+        for number in range(known + 1, SCHEMA + 1):
+            for statement in MIGRATIONS[number].split(";"):
+                if statement.strip():
+                    self.db.execute(statement)
+        self.db.execute(
+            "INSERT INTO head (one, seq, at, frontier, schema, workspace, origin) VALUES (1, 0, 0, ?, ?, ?, ?)"
+            " ON CONFLICT (one) DO UPDATE SET schema = excluded.schema",
+            (bytes(8), SCHEMA, workspace, origin),
+        )
+
+    def _make_tables(self, tables: Mapping[str, Shape]) -> list[str]:
+        known = dict(self.query("SELECT name, shape FROM view_shape"))
+        stale = [name for name, shape in tables.items() if known.get(name) != shape.described()]
+        for name in stale:
+            shape = tables[name]
+            columns = [f"{quoted(c)} {_TYPES[t]}" + (" NOT NULL" if c in (*shape.key, "version") else "") for c, t in shape.types.items()]
+            key = ", ".join(map(quoted, shape.key))
+            self.db.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+            self.db.execute(f"CREATE TABLE {quoted(name)} ({', '.join(columns)}, PRIMARY KEY ({key})) STRICT")
+            if shape.closes:
+                self.db.execute(f"CREATE INDEX {quoted(name + '_open')} ON {quoted(name)} (open) WHERE open = 1")
+            for number, index in enumerate(shape.table.indexes):
+                self.db.execute(f"CREATE INDEX {quoted(f'{name}_{number}')} ON {quoted(name)} ({', '.join(map(quoted, index))})")
+            self.db.execute("INSERT OR REPLACE INTO view_shape (name, shape) VALUES (?, ?)", (name, shape.described()))
+        return stale
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    # transactions
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        if self._db is None:
+            raise StorageFailed(f"the journal {self.path} is closed", hint="open it again", path=self.path)
+        return self._db
+
+    def begin(self) -> HeadRow:
+        with clear_errors(self.path):
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                return HeadRow(*self.db.execute("SELECT seq, at, frontier, workspace, origin FROM head").fetchone())
+            except BaseException:
+                self.rollback()
+                raise
+
+    def commit(self) -> None:
+        try:
+            with clear_errors(self.path):
+                self.db.execute("COMMIT")
+        except TuttiError:
+            self.rollback()
+            raise
+
+    def rollback(self) -> None:
+        if self.db.in_transaction:
+            with suppress(sqlite3.Error):
+                self.db.execute("ROLLBACK")
+
+    def savepoint(self) -> None:
+        self.db.execute("SAVEPOINT caller")
+
+    def release(self) -> None:
+        self.db.execute("RELEASE caller")
+
+    def rollback_to_savepoint(self) -> None:
+        self.db.execute("ROLLBACK TO caller")
+        self.db.execute("RELEASE caller")
+
+    # statements
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with clear_errors(self.path):
+            return self.db.execute(sql, tuple(params)).fetchall()
+
+    def read(self, shape: Shape, keys: Sequence[Key], columns: Sequence[str]) -> dict[Key, tuple[Any, ...]]:
+        width = len(shape.key)
+        found: dict[Key, tuple[Any, ...]] = {}
+        with clear_errors(self.path):
+            for start in range(0, len(keys), _CHUNK):
+                part = keys[start : start + _CHUNK]
+                padded = 1 << (len(part) - 1).bit_length()
+                sql = self._lookup(shape, padded, tuple(columns))
+                flat = [value for key in part for value in key]
+                flat += [None] * (padded * width - len(flat))
+                for row in self.db.execute(sql, flat):
+                    found[row[:width]] = row[width:]
+        return found
+
+    def _lookup(self, shape: Shape, count: int, columns: tuple[str, ...]) -> str:
+        name = ("read", shape.name, count, columns)
+        sql = self._statements.get(name)
+        if sql is None:
+            chosen = ", ".join(map(quoted, (*shape.key, *columns)))
+            if len(shape.key) == 1:
+                held = f"{quoted(shape.key[0])} IN ({', '.join('?' * count)})"
+            else:
+                one = "(" + ", ".join("?" * len(shape.key)) + ")"
+                held = f"({', '.join(map(quoted, shape.key))}) IN (VALUES {', '.join([one] * count)})"
+            sql = self._statements[name] = f"SELECT {chosen} FROM {quoted(shape.name)} WHERE {held}"
+        return sql
+
+    def add_facts(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        with clear_errors(self.path):
+            self.db.executemany('INSERT INTO fact (seq, at, kind, about, "by", cause, data, leaf) VALUES (?, ?, ?, ?, ?, ?, ?, ?)', rows)
+
+    def add_payloads(self, payloads: Sequence[Payload]) -> None:
+        with clear_errors(self.path):
+            self.db.executemany(
+                "INSERT INTO payload (id, subject, salt, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [(payload.id, payload.subject, payload.salt, payload.body) for payload in payloads],
+            )
+            names = {payload.subject: payload.name for payload in payloads if payload.subject is not None}
+            if names:
+                self.db.executemany("INSERT INTO subject (id, name) VALUES (?, ?) ON CONFLICT DO NOTHING", names.items())
+
+    def change(self, tables: Mapping[str, Shape], merged: Mapping[Thing, Merged]) -> None:
+        groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
+        for (table, key), row in merged.items():
+            groups[table, row.create, tuple(row.values), tuple(row.deltas)].append((*key, *row.values.values(), *row.deltas.values(), row.count))
+        with clear_errors(self.path):
+            for form, rows in groups.items():
+                sql = self._statements.get(form)
+                if sql is None:
+                    sql = self._statements[form] = self._changing(tables[form[0]], *form[1:])
+                if len(rows) == 1:
+                    self.db.execute(sql, rows[0])
+                else:
+                    self.db.executemany(sql, rows)
+
+    def _changing(self, shape: Shape, create: str, values: tuple[str, ...], deltas: tuple[str, ...]) -> str:
+        """One statement per form of change. Parameters are numbered: key, values, deltas, count of changes."""
+        for column in (*values, *deltas):
+            if column not in shape.types or column == "version" or column in shape.key:
+                raise Invalid(f"a fold changes {shape.name}.{column}, which is no column it may change")
+        name, width = quoted(shape.name), len(shape.key)
+        number = {column: f"?{width + 1 + place}" for place, column in enumerate((*values, *deltas))}
+        count = f"?{width + 1 + len(values) + len(deltas)}"
+        sets = [f"{quoted(c)} = {number[c]}" for c in values]
+        sets += [f"{quoted(c)} = COALESCE({name}.{quoted(c)}, 0) + {number[c]}" for c in deltas]
+        sets.append(f"version = {name}.version + {count}")
+        if not create:
+            where = " AND ".join(f"{quoted(c)} = ?{place + 1}" for place, c in enumerate(shape.key))
+            return f"UPDATE {name} SET {', '.join(sets)} WHERE {where}"
+        start = shape.start_add if create == "add" else shape.start_put
+        first = {c: f"?{place + 1}" for place, c in enumerate(shape.key)}
+        first |= {c: literal(value) for c, value in start.items() if value is not None}
+        first |= {c: number[c] for c in values}
+        first |= {c: number[c] if not start.get(c) else f"{literal(start[c])} + {number[c]}" for c in deltas}
+        first["version"] = count
+        return (
+            f"INSERT INTO {name} ({', '.join(map(quoted, first))}) VALUES ({', '.join(first.values())})"
+            f" ON CONFLICT ({', '.join(map(quoted, shape.key))}) DO UPDATE SET {', '.join(sets)}"
+        )
+
+    def set_head(self, seq: int, at: int, frontier: bytes) -> None:
+        with clear_errors(self.path):
+            self.db.execute("UPDATE head SET seq = ?, at = ?, frontier = ?", (seq, at, frontier))
+
+    def add_signed_head(self, head: SignedHead) -> None:
+        with clear_errors(self.path):
+            self.db.execute("INSERT OR REPLACE INTO signed_head (seq, at, root, key, signature) VALUES (?, ?, ?, ?, ?)", head)
+
+    def open_rows(self, shape: Shape) -> Iterable[tuple[Any, ...]]:
+        only = " WHERE open = 1" if shape.closes else ""
+        return self.query(f"SELECT {', '.join(map(quoted, shape.columns))} FROM {quoted(shape.name)}{only}")
+
+    def reader(self) -> SqliteReader:
+        return SqliteReader(self.path, self._busy_ms)

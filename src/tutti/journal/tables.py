@@ -1,0 +1,71 @@
+"""View tables as the engines see them: names, types and the SQL parts that both databases share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tutti.model.view import Table
+
+RESERVED = frozenset({"fact", "payload", "subject", "head", "signed_head", "view_shape"})
+
+
+def quoted(name: str) -> str:
+    """An SQL identifier, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: Any) -> str:
+    """An SQL literal for a default: text, integer or nothing."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    raise ValueError(f"a default must be text, an integer or None, not {value!r}")
+
+
+class Shape:
+    """A table's columns in their order: key, columns, `open` where it closes, `version`."""
+
+    __slots__ = ("closes", "columns", "hot", "key", "name", "start_add", "start_put", "table", "types")
+
+    def __init__(self, table: Table) -> None:
+        if table.name in RESERVED:
+            raise ValueError(f"a view table cannot be called {table.name}: the journal keeps its own table of that name")
+        self.table = table
+        self.name = table.name
+        self.key = table.key
+        self.closes = table.closes
+        self.hot = table.hot
+        self.types: dict[str, str] = {column: table.columns.get(column, "text") for column in table.key}
+        self.types |= table.columns
+        if table.closes:
+            self.types["open"] = "int"
+        self.types["version"] = "int"
+        self.columns = tuple(self.types)
+        known = set(self.columns) - {"version"}
+        for column in (*table.defaults, *(name for index in table.indexes for name in index)):
+            if column not in known:
+                raise ValueError(f"table {table.name} has no column {column}")
+        rest = [column for column in self.columns if column not in table.key and column != "version"]
+        opened = {"open": 1} if table.closes else {}
+        # what the columns hold that nobody mentioned when the row came to be
+        self.start_put: dict[str, Any] = {column: None for column in rest} | opened
+        self.start_add: dict[str, Any] = {column: 0 if self.types[column] == "int" else None for column in rest} | opened | dict(table.defaults)
+
+    def described(self) -> str:
+        """The shape in one line; where it differs from the stored one the table is built anew from the facts."""
+        table = self.table
+        return repr((self.types, table.key, table.closes, table.indexes, sorted(table.defaults.items())))
+
+
+def shapes(tables: Iterable[Table]) -> Mapping[str, Shape]:
+    """The shapes by table name. Raises `ValueError` for two tables of one name."""
+    found: dict[str, Shape] = {}
+    for table in tables:
+        if table.name in found:
+            raise ValueError(f"two view tables are called {table.name}")
+        found[table.name] = Shape(table)
+    return found

@@ -1,0 +1,10 @@
+"""Keys, sealing and signatures: what makes a record provable and a subject erasable.
+
+In: secrets from a folder, values to seal, statements to sign. Out: keys, sealed payloads, signatures. This folder never
+touches a database, and decides nothing.
+"""
+
+from tutti.security.keys import Keys, SigningKey, verify
+from tutti.security.sealing import Payload, canonical, digest, open_body, seal
+
+__all__ = ["Keys", "Payload", "SigningKey", "canonical", "digest", "open_body", "seal", "verify"]

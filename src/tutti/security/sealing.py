@@ -1,0 +1,70 @@
+"""Sealing of payloads: a salted digest stands in the fact, the words themselves in a table of their own, so they can be erased.
+
+The salt keeps anybody from guessing a short payload from its digest after the payload is gone. Encrypting bodies with a key
+per subject comes in here, and nowhere else: `seal` makes what is stored, `open_body` reads it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from tutti.errors import Invalid
+
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+SALT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A sealed value. `id` is its salted digest, `subject` the pseudonym of whom it is about, `name` that subject's name."""
+
+    id: str
+    subject: str | None
+    name: str | None = field(repr=False)
+    salt: bytes = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+def canonical(value: Any) -> bytes:
+    """A JSON value as bytes, always the same for the same value: sorted keys, no blanks.
+
+    Raises: `Invalid` for what JSON cannot say (NaN, infinity, keys that are no strings, integers over 64 bits, dates, bytes).
+    """
+    try:
+        body = orjson.dumps(value, option=_OPTIONS)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Invalid(f"this is no JSON value: {error}", hint="use strings, numbers, booleans, None, lists and dicts with string keys") from None
+    if b"null" in body and _has_no_number(value):  # orjson writes NaN and infinity as null
+        raise Invalid("NaN and infinity are no JSON values", hint="leave the field out or use None")
+    return body
+
+
+def _has_no_number(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, dict):
+        return any(map(_has_no_number, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_has_no_number, value))
+    return False
+
+
+def digest(salt: bytes, body: bytes) -> str:
+    """The salted digest of a stored body: SHA-256 of salt and body, in hex."""
+    return sha256(salt + body).hexdigest()
+
+
+def seal(value: Any, salt: bytes, subject: str | None, name: str | None) -> Payload:
+    """Seal a JSON value. Raises: `Invalid` for what is none."""
+    body = canonical(value)
+    return Payload(digest(salt, body), subject, name, salt, body)
+
+
+def open_body(body: bytes) -> Any:
+    """The value of a stored body."""
+    return orjson.loads(body)

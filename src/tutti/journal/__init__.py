@@ -4,10 +4,12 @@ In: drafts of facts with their payloads, what they expect, and the folds of the 
 payloads, proofs. It never decides anything and knows no room.
 """
 
+from tutti.journal.audit import Report, export, verify
 from tutti.journal.batch import Append
 from tutti.journal.heads import Head
 from tutti.journal.hot import Hot
 from tutti.journal.journal import Journal, Limits, open_journal
+from tutti.journal.replay import Difference, rebuild
 from tutti.security.sealing import Payload
 
-__all__ = ["Append", "Head", "Hot", "Journal", "Limits", "Payload", "open_journal"]
+__all__ = ["Append", "Difference", "Head", "Hot", "Journal", "Limits", "Payload", "Report", "export", "open_journal", "rebuild", "verify"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from tutti.journal.batch import Merged
@@ -36,11 +38,19 @@ class SignedHead(NamedTuple):
 class Reader(Protocol):
     """A connection that only reads. `sql` is portable, with `?` for parameters."""
 
+    bytewise: str  # what makes ORDER BY sort text by its bytes
+
     def query(self, sql: str, params: Sequence[Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and all rows."""
 
     def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Rows as they come, in constant memory, from one snapshot."""
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All reads inside see one state."""
+
+    def tolerate(self) -> None:
+        """Read on over damaged text."""
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -85,10 +95,16 @@ class Engine(Protocol):
 
     def add_signed_head(self, head: SignedHead) -> None: ...
 
-    def open_rows(self, shape: Shape) -> Iterable[tuple[Any, ...]]:
-        """The rows that memory keeps, all columns in the shape's order."""
-
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Portable SQL inside the transaction that is open, or by itself."""
+
+    def forget(self, subject: str) -> int:
+        """Delete a subject's payloads and name, inside the transaction that is open; how many payloads, -1 for an unknown subject."""
+
+    def scrub(self) -> None:
+        """Leave no byte of what was deleted in the database's files."""
+
+    def backup(self, target: Path) -> None:
+        """A consistent copy while writing goes on."""
 
     def reader(self) -> Reader: ...

@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tutti.clock import Clock, SystemClock, micros
-from tutti.errors import Invalid, NotFound, Overloaded, StorageFailed, TuttiError
+from tutti.errors import Invalid, NotFound, Overloaded, Refused, StorageFailed, TuttiError
 from tutti.ids import Ids
 from tutti.journal import reads
 from tutti.journal.batch import Append
-from tutti.journal.engine import Engine, Reader
+from tutti.journal.engine import Engine, HeadRow, Reader
 from tutti.journal.heads import Head, Witness
 from tutti.journal.hot import Hot, Row
+from tutti.journal.places import open_engine
 from tutti.journal.replay import fill
-from tutti.journal.sqlite import Sqlite
-from tutti.journal.tables import shapes
+from tutti.journal.tables import open_rows, shapes
 from tutti.journal.writer import Outcome, Writer
 from tutti.model.fact import Draft, Fact
 from tutti.model.view import AtMost, Fold, Key, Table, Thing
@@ -68,7 +68,7 @@ class Journal:
 
     def __init__(
         self, engine: Engine, workspace: str, clock: Clock, ids: Ids, keys: Keys, tables: Iterable[Table], folds: Mapping[str, Sequence[Fold]],
-        witness: Path | None, threaded: bool, limits: Limits,
+        witness: Path | None, threaded: bool, limits: Limits, write: bool = True,
     ) -> None:  # fmt: skip
         self.workspace = workspace
         self.keys = keys
@@ -79,11 +79,13 @@ class Journal:
         self._clock = clock
         self._ids = ids
         self._threaded = threaded
+        self._write = write
         self._limits = limits
         self._tables = shapes(tables)
         self._folds = folds
         self.hot = Hot(self._tables)
-        self._writer = Writer(engine, workspace, self._tables, folds, clock, keys, Witness(witness) if witness else None, micros(limits.sign_every))
+        self._witness = Witness(witness) if witness else None
+        self._writer = Writer(engine, workspace, self._tables, folds, clock, keys, self._witness, micros(limits.sign_every))
         self._queue: deque[_Waiting | _Job] = deque()
         self._done: deque[_Settled] = deque()
         self._waiting = 0
@@ -106,6 +108,9 @@ class Journal:
         Raises: `Conflict` when another process writes, `JournalBroken` for a damaged or older copy, `StorageFailed`.
         """
         self._loop = asyncio.get_running_loop()
+        if not self._write:
+            await self._read(self._look)
+            return
         engine = self._engine
         stale = engine.open(self.workspace, f"{self.workspace}/{self._ids.bytes(8).hex()}", self._tables)
         try:
@@ -118,7 +123,7 @@ class Journal:
                     fill(engine, {name: self._tables[name] for name in stale}, self._folds)
                 for name, shape in self._tables.items():
                     if shape.hot:
-                        self.hot.load(name, engine.open_rows(shape))
+                        self.hot.load(name, engine.query(open_rows(shape)))
                 self.hot.seq = row.seq
                 engine.commit()
             except BaseException:
@@ -132,8 +137,22 @@ class Journal:
             self._thread = threading.Thread(target=self._write_on, name="tutti-writer", daemon=True)
             self._thread.start()
 
+    def _look(self, reader: Reader) -> None:
+        """Load memory through a reader: nothing is locked, migrated or written."""
+        with reader.snapshot():
+            _, found = reader.query("SELECT seq, at, frontier, workspace, origin FROM head")
+            self._writer.take(HeadRow(*found[0]))
+            for name, shape in self._tables.items():
+                if shape.hot:
+                    self.hot.load(name, reader.query(open_rows(shape))[1])
+            self.hot.seq = found[0][0]
+
     async def close(self) -> None:
         """Write what has queued up, sign the head, and let go of the file. Twice is fine."""
+        if not self._write:
+            self._close_reader()
+            self.reader.shutdown(wait=False)
+            return
         if not self._running:
             return
         self._running = False
@@ -204,7 +223,7 @@ class Journal:
         assert loop is not None, "start the journal first"
         future: asyncio.Future[list[Fact]] = loop.create_future()
         if not self._running:
-            future.set_exception(StorageFailed("the journal is closed", hint="open it again"))
+            future.set_exception(self._closed())
             return future
         if self._waiting >= self._limits.waiting:
             future.set_exception(Overloaded(f"{self._waiting} appends wait already", hint="try again in a moment", waiting=self._waiting))
@@ -222,6 +241,11 @@ class Journal:
             return future
         self._put(_Waiting(future, Append(drafts, payloads, expect or {}, within), bodies))
         return future
+
+    def _closed(self) -> TuttiError:
+        if not self._write:
+            return Refused("the journal is open for reading only", hint="open it with write=True")
+        return StorageFailed("the journal is closed", hint="open it again")
 
     def _put(self, item: _Waiting | _Job) -> None:
         self._queue.append(item)
@@ -353,7 +377,7 @@ class Journal:
         assert self._loop is not None
         future: asyncio.Future[Any] = self._loop.create_future()
         if not self._running:
-            future.set_exception(StorageFailed("the journal is closed", hint="open it again"))
+            future.set_exception(self._closed())
             return future
         self._put(_Job(future, work))
         return future
@@ -367,6 +391,35 @@ class Journal:
     def head(self) -> Head:
         """Where the journal stands, as of the last commit."""
         return self._writer.head()
+
+    async def erase(self, subject: str, by: str) -> int:
+        """Forget a subject (by name): its payloads, its name, every byte of them; returns how many payloads there were.
+
+        The facts stay, with the pseudonym only, and still verify. Backups and exports made before keep what they have.
+        Writing waits while the file is rewritten. Raises: `StorageFailed` when bytes may be left; erase again then.
+        """
+        pseudonym = self.pseudonym(subject)
+        try:
+            outcome = await self._do(lambda: self._writer.erase(pseudonym, by))
+        finally:
+            self._forget(pseudonym)
+        return outcome.facts[0].data["payloads"] if outcome.facts else 0
+
+    def _forget(self, pseudonym: str) -> None:
+        for name in [name for name, (subject, _) in self._cache.items() if subject == pseudonym]:
+            self._cached -= len(self._cache.pop(name)[1])
+
+    async def backup(self, path: Path | str) -> None:
+        """Copy the journal while it is written. Put the copy in the journal's place to restore it, see `accept_restore`."""
+        assert self._loop is not None
+        await self._loop.run_in_executor(None, self._engine.backup, Path(path))
+
+    async def accept_restore(self, by: str) -> list[Fact]:
+        """Start on an older copy although the witness saw more, and say so in a fact."""
+        witnessed = self._witness.last() if self._witness else None
+        await self.start(check_witness=False)
+        data = {"head": self.head.seq, "witnessed": witnessed[1].seq if witnessed else self.head.seq}
+        return await self.append([Draft("workspace.restored", self.workspace, by, data)])
 
     # reading
 
@@ -458,11 +511,14 @@ class Journal:
 
 def open_journal(
     place: str | Path, workspace: str = "default", *, clock: Clock | None = None, ids: Ids | None = None, keys: Keys | None = None, tables: Iterable[Table] = (),
-    folds: Mapping[str, Sequence[Fold]] | None = None, witness: Path | None = None, threaded: bool = True, limits: Limits | None = None,
+    folds: Mapping[str, Sequence[Fold]] | None = None, witness: Path | None = None, threaded: bool = True, limits: Limits | None = None, write: bool = True,
 ) -> Journal:  # fmt: skip
-    """A journal on a SQLite file, or on PostgreSQL where `place` is a `postgresql://` address. `start` it before use."""
+    """A journal on a SQLite file, or on PostgreSQL where `place` is a `postgresql://` address. `start` it before use.
+
+    With `write=False` it can only be read, memory stays as of the start, and another process may be writing.
+    """
     clock = clock or SystemClock()
     ids = ids or Ids(clock)
     limits = limits or Limits()
-    engine = Sqlite(place, int(limits.busy.total_seconds() * 1000))
-    return Journal(engine, workspace, clock, ids, keys or Keys.create(ids), tables, folds or {}, witness, threaded, limits)
+    engine = open_engine(place, workspace, int(limits.busy.total_seconds() * 1000))
+    return Journal(engine, workspace, clock, ids, keys or Keys.create(ids), tables, folds or {}, witness, threaded, limits, write)

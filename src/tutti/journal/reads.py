@@ -7,8 +7,8 @@ from typing import Any
 
 from tutti.errors import Invalid
 from tutti.journal.engine import Reader
-from tutti.journal.tables import Shape, quoted
-from tutti.journal.writer import FACT_COLUMNS, columns_of, fact_of
+from tutti.journal.tables import Shape, columns_of, quoted
+from tutti.journal.writer import FACT_COLUMNS, fact_of
 from tutti.model.fact import Fact
 from tutti.model.view import Key
 

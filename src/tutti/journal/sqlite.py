@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,8 @@ def translated(error: Exception, path: str) -> TuttiError:
     """What an error of SQLite means: the caller's values, a cause that may pass, or damage."""
     code = getattr(error, "sqlite_errorcode", -1) & 0xFF
     text = f"{path}: {error}"
+    if "decode to UTF-8" in text:
+        return JournalBroken(f"a text in the journal is damaged ({text})", hint="run `tutti audit verify`, then restore the last backup", path=path)
     if code == sqlite3.SQLITE_FULL:
         return StorageFailed(f"the disk is full ({text})", hint="free some space; writing goes on by itself", path=path)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
@@ -96,6 +98,8 @@ def translated(error: Exception, path: str) -> TuttiError:
 class SqliteReader:
     """A read-only connection."""
 
+    bytewise = ""
+
     def __init__(self, path: str, busy_ms: int = 5000) -> None:
         self._path = path
         with clear_errors(path):
@@ -107,6 +111,20 @@ class SqliteReader:
         with clear_errors(self._path):
             cursor = self._db.execute(sql, tuple(params))
             return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with clear_errors(self._path):
+            self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+
+    def tolerate(self) -> None:
+        """Read on over text that is no UTF-8 any more: an auditor must see damage, not stumble over it."""
+        self._db.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
 
     def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         with clear_errors(self._path):
@@ -144,7 +162,6 @@ class Sqlite:
                 self._db.execute(f"PRAGMA busy_timeout={int(self._busy_ms)}")
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")
-                self._db.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, see `erase`
                 self._db.execute("BEGIN IMMEDIATE")
                 self._migrate(workspace, origin)
                 stale = self._make_tables(tables)
@@ -197,7 +214,7 @@ class Sqlite:
             columns = [f"{quoted(c)} {_TYPES[t]}" + (" NOT NULL" if c in (*shape.key, "version") else "") for c, t in shape.types.items()]
             key = ", ".join(map(quoted, shape.key))
             self.db.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
-            self.db.execute(f"CREATE TABLE {quoted(name)} ({', '.join(columns)}, PRIMARY KEY ({key})) STRICT")
+            self.db.execute(f"CREATE TABLE {quoted(name)} (rowid INTEGER PRIMARY KEY, {', '.join(columns)}, UNIQUE ({key})) STRICT")
             if shape.closes:
                 self.db.execute(f"CREATE INDEX {quoted(name + '_open')} ON {quoted(name)} (open) WHERE open = 1")
             for number, index in enumerate(shape.table.indexes):
@@ -347,9 +364,44 @@ class Sqlite:
         with clear_errors(self.path):
             self.db.execute("INSERT OR REPLACE INTO signed_head (seq, at, root, key, signature) VALUES (?, ?, ?, ?, ?)", head)
 
-    def open_rows(self, shape: Shape) -> Iterable[tuple[Any, ...]]:
-        only = " WHERE open = 1" if shape.closes else ""
-        return self.query(f"SELECT {', '.join(map(quoted, shape.columns))} FROM {quoted(shape.name)}{only}")
+    def forget(self, subject: str) -> int:
+        """Delete a subject's payloads and name, inside the transaction that is open; returns how many payloads there were, -1 for an unknown subject."""
+        with clear_errors(self.path):
+            self.db.execute("PRAGMA secure_delete=ON")
+            gone = self.db.execute("DELETE FROM payload WHERE subject = ?", (subject,)).rowcount
+            known = self.db.execute("DELETE FROM subject WHERE id = ?", (subject,)).rowcount
+        return gone if gone or known else -1
+
+    def scrub(self) -> None:
+        """Leave no byte of what was deleted in the file or in its log: rewrite the one, empty the other."""
+        with clear_errors(self.path):
+            self.db.execute("VACUUM")
+            busy = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            self.db.execute("PRAGMA secure_delete=OFF")
+        if busy:
+            raise StorageFailed(f"a reader keeps the log of {self.path} alive; what was erased may still stand in it", hint="stop long reads and erase again", path=self.path)
+
+    def backup(self, target: Path) -> None:
+        """Copy the journal as of one instant while writing goes on. The copy appears under its name when it is whole."""
+        part = target.with_name(target.name + ".part")
+        part.unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with clear_errors(self.path):
+            source = sqlite3.connect(f"file:{_escaped(self.path)}?mode=ro", uri=True)
+            try:
+                copy = sqlite3.connect(part)
+                try:
+                    source.backup(copy)  # all pages in one step: one snapshot, and writers do not make it start again
+                finally:
+                    copy.close()
+            finally:
+                source.close()
+        part.replace(target)
+        handle = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def reader(self) -> SqliteReader:
         return SqliteReader(self.path, self._busy_ms)

@@ -61,6 +61,17 @@ class Shape:
         return repr((self.types, table.key, table.closes, table.indexes, sorted(table.defaults.items())))
 
 
+def columns_of(shape: Shape) -> str:
+    """A shape's columns for a SELECT."""
+    return ", ".join(map(quoted, shape.columns))
+
+
+def open_rows(shape: Shape) -> str:
+    """SQL for the rows that memory keeps, all columns in the shape's order."""
+    only = " WHERE open = 1" if shape.closes else ""
+    return f"SELECT {columns_of(shape)} FROM {quoted(shape.name)}{only}"
+
+
 def shapes(tables: Iterable[Table]) -> Mapping[str, Shape]:
     """The shapes by table name. Raises `ValueError` for two tables of one name."""
     found: dict[str, Shape] = {}

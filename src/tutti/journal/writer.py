@@ -17,10 +17,11 @@ from tutti.journal.engine import Engine, HeadRow, SignedHead
 from tutti.journal.heads import Head, Witness, head_is_genuine, sign_head
 from tutti.journal.hot import Row
 from tutti.journal.merkle import Frontier
-from tutti.journal.tables import Shape, quoted
-from tutti.model.fact import Fact
+from tutti.journal.tables import Shape
+from tutti.model.fact import Draft, Fact
 from tutti.model.view import Thing
 from tutti.security.keys import Keys
+from tutti.security.sealing import canonical
 
 FACT_COLUMNS = 'seq, at, kind, about, "by", cause, data'
 Ready = tuple[Append, Sequence[bytes]]
@@ -56,9 +57,8 @@ class Writer:
         self.folds = folds
         self.planner = Planner(workspace, tables, folds, engine.read)
         self.seq = 0
-        self.at = 0
         self.origin = ""
-        self.frontier = Frontier()
+        self._stands = (0, 0, Frontier())  # seq, at, tree: one value, since the loop reads it while a thread writes
         self._clock = clock
         self._keys = keys
         self._witness = witness
@@ -69,10 +69,14 @@ class Writer:
 
     # where it stands
 
+    def take(self, row: HeadRow) -> None:
+        """Stand where this head says."""
+        self.seq, self.origin = row.seq, row.origin
+        self._stands = (row.seq, row.at, self._frontier(row))
+
     def load(self, row: HeadRow) -> None:
         """Take the stored head as where we stand."""
-        self.seq, self.at, self.origin = row.seq, row.at, row.origin
-        self.frontier = self._frontier(row)
+        self.take(row)
         signed = self.engine.query("SELECT max(seq) FROM signed_head")
         self._signed_seq = (signed[0][0] if signed else 0) or 0
 
@@ -88,7 +92,8 @@ class Writer:
 
     def head(self) -> Head:
         """The head as of the last commit."""
-        return Head(self.seq, self.frontier.root().hex(), self.at)
+        seq, at, frontier = self._stands
+        return Head(seq, frontier.root().hex(), at)
 
     def check_witness(self) -> None:
         """Compare with what the witness saw last. Raises `JournalBroken` when this is not the same journal or an older copy of it."""
@@ -151,7 +156,8 @@ class Writer:
         except BaseException:
             self._give_up()
             raise
-        self.seq, self.at, self.frontier = frontier.size, at, frontier
+        self.seq = frontier.size
+        self._stands = (frontier.size, at, frontier)
         outcome.seq = self.seq
         if signed:
             self._witnessed(signed, now)
@@ -228,6 +234,23 @@ class Writer:
         tables = self.tables
         outcome.changes += [change for change in plan.merged.items() if tables[change[0][0]].hot]
 
+    # erasing
+
+    def erase(self, subject: str, by: str) -> Outcome:
+        """Delete a subject's payloads and name, and say so in a fact; then leave no byte of them. An unknown subject makes no fact."""
+        drafts = [Draft("subject.erased", subject, by, {"subject": subject, "payloads": 0})]
+
+        def way(_: Sequence[Ready], seq: int, at: int, frontier: Frontier, outcome: Outcome) -> bool:
+            gone = self.engine.forget(subject)
+            if gone < 0:
+                return False
+            drafts[0].data["payloads"] = gone
+            return self._together([(Append(drafts), [canonical(drafts[0].data)])], seq, at, frontier, outcome)
+
+        outcome = self._write((), way)
+        self.engine.scrub()
+        return outcome
+
     # what other nodes wrote
 
     def catch_up(self) -> Outcome:
@@ -288,8 +311,3 @@ class Writer:
 
 class _OneByOne(Exception):
     """Some caller's values cannot be stored; take the callers one by one."""
-
-
-def columns_of(shape: Shape) -> str:
-    """A shape's columns for a SELECT."""
-    return ", ".join(map(quoted, shape.columns))

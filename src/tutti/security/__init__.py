@@ -4,7 +4,8 @@ In: secrets from a folder, values to seal, statements to sign. Out: keys, sealed
 touches a database, and decides nothing.
 """
 
+from tutti.security.approvals import sign_approval, statement, verify_approval
 from tutti.security.keys import Keys, SigningKey, verify
 from tutti.security.sealing import Payload, canonical, digest, open_body, seal
 
-__all__ = ["Keys", "Payload", "SigningKey", "canonical", "digest", "open_body", "seal", "verify"]
+__all__ = ["Keys", "Payload", "SigningKey", "canonical", "digest", "open_body", "seal", "sign_approval", "statement", "verify", "verify_approval"]

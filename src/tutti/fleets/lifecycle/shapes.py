@@ -1,0 +1,146 @@
+"""What the fleet's skills take and give. A ticket is `company.Ticket`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+Urgency = Literal["low", "normal", "high"]
+Mood = Literal["negative", "neutral", "positive"]
+Tone = Literal["standard", "retention"]
+
+
+class Triage(BaseModel):
+    """How soon a ticket must be seen to, and in what mood it was written."""
+
+    urgency: Urgency
+    mood: Mood
+
+
+class Queue(BaseModel):
+    """The queue a ticket belongs to, and how sure that is (0..1)."""
+
+    queue: str
+    sure: float = Field(ge=0, le=1)
+
+
+class AnswerRequest(BaseModel):
+    """A ticket with what triage and routing made of it."""
+
+    id: str
+    account: str
+    channel: str
+    title: str
+    text: str
+    triage: Triage
+    queue: Queue
+
+
+class Answer(BaseModel):
+    """A draft of an answer."""
+
+    tone: Tone
+    text: str
+
+
+class UrgentTicket(BaseModel):
+    """The data of `ticket.urgent`."""
+
+    ticket: str
+    account: str
+    channel: str
+    urgency: Urgency
+
+
+class Promise(BaseModel):
+    """What was promised for a ticket, what closing one like it took so far, and whether the promise is in danger."""
+
+    due_hours: float
+    expected_hours: float | None
+    in_danger: bool
+
+
+class Snapshot(BaseModel):
+    """An account as its systems report it. `kind` says which columns `facts` has."""
+
+    account: str
+    kind: str
+    facts: dict[str, float | str]
+
+
+class Churn(BaseModel):
+    """The risk (0..1) that an account leaves, and what raises it most."""
+
+    risk: float = Field(ge=0, le=1)
+    reasons: list[str]
+
+
+class Health(BaseModel):
+    """How an account's usage stands among all accounts of its kind: 0 worst, 1 best."""
+
+    score: float = Field(ge=0, le=1)
+    weak: list[str]
+
+
+class Feedback(BaseModel):
+    """What an account has written so far, in sum."""
+
+    tickets: int
+    negative: int
+    subjects: list[str]
+
+
+class RenewalRequest(Snapshot):
+    """An account at risk with what three agents know of it."""
+
+    health: Health
+    churn: Churn
+    feedback: Feedback
+
+
+class Renewal(BaseModel):
+    """How to keep an account; also the data of `renewal.due`."""
+
+    account: str
+    plan: Literal["watch", "call", "yearly", "repair"]
+    monthly: float
+    risk: float
+    reasons: list[str]
+
+
+class PriceAdvice(BaseModel):
+    """The reduction of the monthly price that is worth it, in the fleet's currency; 0 where none is."""
+
+    amount: float
+    gain_per_year: float
+
+
+class PriceChange(BaseModel):
+    """The exact parameters of a price change: the monthly price goes down by `amount`."""
+
+    account: str
+    amount: float = Field(gt=0)
+
+
+class Letter(BaseModel):
+    """The exact parameters of an outreach: what is sent to whom."""
+
+    account: str
+    subject: str
+    text: str
+
+
+class Exposure(BaseModel):
+    """Which personal or secret data a ticket holds, by kind and count; never the data. Also the data of `data.exposed`."""
+
+    ticket: str
+    account: str
+    kinds: dict[str, int]
+
+
+class Assessment(BaseModel):
+    """How bad an exposure is, and what to do."""
+
+    severity: Literal["low", "high"]
+    step: str

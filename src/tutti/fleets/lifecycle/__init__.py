@@ -21,7 +21,7 @@ __all__ = ["Company", "Models", "build", "load", "model_scores", "sample", "sign
 
 
 def build(company: Company, **options: Any) -> Fleet:
-    """The fleet over a company. Options: `fitted`, `at_risk`, `letters_per_day`, `discounts_per_day`; see `build.py`."""
-    from tutti.fleets.lifecycle.build import build as put_together
+    """The fleet over a company. Options: `fitted`, `at_risk`, `letters_per_day`, `discounts_per_day`; see `assembly.py`."""
+    from tutti.fleets.lifecycle.assembly import build as put_together
 
     return put_together(company, **options)

@@ -107,3 +107,10 @@ def test_an_empty_file_is_named(folder):
     (folder / "tickets_bugs/dev.jsonl").write_text("")
     with pytest.raises(Invalid, match="no rows"):
         lifecycle.load(folder)
+
+
+def test_an_id_that_stands_twice_is_named(folder):
+    file = folder / "usage_churn/dev.csv"
+    file.write_text(file.read_text().replace("u-1", "u-0"))
+    with pytest.raises(Invalid, match="account u-0 stands there twice"):
+        lifecycle.load(folder)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from random import Random
 
@@ -110,3 +112,18 @@ def test_auc_counts_pairs():
 
 def test_macro_f1_counts_each_label_the_same():
     assert texts.macro_f1(["a", "a", "a", "b"], ["a", "a", "a", "a"]) == pytest.approx((6 / 7 + 0) / 2)
+
+
+def test_scores_can_be_taken_on_another_company(company, fitted):
+    other = lifecycle.sample(8)
+    scores = lifecycle.model_scores(company, fitted, held=other)
+    assert scores["churn"]["business"]["held_out"] == len(other.accounts)
+    assert scores["urgency"]["desk"]["held_out"] == len(other.tickets)
+    assert scores["churn"]["business"]["blend"]["brier"] < scores["churn"]["business"]["brier_of_base_rate"]
+
+
+def test_no_ml_library_is_loaded_before_it_is_used():
+    code = (
+        "import sys, tutti.fleets.lifecycle as l; l.sample(1, 5, 5); print(*(m for m in ('sklearn', 'scipy', 'numpy', 'vaderSentiment') if m in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""

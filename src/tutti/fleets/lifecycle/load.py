@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,10 @@ def load(folder: str | Path, name: str = "acme") -> Company:
         raise NotFound(f"there is no folder {root}", hint="Give the folder that holds tickets_helpdesk, telco_churn …")
     accounts, left = _accounts(root)
     tickets, labels = _tickets(root, [account.id for account in accounts])
+    for what, ids in (("ticket", [row.id for row in tickets]), ("account", [row.id for row in accounts])):
+        twice = [id for id, count in Counter(ids).items() if count > 1]
+        if twice:
+            raise Invalid(f"{root}: {what} {twice[0]} stands there twice", hint="Ids must be unique over all files; leave one out.")
     return Company(
         name=name,
         tickets=tuple(tickets),

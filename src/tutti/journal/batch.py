@@ -128,10 +128,12 @@ class Planner:
                         raise Invalid(f"the cause of {kind} counts back {-draft.cause} drafts, beyond its append")  # type: ignore[operator]
                 elif not 0 < cause < seq:
                     raise Invalid(f"{kind} says it was caused by fact {cause}, which is not before it")
+            if not (isinstance(kind, str) and isinstance(about, str) and isinstance(by, str)):
+                raise Invalid(f"a fact's kind, about and by are text, not {kind!r}, {about!r} and {by!r}")
             try:
                 header = orjson.dumps([seq, at, workspace, kind, about, by, cause])
             except (TypeError, ValueError) as error:
-                raise Invalid(f"a fact's kind, about and by are text: {error}") from None
+                raise Invalid(f"a fact's kind, about and by are text that UTF-8 can hold: {error}") from None
             if b"\\u0000" in header:
                 raise Invalid(f"{kind} holds a zero character, which databases refuse")
             leaf = sha256(b"\0" + header + b"\n" + body).digest()

@@ -63,8 +63,11 @@ class Engine(Protocol):
     `JournalBroken` for damage.
     """
 
-    def open(self, workspace: str, origin: str, tables: Mapping[str, Shape]) -> list[str]:
-        """Connect and migrate; the names of the view tables that must be filled from the facts."""
+    def open(self, workspace: str, origin: str) -> None:
+        """Connect and migrate."""
+
+    def make_tables(self, tables: Mapping[str, Shape]) -> list[str]:
+        """Make the view tables that are new or of another shape; their names: they must be filled in the same transaction."""
 
     def close(self) -> None: ...
 

@@ -112,13 +112,14 @@ class Journal:
             await self._read(self._look)
             return
         engine = self._engine
-        stale = engine.open(self.workspace, f"{self.workspace}/{self._ids.bytes(8).hex()}", self._tables)
+        engine.open(self.workspace, f"{self.workspace}/{self._ids.bytes(8).hex()}")
         try:
             row = engine.begin()
             try:
                 self._writer.load(row)
                 if check_witness:
                     self._writer.check_witness()
+                stale = engine.make_tables(self._tables)
                 if row.seq and stale:
                     fill(engine, {name: self._tables[name] for name in stale}, self._folds)
                 for name, shape in self._tables.items():

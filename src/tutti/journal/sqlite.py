@@ -14,7 +14,7 @@ from typing import Any
 from tutti.errors import Conflict, Invalid, JournalBroken, StorageFailed, TuttiError
 from tutti.journal.batch import Merged
 from tutti.journal.engine import SCHEMA, HeadRow, SignedHead
-from tutti.journal.tables import Shape, literal, quoted
+from tutti.journal.tables import Shape, check_types, literal, quoted
 from tutti.model.view import Key, Thing
 from tutti.security.sealing import Payload
 
@@ -153,7 +153,7 @@ class Sqlite:
 
     # opening
 
-    def open(self, workspace: str, origin: str, tables: Mapping[str, Shape]) -> list[str]:
+    def open(self, workspace: str, origin: str) -> None:
         Path(self.path).parent.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         try:
@@ -164,9 +164,7 @@ class Sqlite:
                 self._db.execute("PRAGMA synchronous=FULL")
                 self._db.execute("BEGIN IMMEDIATE")
                 self._migrate(workspace, origin)
-                stale = self._make_tables(tables)
                 self._db.execute("COMMIT")
-            return stale
         except BaseException:
             self.close()
             raise
@@ -206,7 +204,7 @@ class Sqlite:
             (bytes(8), SCHEMA, workspace, origin),
         )
 
-    def _make_tables(self, tables: Mapping[str, Shape]) -> list[str]:
+    def make_tables(self, tables: Mapping[str, Shape]) -> list[str]:
         known = dict(self.query("SELECT name, shape FROM view_shape"))
         stale = [name for name, shape in tables.items() if known.get(name) != shape.described()]
         for name in stale:
@@ -326,6 +324,8 @@ class Sqlite:
                 sql = self._statements.get(form)
                 if sql is None:
                     sql = self._statements[form] = self._changing(tables[form[0]], *form[1:])
+                shape = tables[form[0]]
+                check_types(shape, (*shape.key, *form[2], *form[3]), zip(*rows, strict=True))
                 if len(rows) == 1:
                     self.db.execute(sql, rows[0])
                 else:
@@ -333,9 +333,7 @@ class Sqlite:
 
     def _changing(self, shape: Shape, create: str, values: tuple[str, ...], deltas: tuple[str, ...]) -> str:
         """One statement per form of change. Parameters are numbered: key, values, deltas, count of changes."""
-        for column in (*values, *deltas):
-            if column not in shape.types or column == "version" or column in shape.key:
-                raise Invalid(f"a fold changes {shape.name}.{column}, which is no column it may change")
+        shape.check_changed((*values, *deltas))
         name, width = quoted(shape.name), len(shape.key)
         number = {column: f"?{width + 1 + place}" for place, column in enumerate((*values, *deltas))}
         count = f"?{width + 1 + len(values) + len(deltas)}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tutti.errors import Invalid
 from tutti.model.view import Table
 
 RESERVED = frozenset({"fact", "payload", "subject", "head", "signed_head", "view_shape"})
@@ -55,10 +56,28 @@ class Shape:
         self.start_put: dict[str, Any] = {column: None for column in rest} | opened
         self.start_add: dict[str, Any] = {column: 0 if self.types[column] == "int" else None for column in rest} | opened | dict(table.defaults)
 
+    def check_changed(self, columns: Iterable[str]) -> None:
+        """Raise `Invalid` for columns that a fold may not change."""
+        for column in columns:
+            if column not in self.types or column == "version" or column in self.key:
+                raise Invalid(f"a fold changes {self.name}.{column}, which is no column it may change")
+
     def described(self) -> str:
         """The shape in one line; where it differs from the stored one the table is built anew from the facts."""
         table = self.table
         return repr((self.types, table.key, table.closes, table.indexes, sorted(table.defaults.items())))
+
+
+_ACCEPTED = {"text": (str, type(None)), "int": (int, type(None)), "blob": (bytes, type(None))}
+
+
+def check_types(shape: Shape, columns: Sequence[str], values: Iterable[Iterable[Any]]) -> None:
+    """Hold values, given column by column, against the declared types, so that memory and both databases hold the same."""
+    for column, found in zip(columns, values, strict=False):
+        accepted = _ACCEPTED[shape.types[column]]
+        for kind in set(map(type, found)):
+            if not issubclass(kind, accepted):
+                raise Invalid(f"a fold gives {kind.__name__} for {shape.name}.{column}, which is declared as {shape.types[column]}")
 
 
 def columns_of(shape: Shape) -> str:

@@ -150,7 +150,7 @@ class Writer:
             else:
                 at = row.at
             if wrote:
-                self.engine.commit()
+                self._commit(way)
             else:
                 self.engine.rollback()
         except BaseException:
@@ -162,6 +162,14 @@ class Writer:
         if signed:
             self._witnessed(signed, now)
         return outcome
+
+    def _commit(self, way: Any) -> None:
+        try:
+            self.engine.commit()
+        except Invalid as error:  # an engine may send its statements as late as this
+            if way == self._together:
+                raise _OneByOne from error
+            raise
 
     def _give_up(self) -> None:
         with suppress(TuttiError):
@@ -186,6 +194,7 @@ class Writer:
                 plan = self.planner.plan([append], frontier.size, at)
                 if not plan.poisoned:
                     self._store(plan)
+                    self.engine.release()
             except Invalid as error:
                 self.engine.rollback_to_savepoint()
                 outcome.results.append(error)
@@ -194,7 +203,6 @@ class Writer:
                 self.engine.rollback_to_savepoint()
                 outcome.results += plan.results
                 continue
-            self.engine.release()
             self._keep(plan, frontier, outcome)
             wrote = wrote or not plan.empty
         return wrote

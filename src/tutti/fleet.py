@@ -14,7 +14,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -24,6 +24,7 @@ from tutti.evaluation import Check
 from tutti.gates import DEFAULT_POLICY, parse_policies
 from tutti.intake import Subscriptions
 from tutti.model.agent import AgentCard, Nature, Skill
+from tutti.model.money import to_millionths
 from tutti.model.route import Weights
 from tutti.model.signal import Subscription
 from tutti.model.verdict import Level
@@ -326,17 +327,6 @@ def _marked(kind: str, name: str, options: dict[str, Any]) -> Callable[[F], F]:
         return function
 
     return decorate
-
-
-def to_millionths(amount: Any, where: str) -> int:
-    """Money as whole millionths. Raises `Invalid` for what is no finite number."""
-    try:
-        number = Decimal(str(amount))
-        if not number.is_finite() or isinstance(amount, bool):
-            raise InvalidOperation
-    except InvalidOperation:
-        raise Invalid(f"{where} is {amount!r}, not an amount.", hint="Write a number, for example 20.00.") from None
-    return int((number * 1_000_000).to_integral_value())
 
 
 def _check_amount(where: str, amount: str | None, schema: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ It never chooses an agent, never judges what came back, and never appends.
 from tutti.execution.breakers import Breakers
 from tutti.execution.folds import FOLDS, TABLES
 from tutti.execution.queue import Queue
-from tutti.execution.run import run
+from tutti.execution.run import Limit, run
 from tutti.execution.steps import Done, Fail, Fallback, Park, Retry, Step, next_step
 
-__all__ = ["FOLDS", "TABLES", "Breakers", "Done", "Fail", "Fallback", "Park", "Queue", "Retry", "Step", "next_step", "run"]
+__all__ = ["FOLDS", "TABLES", "Breakers", "Done", "Fail", "Fallback", "Limit", "Park", "Queue", "Retry", "Step", "next_step", "run"]

@@ -59,11 +59,11 @@ def next_step(skill: Skill, task: Mapping[str, Any], outcome: Outcome, *, attemp
         return Done()
     if ending is Ending.STOPPED:
         return Park(outcome.detail or "stopped by a kill switch")
-    unsure = ending in (Ending.TIMED_OUT, Ending.UNKNOWN, Ending.CANCELED)
+    if ending is Ending.CANCELED:
+        return Park(outcome.detail)
+    unsure = ending in (Ending.TIMED_OUT, Ending.UNKNOWN)
     if skill.is_action and unsure and not skill.idempotent:
         return Park("nobody knows whether it happened, and the agent does not promise to do it once")
-    if ending is Ending.CANCELED:
-        return Fail("canceled")
     late = task["deadline_at"] is not None and now >= task["deadline_at"]
     if late:
         return Park("the deadline passed while the outcome was unknown") if skill.is_action and unsure else Fail("deadline_passed")

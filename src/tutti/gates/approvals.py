@@ -10,6 +10,7 @@ from tutti.clock import micros
 from tutti.gates.decide import Question
 from tutti.model.fact import Draft
 from tutti.model.verdict import Verdict
+from tutti.security import statement, verify_approval
 
 APPROVAL_LASTS = timedelta(hours=24)
 
@@ -45,3 +46,16 @@ def check_answer(approval: Mapping[str, Any] | None, task: Mapping[str, Any], ca
     if f"{approval['agent']}@{approval['agent_version']}" != card_id:
         return "the approval is for another agent"
     return ""
+
+
+def signed(workspace: str, approval: Mapping[str, Any], answer: str) -> bytes:
+    """The bytes a person signs for an answer to an approval, from its row."""
+    return statement(
+        workspace=workspace, approval=approval["id"], task=approval["task"], answer=answer, input=approval["input"], agent=approval["agent"],
+        version=approval["agent_version"], policy=approval["policy"], expires_at=approval["expires_at"], nonce=approval["nonce"],
+    )  # fmt: skip
+
+
+def signature_holds(owner: bytes, workspace: str, approval: Mapping[str, Any]) -> bool:
+    """Whether the owner's key (its public half) signed a yes to exactly this approval."""
+    return verify_approval(owner, signed(workspace, approval, "approve"), approval["signature"])

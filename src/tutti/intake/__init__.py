@@ -4,8 +4,9 @@ It never chooses an agent, and never says whether something may happen.
 """
 
 from tutti.intake.coalescing import work_key
-from tutti.intake.events import read_event
+from tutti.intake.events import read_event, too_deep
 from tutti.intake.folds import FOLDS, TABLES
+from tutti.intake.submission import Ask, submission
 from tutti.intake.subscriptions import Subscriptions
 
-__all__ = ["FOLDS", "TABLES", "Subscriptions", "read_event", "work_key"]
+__all__ = ["FOLDS", "TABLES", "Ask", "Subscriptions", "read_event", "submission", "too_deep", "work_key"]

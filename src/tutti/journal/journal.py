@@ -32,6 +32,7 @@ from tutti.security.keys import Keys
 from tutti.security.sealing import SALT_BYTES, Payload, canonical, open_body, seal
 
 log = logging.getLogger("tutti.journal")
+_NAMES = 50_000  # subjects' names kept at hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class Journal:
         self._signing: asyncio.TimerHandle | None = None
         self._cache: OrderedDict[str, tuple[str | None, bytes]] = OrderedDict()
         self._cached = 0
+        self._names: OrderedDict[str, str] = OrderedDict()
 
     # opening and closing
 
@@ -345,6 +347,8 @@ class Journal:
                     if type(result) is list:
                         for payload in item.append.payloads:
                             self._remember(payload.id, payload.subject, payload.body)
+                            if payload.subject is not None and payload.subject not in self._names:
+                                self._name(payload.subject, payload.name or "")
                 if item.future.done():
                     continue
                 if isinstance(result, BaseException):
@@ -409,6 +413,7 @@ class Journal:
     def _forget(self, pseudonym: str) -> None:
         for name in [name for name, (subject, _) in self._cache.items() if subject == pseudonym]:
             self._cached -= len(self._cache.pop(name)[1])
+        self._names.pop(pseudonym, None)
 
     async def backup(self, path: Path | str) -> None:
         """Copy the journal while it is written. Put the copy in the journal's place to restore it, see `accept_restore`."""
@@ -497,9 +502,23 @@ class Journal:
             found |= {name: open_body(body) for name, (_, body) in stored.items()}
         return found
 
+    async def intact(self, id: str) -> bool:
+        """Whether a payload's stored body still is what its id sealed; read from the database, never from memory."""
+        return await self._read(lambda reader: reads.intact(reader, id))
+
     async def subject_name(self, pseudonym: str) -> str | None:
         """The name behind a pseudonym; None after erasure."""
-        return await self._read(lambda reader: reads.subject_name(reader, pseudonym))
+        name = self._names.get(pseudonym)
+        if name is None:
+            name = await self._read(lambda reader: reads.subject_name(reader, pseudonym))
+            if name is not None:
+                self._name(pseudonym, name)
+        return name
+
+    def _name(self, pseudonym: str, name: str) -> None:
+        self._names[pseudonym] = name
+        if len(self._names) > _NAMES:
+            self._names.popitem(last=False)
 
     def _remember(self, name: str, subject: str | None, body: bytes) -> None:
         if name in self._cache or len(body) > self._limits.cached_bytes:

@@ -352,6 +352,7 @@ class Postgres:
 
     def savepoint(self) -> None:
         self._send("SAVEPOINT caller")
+        self._flush()
 
     def release(self) -> None:
         self._send("RELEASE SAVEPOINT caller")

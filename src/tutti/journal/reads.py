@@ -10,6 +10,7 @@ from tutti.journal.engine import Reader
 from tutti.journal.tables import Shape, columns_of, quoted
 from tutti.journal.writer import FACT_COLUMNS, fact_of
 from tutti.model.fact import Fact
+from tutti.security.sealing import digest
 from tutti.model.view import Key
 
 Row = dict[str, Any]
@@ -90,3 +91,9 @@ def subject_name(reader: Reader, pseudonym: str) -> str | None:
     """The name behind a pseudonym, while it is not erased."""
     _, found = reader.query("SELECT name FROM subject WHERE id = ?", (pseudonym,))
     return found[0][0] if found else None
+
+
+def intact(reader: Reader, id: str) -> bool:
+    """Whether the stored body still gives the digest that is its id."""
+    _, found = reader.query("SELECT salt, body FROM payload WHERE id = ?", (id,))
+    return bool(found) and digest(bytes(found[0][0]), bytes(found[0][1])) == id

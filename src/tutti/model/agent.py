@@ -65,6 +65,6 @@ class AgentCard:
 
 AGENTS = Table(
     "agent",
-    key=("name", "version"),
-    columns={"name": "text", "version": "text", "digest": "text", "department": "text", "owner": "text", "card": "text", "state": "text", "since": "int"},
+    key=("name", "agent_version"),
+    columns={"name": "text", "agent_version": "text", "digest": "text", "department": "text", "owner": "text", "card": "text", "state": "text", "since": "int"},
 )

@@ -3,6 +3,6 @@
 They never route, gate or append. `Context` is what an agent is given.
 """
 
-from tutti.transports.inprocess import Bound, Context, Line, bind, call
+from tutti.transports.inprocess import Bound, Context, Line, Mode, bind, call
 
-__all__ = ["Bound", "Context", "Line", "bind", "call"]
+__all__ = ["Bound", "Context", "Line", "Mode", "bind", "call"]

@@ -1,0 +1,171 @@
+"""The house, built once: a `Workspace` opens a fleet on a journal and runs it.
+
+    async with Workspace(fleet) as workspace:
+        sent = await workspace.send({...})
+        print(await workspace.result(sent["tasks"][0]))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any
+
+import orjson
+
+from tutti import context, evaluation, execution, feedback, gates, intake, registry, routing
+from tutti.clock import Clock, SystemClock, micros
+from tutti.desk import Desk
+from tutti.fleet import Fleet
+from tutti.gates import parse_policies
+from tutti.house import Declared, House
+from tutti.ids import Ids
+from tutti.journal import Journal, open_journal
+from tutti.model.fact import Draft
+from tutti.model.signal import Subscription
+from tutti.model.view import Fold, Table
+from tutti.orchestrator import Orchestrator
+from tutti.reception import Bundle
+from tutti.security import Keys
+from tutti.settings import Settings
+
+_ROOMS: tuple[Any, ...] = (intake, routing, gates, execution, evaluation, feedback, registry, context)
+TABLES: tuple[Table, ...] = tuple(table for room in _ROOMS for table in room.TABLES)
+
+
+def _folds() -> dict[str, tuple[Fold, ...]]:
+    folds: dict[str, tuple[Fold, ...]] = {}
+    for room in _ROOMS:
+        for kind, fold in room.FOLDS.items():
+            folds[kind] = (*folds.get(kind, ()), fold)
+    return folds
+
+
+FOLDS = _folds()
+
+
+def journal_for(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None, threaded: bool = True) -> Journal:
+    """The journal of a workspace with the house's tables and folds; not started."""
+    clock = clock or SystemClock()
+    ids = ids or Ids(clock)
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keys = Keys.load_or_create(settings.home, ids)
+    return open_journal(
+        settings.place, settings.workspace, clock=clock, ids=ids, keys=keys, tables=TABLES, folds=FOLDS, witness=settings.witness, threaded=threaded
+    )
+
+
+class Workspace(Desk):
+    """One tenant's journal, open in this process, with the fleet that runs on it.
+
+    Without a fleet (or with `run=False`) it takes things in and answers, and no agent runs: what an offline command needs.
+    """
+
+    def __init__(
+        self, fleet: Fleet | None = None, settings: Settings | None = None, *, run: bool = True, clock: Clock | None = None, ids: Ids | None = None, journal: Journal | None = None
+    ) -> None:
+        self.fleet = fleet
+        self.settings = settings or Settings(fleet.name if fleet else "default")
+        self.clock = clock or SystemClock()
+        self.ids = ids or Ids(self.clock)
+        self.journal = journal or journal_for(self.settings, clock=self.clock, ids=self.ids)
+        self._run = run and fleet is not None
+        self._executors: dict[str, Executor] = {}
+        declared = Declared() if fleet is None else Declared(fleet.functions, fleet.checks, fleet.classes, fleet.departments, fleet.weights)
+        self.house = House(self.journal, declared, self.clock, self.ids)
+
+    async def __aenter__(self) -> Workspace:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def open(self, *, check_witness: bool = True) -> None:
+        """Start the journal, publish what the fleet declares, and take up what an earlier process left open.
+
+        Raises: `Conflict` when another process has the workspace, `JournalBroken`, `StorageFailed`.
+        """
+        await self.journal.start(check_witness=check_witness)
+        try:
+            self.corridor = Orchestrator(self.house, slots=self.settings.slots, executor=self._executor)
+            self.house.load()
+            self.journal.on_facts.append(self.corridor.follow)
+            if self.fleet is not None:
+                await self._publish(self.fleet)
+                self.house.load()
+            if self._run:
+                await self.corridor.start()
+        except BaseException:
+            await self.journal.close()
+            raise
+
+    async def close(self) -> None:
+        """Let running agents finish (for `settings.grace`), then close the journal. Twice is fine."""
+        if self._run:
+            await self.corridor.traffic.stop(self.settings.grace.total_seconds())
+        await self.journal.close()
+        for executor in self._executors.values():
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    async def quiet(self) -> None:
+        """Wait until every open task waits for a person (or nobody): nothing moves by itself any more."""
+        await self.corridor.traffic.quiet()
+
+    def _executor(self, mode: str) -> Executor | None:
+        executor = self._executors.get(mode)
+        if executor is None:
+            if mode == "process":
+                import multiprocessing
+
+                executor = ProcessPoolExecutor(self.settings.processes, mp_context=multiprocessing.get_context("spawn"))
+            else:
+                executor = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="tutti-agent")
+            self._executors[mode] = executor
+        return executor
+
+    async def _publish(self, fleet: Fleet) -> None:
+        """Append what the fleet declares and the journal does not know yet."""
+        hot = self.journal.hot
+        drafts: list[Draft] = []
+        if self.journal.head.seq == 0:
+            drafts.append(Draft("workspace.created", self.settings.workspace, "fleet", {"name": self.settings.workspace, "schema": 1}))
+        subscriptions = {s.id: _subscription_data(s) for s in fleet.subscriptions.values()}
+        drafts += registry.changes_of(fleet.cards.values(), hot.table("agent"), subscriptions, hot.table("subscription"))
+        drafts += self._governance(fleet)
+        for name, goal in fleet.goals.items():
+            weights = orjson.dumps(goal["weights"], option=orjson.OPT_SORT_KEYS).decode()
+            row = hot.table("goal").get((name,))
+            if row is None or (row["kpi"], row["target"], row["weights"]) != (goal["kpi"], goal["target"], weights):
+                drafts.append(Draft("goal.set", name, "fleet", {**goal, "weights": weights}))
+        if drafts:
+            await self.corridor.record(Bundle(drafts))
+
+    def _governance(self, fleet: Fleet) -> Iterable[Draft]:
+        hot = self.journal.hot
+        policies = parse_policies(fleet.policy_text, "the fleet's policies")
+        current = max(hot.table("policy").values(), key=lambda row: row["current"], default=None)
+        if current is None or current["digest"] != policies.digest:
+            yield Draft("policy.published", policies.digest, "fleet", {"digest": policies.digest, "text": policies.text})
+        for level in fleet.levels.values():
+            row = hot.table("autonomy").get((level.skill,))
+            if row is None or row["declared"] != f"{level.level.value}/{level.up_to}":  # what a person set stays until the declaration changes
+                data = {"level": level.level.value, "up_to": level.up_to, "reason": "declared by the fleet", "was": row["level"] if row else None}
+                yield Draft("autonomy.changed", level.skill, "fleet", data)
+        for budget in fleet.budgets.values():
+            data = {"action": budget.action, "money": budget.money, "count": budget.count, "per": budget.per, "currency": budget.currency}
+            row = hot.table("budget").get((budget.name,))
+            if row is None or any(row[name] != value for name, value in data.items()):
+                yield Draft("budget.set", budget.name, "fleet", data)
+
+
+def _subscription_data(subscription: Subscription) -> dict[str, Any]:
+    data = {
+        "type": subscription.type,
+        "condition": subscription.when,
+        "skill": subscription.skill,
+        "priority": subscription.priority,
+        "gather": orjson.dumps([list(pair) for pair in subscription.gather]).decode(),
+        "deadline_ms": None if subscription.deadline is None else micros(subscription.deadline) // 1000,
+    }
+    return data

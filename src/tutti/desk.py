@@ -1,0 +1,418 @@
+"""The desk: everything a door can ask of a workspace. Doors (CLI, HTTP, Python) call these, and print what comes back.
+
+All answers are JSON data. Ids of tasks begin with `t-`, signals `s-`, approvals `a-`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tutti import evaluation, explanation, gates, intake
+from tutti.clock import MICROS, micros, to_text
+from tutti.errors import Conflict, Invalid, NotFound, Refused
+from tutti.feedback import interval
+from tutti.model.fact import Draft
+from tutti.model.money import to_millionths
+from tutti.model.outcome import Judgement, Source
+from tutti.model.task import Stage
+from tutti.model.verdict import Level
+from tutti.orchestrator import Orchestrator
+from tutti.reception import Bundle, Origin
+from tutti.security import sign_approval, verify_approval
+
+Row = Mapping[str, Any]
+OWNER = "person/owner"
+_WAITS = {
+    Stage.APPROVAL: "person", Stage.PARKED: "person", Stage.ASKING: "person", Stage.JOINING: "tasks", Stage.COALESCED: "task",
+    Stage.READY: "agent", Stage.APPROVED: "agent", Stage.BACKOFF: "time",
+}  # fmt: skip
+
+
+class Desk:
+    """Operations on one open workspace."""
+
+    corridor: Orchestrator
+
+    @property
+    def _journal(self) -> Any:
+        return self.corridor.house.journal
+
+    # --- signals and tasks --------------------------------------------------------------------------------------
+
+    async def send(self, event: Any, *, by: str = OWNER) -> dict[str, Any]:
+        """Take in a CloudEvent. Returns when it is durable: the signal's id, its tasks, and whether it was a duplicate."""
+        checked = intake.read_event(event)
+        origin = Origin(by, str(checked.get("department", "")), hops=int(checked.get("hops", 0)))
+        try:
+            (id, tasks), _ = await self.corridor.bring(lambda bundle: self.corridor.reception.signal(bundle, checked, origin))
+        except Conflict as conflict:
+            table, key = conflict.about["thing"]
+            if table != "signal":
+                raise
+            row = await self._journal.row("signal", key)
+            return {"signal": row["id"], "tasks": [], "duplicate": True}
+        return {"signal": id, "tasks": tasks, "duplicate": False}
+
+    async def submit(
+        self, skill: str, input: Any, *, subject: str | None = None, priority: int = 0, deadline: timedelta | None = None, after: Mapping[str, str] | None = None, by: str = OWNER
+    ) -> str:
+        """Take in a task for a skill. Returns its id when it is durable. `after` maps fields of the input to tasks whose outputs they get."""
+        house = self.corridor.house
+        described = house.registry.skill(skill)
+        if intake.too_deep(input):
+            raise Invalid("The input is nested too deeply.", hint="Flatten it to at most 32 levels.")
+        if not after:
+            for (_, _, name), bound in house.functions.items():
+                if name == skill:
+                    bound.read(input)
+                    break
+        for awaited in (after or {}).values():
+            if await self._journal.row("task", (awaited,)) is None:
+                raise NotFound(f"There is no task {awaited} to wait for.", hint="`tutti tasks` lists them.")
+        deadline_at = None if deadline is None else house.clock.now() + micros(deadline)
+        joins = tuple((after or {}).items())
+        origin = Origin(by, agent="person" if by.startswith("person/") else by)
+        id, _ = await self.corridor.bring(
+            lambda bundle: self.corridor.reception.task(bundle, skill, input, subject, origin, priority=priority, deadline_at=deadline_at, joins=joins, action=described.is_action)
+        )
+        return str(id)
+
+    async def result(self, id: str) -> Any:
+        """A task's output, once it has ended. Raises `Refused` when it did not complete."""
+        row = await self.corridor.result(id)
+        if row["state"] != "completed":
+            detail = await self._text(row["detail"])
+            raise Refused(f"{id} {row['state']}: {row['reason'] or ''} {detail}".strip(), hint=f"`tutti why {id}` says more.", state=row["state"], task=id)
+        return (await self._journal.payloads([row["output"]])).get(row["output"])
+
+    async def task(self, id: str) -> dict[str, Any]:
+        """One task with its input and output."""
+        row = await self._row("task", id, "task")
+        view = await self._task_view(row)
+        reference, _, part = (row["input"] or "").partition("#")
+        payloads = await self._journal.payloads([name for name in (reference, row["output"], row["detail"], row["question"]) if name])
+        value = payloads.get(reference)
+        view["input"] = value.get(part) if part and isinstance(value, Mapping) else value
+        view["output"] = payloads.get(row["output"])
+        view["detail"] = payloads.get(row["detail"])
+        view["question"] = payloads.get(row["question"])
+        view["erased"] = reference not in payloads
+        if id in self.corridor.progress:
+            view["progress"], view["doing"] = self.corridor.progress[id]
+        return view
+
+    async def tasks(self, *, state: str | None = None, waiting: bool = False, skill: str | None = None, subject: str | None = None, limit: int = 50, after: int | None = None) -> dict[str, Any]:
+        """A page of tasks, newest first; `after` is the `next` of the page before. `waiting` means: for a person."""
+        where: dict[str, Any] = {}
+        if state:
+            where["state"] = state
+        if waiting:
+            where |= {"stage": [Stage.APPROVAL.value, Stage.PARKED.value, Stage.ASKING.value], "open": 1}
+        if skill:
+            where["skill"] = skill
+        if subject:
+            where["subject"] = self._journal.pseudonym(subject)
+        limit = max(1, min(limit, 1000))
+        rows = await self._journal.rows("task", where, after=after, descending=True, limit=limit)
+        return {"tasks": [await self._task_view(row) for row in rows], "next": rows[-1]["rowid"] if len(rows) == limit else None}
+
+    async def _task_view(self, row: Row) -> dict[str, Any]:
+        view: dict[str, Any] = {"schema": "tutti.task/1"}
+        for name in ("id", "skill", "nature", "department", "priority", "state", "stage", "reason", "agent", "parent", "signal", "attempts", "currency", "approval"):
+            view[name] = row[name]
+        view["version"] = row["agent_version"]
+        view["waiting_for"] = _WAITS.get(Stage(row["stage"]))
+        view["class"] = row["class"] or ""
+        view["coalesced_into"] = row["into_task"]
+        view["amount"] = None if row["amount"] is None else row["amount"] / MICROS
+        view["quality"] = None if row["quality"] is None else row["quality"] / MICROS
+        view["quality_source"] = row["quality_source"]
+        view["subject"] = await self._journal.subject_name(row["subject"]) if row["subject"] else None
+        for name in ("submitted_at", "started_at", "finished_at", "deadline_at"):
+            view[name] = None if row[name] is None else to_text(row[name])
+        return view
+
+    async def cancel(self, id: str, *, reason: str = "", by: str = OWNER) -> dict[str, Any]:
+        """Cancel an open task. What already happened outside stays."""
+        row = await self._open_row(id)
+        await self.corridor.end(row, "task.canceled", {"reason": reason or "canceled by a person"}, by=by)
+        self.corridor.traffic.cancel(id)
+        return await self.task(id)
+
+    async def answer(self, id: str, value: Any, *, by: str = OWNER) -> dict[str, Any]:
+        """Answer what a running agent asks."""
+        row = await self._open_row(id)
+        if row["stage"] != Stage.ASKING:
+            raise Conflict(f"{id} asks nothing now.", hint=f"It is {row['state']}.")
+        asked = await self._journal.select("SELECT MAX(number) AS number FROM answer WHERE task = ? AND answer IS NULL", (id,))
+        bundle = Bundle(expect={("task", (id,)): row["version"]})
+        payload = self._journal.seal(value, await self.corridor.subject(row))
+        bundle.payloads.append(payload)
+        bundle.add(Draft("task.answered", id, by, {"answer": payload.id, "number": asked[0]["number"]}, row["seq"]))
+        await self.corridor.record(bundle)
+        return await self.task(id)
+
+    async def settle(self, id: str, how: str, *, by: str = OWNER, reason: str = "") -> dict[str, Any]:
+        """Decide about a parked task: `again` (back on the road), `happened` (it is done), `drop` (cancel it)."""
+        row = await self._open_row(id)
+        if row["stage"] != Stage.PARKED:
+            raise Conflict(f"{id} is not parked.", hint=f"It is {row['state']}.")
+        if how == "again":
+            bundle = Bundle(expect={("task", (id,)): row["version"]})
+            bundle.add(Draft("task.resumed", id, by, {"stage": Stage.READY.value, "reason": reason or "a person sent it on"}, row["seq"]))
+            await self.corridor.record(bundle)
+        elif how == "happened":
+            bundle = Bundle()
+            payload = self._journal.seal(reason or "settled by a person", await self.corridor.subject(row))
+            bundle.payloads.append(payload)
+            await self.corridor.end(row, "task.completed", {"output": payload.id}, bundle=bundle, by=by)
+        elif how == "drop":
+            await self.corridor.end(row, "task.canceled", {"reason": reason or "dropped by a person"}, by=by)
+        else:
+            raise Invalid(f"{how!r} settles nothing.", hint="Say again, happened or drop.")
+        return await self.task(id)
+
+    # --- approvals ----------------------------------------------------------------------------------------------
+
+    async def approvals(self, *, limit: int = 100) -> list[dict[str, Any]]:
+        """Open approvals, oldest first."""
+        rows = [row for row in self._journal.hot.table("approval").values() if row["state"] == "open"]
+        return [await self._approval_view(row) for row in sorted(rows, key=lambda row: row["asked_at"])[:limit]]
+
+    async def approval(self, id: str) -> dict[str, Any]:
+        """One approval, by its id or by its task's: what will happen, whether it can be undone, why it asks, until when."""
+        if id.startswith("t-"):
+            row = await self._row("task", id, "task")
+            if not row["approval"]:
+                raise NotFound(f"{id} asks for no approval.", hint=f"It is {row['state']}: {row['reason'] or row['stage']}.")
+            id = row["approval"]
+        return await self._approval_view(await self._row("approval", id, "approval"))
+
+    async def _approval_view(self, row: Row) -> dict[str, Any]:
+        task = await self._row("task", row["task"], "task")
+        house = self.corridor.house
+        card = house.registry.card(row["agent"], row["agent_version"])
+        skill = card.skills.get(task["skill"]) if card else None
+        reference, _, part = row["input"].partition("#")
+        input = (await self._journal.payloads([reference])).get(reference)
+        input = input.get(part) if part and isinstance(input, Mapping) else input
+        return {
+            "schema": "tutti.approval/1", "id": row["id"], "task": row["task"], "skill": task["skill"], "state": row["state"], "question": explanation.question(skill, task, input),
+            "input": input, "agent": row["agent"], "version": row["agent_version"], "policy": row["policy"], "nonce": row["nonce"], "digest": row["input"],
+            "reversible": bool(skill and skill.reversible), "reasons": orjson.loads(row["reasons"]), "asked_at": to_text(row["asked_at"]),
+            "expires_at": to_text(row["expires_at"]), "expires_at_us": row["expires_at"], "answered_by": row["answered_by"], "workspace": self._journal.workspace,
+        }  # fmt: skip
+
+    async def answer_approval(self, id: str, answer: str, signature: str, *, note: str = "", by: str = OWNER) -> dict[str, Any]:
+        """Take a person's signed answer (`approve` or `reject`) to an approval. Raises `Refused` when the signature does not hold."""
+        row = await self._row("approval", id, "approval")
+        if row["state"] != "open":
+            raise Conflict(f"{id} was answered already: {row['state']} by {row['answered_by'] or 'nobody'}.", hint=f"`tutti why {row['task']}` says more.")
+        house = self.corridor.house
+        if house.clock.now() > row["expires_at"]:
+            raise Conflict(f"{id} has expired.", hint="Send its task on again with `tutti tasks settle ID again`.")
+        if not verify_approval(self._journal.keys.owner.public, gates.signed(self._journal.workspace, row, answer), signature):
+            raise Refused("The signature does not hold for this answer.", hint="Answer with the owner's key of this workspace.")
+        task = await self._row("task", row["task"], "task")
+        bundle = Bundle(expect={("approval", (id,)): row["version"], ("task", (row["task"],)): task["version"]})
+        data = {"task": row["task"], "answer": answer, "input": row["input"], "signature": signature, "key": self._journal.keys.owner.public.hex()[:16]}
+        if note:
+            payload = self._journal.seal(note, await self.corridor.subject(task))
+            bundle.payloads.append(payload)
+            data["note"] = payload.id
+        bundle.add(Draft("approval.answered", id, by, data, task["seq"]))
+        if answer == "reject":
+            bundle.add(Draft("task.rejected", row["task"], by, {"reason": "a person said no"}, -1))
+        await self.corridor.record(bundle)
+        return await self._approval_view(await self._row("approval", id, "approval"))
+
+    async def answer_as_owner(self, id: str, answer: str, *, note: str = "") -> dict[str, Any]:
+        """Sign an answer with the owner's key of this process and give it. `id` is an approval's or its task's."""
+        view = await self.approval(id)
+        row = await self._row("approval", view["id"], "approval")
+        signature = sign_approval(self._journal.keys.owner, gates.signed(self._journal.workspace, row, answer))
+        return await self.answer_approval(row["id"], answer, signature, note=note)
+
+    # --- judging ------------------------------------------------------------------------------------------------
+
+    async def rate(self, id: str, quality: float, *, note: str = "", by: str = OWNER) -> dict[str, Any]:
+        """A person's rating of a finished task, 0..1; it takes the place of what checks said, and moves the next route."""
+        if not isinstance(quality, int | float) or isinstance(quality, bool) or not 0 <= quality <= 1:
+            raise Invalid(f"{quality!r} is no rating.", hint="Rate from 0 (useless) to 1 (perfect).")
+        row = await self._row("task", id, "task")
+        if row["agent"] is None or row["finished_at"] is None:
+            raise Conflict(f"{id} cannot be rated: no agent has finished it.", hint=f"It is {row['state']}.")
+        bundle = Bundle(expect={("task", (id,)): row["version"]})
+        sealed = None
+        if note:
+            payload = self._journal.seal(note, await self.corridor.subject(row))
+            bundle.payloads.append(payload)
+            sealed = payload.id
+        ms = (row["finished_at"] - (row["started_at"] or row["finished_at"])) / 1000
+        fact = evaluation.as_fact(row, Judgement(float(quality), Source.PERSON), by, ms, row["seq"], sealed)
+        assert fact is not None
+        bundle.add(fact)
+        await self.corridor.record(bundle)
+        return await self.task(id)
+
+    # --- the fleet ----------------------------------------------------------------------------------------------
+
+    async def agents(self) -> list[dict[str, Any]]:
+        """Live agents with what is believed of them at each skill, as mean and 95 % interval."""
+        house, standings = self.corridor.house, self._journal.hot.table("standing")
+        shut = house.breakers.shut(house.clock.now())
+        sums: dict[tuple[str, str, str], list[int]] = {}
+        for row in standings.values():
+            total = sums.setdefault((row["skill"], row["agent"], row["agent_version"]), [0, 0, 0, 0, 0])
+            for place, name in enumerate(("good", "bad", "judged", "ms", "runs")):
+                total[place] += row[name]
+        found = []
+        for card in sorted(house.registry.live(), key=lambda card: (card.department, card.name, card.version)):
+            for skill in card.skills.values():
+                good, bad, judged, ms, runs = sums.get((skill.name, card.name, card.version), [0, 0, 0, 0, 0])
+                mean, low, high = interval(good / MICROS, bad / MICROS)
+                cell = self._journal.hot.table("autonomy").get((skill.name,))
+                found.append({
+                    "schema": "tutti.agent/1", "name": card.name, "version": card.version, "department": card.department, "owner": card.owner, "skill": skill.name,
+                    "nature": skill.nature.value, "quality": round(mean, 4), "low": round(low, 4), "high": round(high, 4), "judged": judged,
+                    "mean_ms": round(ms / runs, 2) if runs else None, "running": house.running.get((card.name, card.version), 0), "concurrency": card.concurrency,
+                    "level": (cell["level"] if cell else Level.APPROVE.value) if skill.is_action else None,
+                    "up_to": cell["up_to"] / MICROS if cell and cell["up_to"] is not None else None, "health": shut.get((card.name, card.version), "ok"),
+                })  # fmt: skip
+        return found
+
+    async def card(self, name: str) -> dict[str, Any]:
+        """The cards of all versions of an agent, retired ones too."""
+        rows = await self._journal.rows("agent", {"name": name})
+        if not rows:
+            raise NotFound(f"There is no agent {name}.", hint="`tutti agents` lists them.")
+        return {"name": name, "versions": [{"state": row["state"], "since": to_text(row["since"]), "digest": row["digest"], **orjson.loads(row["card"])} for row in rows]}
+
+    async def set_level(self, skill: str, level: str, *, up_to: float | None = None, reason: str = "", by: str = OWNER) -> dict[str, Any]:
+        """Set how far an action goes alone, from the next decision on."""
+        if level not in ("approve", "act"):
+            raise Invalid(f"{level!r} is no level.", hint="Levels are approve and act.")
+        if not self.corridor.house.registry.skill(skill).is_action:
+            raise Invalid(f"{skill} is advice; levels are for actions.")
+        cell = self._journal.hot.table("autonomy").get((skill,))
+        data = {"level": Level[level.upper()].value, "up_to": None if up_to is None else to_millionths(up_to, "up_to"), "reason": reason, "was": cell["level"] if cell else 2}
+        bundle = Bundle(expect={("autonomy", (skill,)): cell["version"] if cell else 0})
+        bundle.add(Draft("autonomy.changed", skill, by, data))
+        await self.corridor.record(bundle)
+        return {"skill": skill, "level": level, "up_to": up_to}
+
+    async def kill(self, scope: str, name: str = "", *, reason: str = "", by: str = OWNER) -> dict[str, Any]:
+        """Throw a kill switch (scope agent, action or workspace): when this returns, no effect starts any more, and what ran is canceled."""
+        self._check_scope(scope, name)
+        bundle = Bundle()
+        bundle.add(Draft("kill.thrown", f"{scope}/{name}", by, {"scope": scope, "name": name, "reason": reason}))
+        await self.corridor.record(bundle)
+        return {"scope": scope, "name": name, "on": True, "stopped": self.corridor.stop_running(scope, name)}
+
+    async def lift(self, scope: str, name: str = "", *, reason: str = "", by: str = OWNER) -> dict[str, Any]:
+        """Lift a kill switch. Tasks it parked before they began go on."""
+        self._check_scope(scope, name)
+        row = self._journal.hot.table("kill").get((scope, name))
+        if row is None or not row["on"]:
+            raise NotFound(f"No kill switch is on for {scope} {name}.".replace(" .", "."))
+        bundle = Bundle()
+        bundle.add(Draft("kill.lifted", f"{scope}/{name}", by, {"scope": scope, "name": name, "reason": reason}))
+        parked = [row for row in self._journal.hot.table("task").values() if row["stage"] == Stage.PARKED and (row["reason"] or "").startswith("kill switch")]
+        for row in parked:
+            bundle.expect["task", (row["id"],)] = row["version"]
+            bundle.add(Draft("task.resumed", row["id"], "tutti", {"stage": Stage.READY.value, "reason": "the kill switch was lifted"}, -1))
+        await self.corridor.record(bundle)
+        return {"scope": scope, "name": name, "on": False, "resumed": len(parked)}
+
+    def _check_scope(self, scope: str, name: str) -> None:
+        if scope not in ("agent", "action", "workspace") or (scope == "workspace") == bool(name):
+            raise Invalid(f"There is no kill switch for {scope} {name}.".replace(" .", "."), hint="Say agent NAME, action SKILL, or workspace.")
+
+    # --- knowing why --------------------------------------------------------------------------------------------
+
+    async def why(self, id: str) -> dict[str, Any]:
+        """Why a task went as it did, from the record alone."""
+        if id.startswith("a-"):
+            id = (await self._row("approval", id, "approval"))["task"]
+        if id.startswith("s-"):
+            return await self.lineage(id)
+        row = await self._row("task", id, "task")
+        facts = await self._journal.facts(about=[id, *([row["approval"]] if row["approval"] else [])])
+        return explanation.explain(await self.task(id), facts, self._journal.head.seq)
+
+    async def lineage(self, id: str) -> dict[str, Any]:
+        """What a signal (or a task) led to, as a tree; and what led to it."""
+        if id.startswith("s-"):
+            rows = await self._journal.select("SELECT * FROM signal WHERE id = ?", (id,))
+            if not rows:
+                raise NotFound(f"There is no signal {id}.", hint="`tutti tasks` shows the signals that tasks came from.")
+            return {"schema": "tutti.lineage/1", "tree": await self._signal_tree(rows[0], 0)}
+        row = await self._row("task", id, "task")
+        top = row
+        while top["parent"]:
+            top = await self._row("task", top["parent"], "task")
+        return {"schema": "tutti.lineage/1", "signal": top["signal"], "tree": await self._task_tree(row, 0)}
+
+    async def _signal_tree(self, row: Row, depth: int) -> dict[str, Any]:
+        node: dict[str, Any] = {"signal": row["id"], "type": row["type"], "at": to_text(row["at"]), "stopped": row["stopped"]}
+        node["subject"] = await self._journal.subject_name(row["subject"]) if row["subject"] else None
+        tasks = await self._journal.select("SELECT * FROM task WHERE signal = ? ORDER BY seq", (row["id"],))
+        node["led_to"] = [await self._task_tree(task, depth + 1) for task in tasks] if depth < 40 else []
+        return node
+
+    async def _task_tree(self, row: Row, depth: int) -> dict[str, Any]:
+        keys = ("id", "skill", "state", "agent", "nature", "reason")
+        node: dict[str, Any] = {"task": row["id"], **{name: row[name] for name in keys[1:]}, "amount": None if row["amount"] is None else row["amount"] / MICROS}
+        children = await self._journal.select("SELECT * FROM task WHERE parent = ? AND signal IS NULL ORDER BY seq", (row["id"],))
+        signals = await self._journal.select("SELECT * FROM signal WHERE task = ? ORDER BY seq", (row["id"],))
+        node["led_to"] = [await self._task_tree(child, depth + 1) for child in children] if depth < 40 else []
+        node["led_to"] += [await self._signal_tree(signal, depth + 1) for signal in signals] if depth < 40 else []
+        return node
+
+    async def measures(self) -> dict[str, Any]:
+        """Tasks by state, autonomy ratio, latency per pair, resolution quality, share of work, coalesced tasks, approvals waiting."""
+        return await evaluation.measures(self._journal.select)
+
+    # --- the record ---------------------------------------------------------------------------------------------
+
+    async def head(self) -> dict[str, Any]:
+        """Where the journal stands."""
+        head = self._journal.head
+        return {"workspace": self._journal.workspace, "seq": head.seq, "root": head.root, "at": to_text(head.at) if head.at else None}
+
+    async def facts(self, *, after: int = 0, about: str | None = None, kind: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """Facts in order."""
+        facts = await self._journal.facts(after=after, about=about, kind=kind, limit=max(1, min(limit, 1000)))
+        return [{"seq": f.seq, "at": to_text(f.at), "kind": f.kind, "about": f.about, "by": f.by, "cause": f.cause, "data": f.data} for f in facts]
+
+    async def erase(self, subject: str, *, by: str = OWNER) -> dict[str, Any]:
+        """Erase everything a subject's name or data stands in. The record still verifies."""
+        return {"subject": subject, "payloads": await self._journal.erase(subject, by)}
+
+    async def backup(self, path: str) -> dict[str, Any]:
+        """Copy the journal while it is written to."""
+        await self._journal.backup(Path(path))
+        return {"path": str(path), **await self.head()}
+
+    # --- small ones ---------------------------------------------------------------------------------------------
+
+    async def _row(self, table: str, id: str, what: str) -> dict[str, Any]:
+        row = await self._journal.row(table, (id,))
+        if row is None:
+            raise NotFound(f"There is no {what} {id}.", hint="`tutti tasks` lists tasks, `tutti tasks --waiting` what waits for you.")
+        return dict(row)
+
+    async def _open_row(self, id: str) -> dict[str, Any]:
+        row = await self._row("task", id, "task")
+        if not row["open"]:
+            raise Conflict(f"{id} has ended: {row['state']}.", hint=f"`tutti why {id}` says how.")
+        return row
+
+    async def _text(self, payload: str | None) -> str:
+        return str((await self._journal.payloads([payload])).get(payload, "")) if payload else ""
+

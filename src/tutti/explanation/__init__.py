@@ -1,0 +1,8 @@
+"""Explanation: why a task went as it did. Its row and its facts go in; sentences, candidates, score parts and what would have changed it come out.
+
+It never asks a model and never guesses: every word comes from the record.
+"""
+
+from tutti.explanation.explain import explain, question
+
+__all__ = ["explain", "question"]

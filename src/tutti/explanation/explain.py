@@ -1,0 +1,229 @@
+"""The record of a task, told: sentence, candidates, parts, ruled out, gate, what would have changed it, how it turned out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tutti.clock import MICROS, to_text
+from tutti.model.agent import Skill
+from tutti.model.fact import Fact
+
+_PARTS = ("quality", "latency", "cost", "load")
+_COLUMNS = ("agent", "version", "quality", "drawn", "judged", "latency_ms", "cost", "load", "score", "propensity")
+_LEVELS = {0: "shadow", 1: "suggest", 2: "approve", 3: "veto window", 4: "act"}
+
+
+def question(skill: Skill | None, task: Mapping[str, Any], input: Any) -> str:
+    """What a person is asked, as a sentence: the card's own words, else the skill and its exact parameters."""
+    if skill is not None and skill.says and isinstance(input, Mapping):
+        try:
+            return skill.says.format(**input)
+        except (KeyError, IndexError, ValueError):
+            pass
+    amount = "" if task["amount"] is None else f" over {task['amount'] / MICROS:.2f} {task['currency'] or ''}".rstrip()
+    return f"Do {task['skill']}{amount}."
+
+
+def explain(task: Mapping[str, Any], facts: Sequence[Fact], head: int) -> dict[str, Any]:
+    """Why a task went as it did. `task` is the desk's view of it, `facts` its own and its approval's, in order."""
+    last: dict[str, Fact] = {fact.kind: fact for fact in facts}
+    route = _route(last["task.routed"]) if "task.routed" in last else None
+    gate = _gate([fact for fact in facts if fact.kind == "task.gated"], last)
+    sentences = [_origin(task, last), *_choice(task, route), *_gated(task, gate), *_ending(task, facts)]
+    return {
+        "schema": "tutti.why/1",
+        "task": task["id"],
+        "skill": task["skill"],
+        "state": task["state"],
+        "sentence": " ".join(sentence for sentence in sentences if sentence),
+        "route": route,
+        "gate": gate,
+        "would_change": _would_change(route, gate, task),
+        "turned_out": _turned_out(task, facts),
+        "facts": [{"seq": fact.seq, "at": to_text(fact.at), "kind": fact.kind, "by": fact.by, "cause": fact.cause} for fact in facts],
+        "journal": {"first": facts[0].seq if facts else None, "last": facts[-1].seq if facts else None, "head": head},
+        "input": task["input"],
+        "output": task["output"],
+        "detail": task["detail"],
+    }
+
+
+def _route(fact: Fact) -> dict[str, Any]:
+    data = fact.data
+    candidates = []
+    for row in data["candidates"]:
+        candidate = dict(zip(_COLUMNS, row[: len(_COLUMNS)], strict=True))
+        candidate["parts"] = dict(zip(_PARTS, row[len(_COLUMNS) :], strict=True))
+        candidates.append(candidate)
+    return {
+        "at": to_text(fact.at),
+        "seq": fact.seq,
+        "chosen": f"{data['agent']} {data['version']}",
+        "class": data["class"],
+        "score": data["score"],
+        "propensity": data["propensity"],
+        "explored": data["explored"],
+        "weights": dict(zip(_PARTS, data["weights"], strict=True)),
+        "offered": data["offered"],
+        "candidates": candidates,
+        "ruled_out": [{"agent": agent, "rule": rule} for agent, rule in data.get("ruled_out", ())],
+        "ruled_out_count": data.get("ruled_out_count", 0),
+        "case": sorted(data.get("case", {})),
+    }
+
+
+def _gate(gated: Sequence[Fact], last: Mapping[str, Fact]) -> dict[str, Any] | None:
+    if not gated:
+        return None
+    data = gated[-1].data
+    first = gated[0].data
+    gate: dict[str, Any] = {
+        "seq": gated[-1].seq,
+        "verdict": data["verdict"],
+        "asked": first["verdict"] == "ask",
+        "why_asked": first.get("reasons", []) if first["verdict"] == "ask" else [],
+        "reasons": data.get("reasons", []),
+        "policies": data.get("policies", []),
+        "policy": data["policy"],
+        "level": data.get("level"),
+        "up_to": None if data.get("up_to") is None else data["up_to"] / MICROS,
+        "amount": None if data.get("amount") is None else data["amount"] / MICROS,
+        "currency": data.get("currency"),
+        "budgets": [
+            {"budget": r["budget"], "period": r["period"], "money": r["money"] / MICROS, "limit": None if r["money_limit"] is None else r["money_limit"] / MICROS, "count_limit": r["count_limit"]}
+            for r in data.get("reserve", ())
+        ],
+    }
+    answered = last.get("approval.answered")
+    if answered is not None:
+        gate["answer"] = {"answer": answered.data["answer"], "by": answered.by, "at": to_text(answered.at), "over": answered.data["input"]}
+    return gate
+
+
+def _origin(task: Mapping[str, Any], last: Mapping[str, Fact]) -> str:
+    submitted = last.get("task.submitted")
+    by = submitted.by if submitted else ""
+    about = f" about {task['subject']}" if task["subject"] else ""
+    if task["parent"] and not task["signal"]:
+        verb = "was proposed" if task["nature"] == "action" else "was asked"
+        return f"{task['skill']}{about} {verb} by {by.removeprefix('agent/')} (task {task['parent']})."
+    if task["signal"]:
+        sender = f" that {by.removeprefix('agent/')} sent" if by.startswith("agent/") else ""
+        return f"{task['skill']}{about} was started by signal {task['signal']}{sender}."
+    return f"{task['skill']}{about} was submitted by {by or 'nobody known'}."
+
+
+def _choice(task: Mapping[str, Any], route: Mapping[str, Any] | None) -> list[str]:
+    if task["coalesced_into"]:
+        return [f"The same work was under way or fresh, so the result of {task['coalesced_into']} was taken."]
+    if route is None:
+        return ["No agent was chosen yet." if task["state"] not in ("rejected", "failed") else ""]
+    candidates = route["candidates"]
+    winner = next(c for c in candidates if f"{c['agent']} {c['version']}" == route["chosen"])
+    known = f"quality {winner['quality']:.2f}" + (f" over {winner['judged']} judged" if winner["judged"] else ", nothing judged yet")
+    out, offered = route["ruled_out_count"], route["offered"]
+    if offered == 1:
+        return [f"One agent offers it: {route['chosen']} ({known})."]
+    head = f"Of {offered} agents that offer it, {out} {'was' if out == 1 else 'were'} ruled out and {offered - out} scored."
+    others = [c for c in candidates if c is not winner]
+    if not others:
+        return [head, f"{route['chosen']} was the only one left ({known})."]
+    rival = others[0]
+    tie = abs(winner["score"] - rival["score"]) < 0.005
+    how = "tied with" if tie else "ahead of"
+    sentence = f"{route['chosen']} won with {winner['score']:.3f} ({known}), {how} {rival['agent']} {rival['version']} with {rival['score']:.3f}."
+    gains = {part: winner["parts"][part] - rival["parts"][part] for part in _PARTS}
+    best = max(gains, key=lambda part: gains[part])
+    decided = f"{best.capitalize()} decided it ({gains[best]:+.3f})." if gains[best] > 0 else ""
+    drawn = f"The quality was drawn from what is believed of each, to learn: it would be chosen in {winner['propensity']:.0%} of such draws." if route["explored"] else ""
+    return [head, sentence, decided, drawn]
+
+
+def _gated(task: Mapping[str, Any], gate: Mapping[str, Any] | None) -> list[str]:
+    if gate is None:
+        return []
+    policy = f"Policy {', '.join(repr(id) for id in gate['policies'])} allows it" if gate["policies"] and gate["verdict"] != "deny" else ""
+    if gate["verdict"] == "deny":
+        return [f"It was denied: {gate['reasons'][0]}."]
+    sentences = [policy + ("; " if gate["asked"] else ".") if policy else ""]
+    if gate["asked"]:
+        sentences[0] += f"a person was asked because {gate['why_asked'][0]}."
+    answer = gate.get("answer")
+    if answer:
+        yes = "approved" if answer["answer"] == "approve" else "rejected"
+        sentences.append(f"{answer['by'].removeprefix('person/').capitalize()} {yes} it at {answer['at']} over exactly these parameters ({answer['over'][:12]}…).")
+    elif task["nature"] == "action" and not gate["asked"] and gate["level"] is not None:
+        limit = "" if gate["up_to"] is None else f" up to {gate['up_to']:.2f}"
+        sentences.append(f"Level {gate['level']} ({_LEVELS[gate['level']]}){limit} let it act alone.")
+    for budget in gate["budgets"]:
+        of = f" of {budget['limit']:.2f}" if budget["limit"] is not None else ""
+        sentences.append(f"It took {budget['money']:.2f}{of} from budget {budget['budget']} ({budget['period']}).")
+    return sentences
+
+
+def _ending(task: Mapping[str, Any], facts: Sequence[Fact]) -> list[str]:
+    tries = [fact for fact in facts if fact.kind == "run.finished"]
+    failed = [fact for fact in tries if fact.data["outcome"] != "done"]
+    sentences = []
+    if failed:
+        names = ", ".join(f"{fact.data['agent']} {fact.data['outcome'].replace('_', ' ')} ({fact.data.get('error', '')})" for fact in failed[:4])
+        sentences.append(f"{len(failed)} of {len(tries)} attempts did not succeed: {names}.")
+    match task["state"]:
+        case "completed":
+            sentences.append("It completed.")
+        case "failed" | "canceled" | "rejected":
+            sentences.append(f"It {'was ' if task['state'] != 'failed' else ''}{task['state']}: {task['reason']}.")
+        case "input-required":
+            waits = {"approval": "It waits for a person's answer.", "question": f"It asks: {task['question']}"}
+            sentences.append(waits.get(task["reason"], f"It is parked for a person: {task['reason']}."))
+        case _:
+            sentences.append(f"It is {task['state']}, at stage {task['stage']}.")
+    if task["quality"] is not None:
+        sentences.append(f"Judged {task['quality']:.2f} by {task['quality_source']}.")
+    return sentences
+
+
+def _would_change(route: Mapping[str, Any] | None, gate: Mapping[str, Any] | None, task: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The smallest change of each input that flips the choice or the verdict, and changes that do not: the recorded score computed again."""
+    found: list[dict[str, Any]] = []
+    if route is not None and len(route["candidates"]) > 1:
+        winner = next(c for c in route["candidates"] if f"{c['agent']} {c['version']}" == route["chosen"])
+        rival = max((c for c in route["candidates"] if c is not winner), key=lambda c: c["score"])
+        margin = winner["score"] - rival["score"]
+        name = f"{rival['agent']} {rival['version']}"
+        weight = route["weights"]["quality"]
+        if weight > 0:
+            needed = winner["drawn"] - margin / weight
+            flips = needed > 0
+            found.append({"change": f"its quality below {max(needed, 0):.3f} (was {winner['drawn']:.3f})", "to": name if flips else route["chosen"], "flips": flips})
+        for part in ("latency", "cost", "load"):
+            worst = -route["weights"][part]
+            room = winner["parts"][part] - worst
+            if room <= 0:
+                continue
+            flips = room > margin
+            found.append({"change": f"its {part} as bad as it can be", "to": name if flips else route["chosen"], "flips": flips, "margin": round(margin - room, 4)})
+    if gate is not None and task["nature"] == "action":
+        amount, up_to = gate["amount"], gate["up_to"]
+        if gate["asked"] and gate["level"] == 4 and up_to is not None and amount is not None:
+            found.append({"change": f"an amount of {up_to:.2f} or less (was {abs(amount):.2f})", "to": "it would have acted alone", "flips": True})
+        elif gate["asked"] and gate["level"] is not None and gate["level"] < 4:
+            found.append({"change": "level 4 (act) for this action", "to": "it would have acted alone", "flips": True})
+        elif gate["verdict"] == "allow" and up_to is not None and amount is not None:
+            found.append({"change": f"an amount above {up_to:.2f} (was {abs(amount):.2f})", "to": "a person would have been asked", "flips": True})
+        for budget in gate["budgets"]:
+            if budget["limit"] is not None:
+                found.append({"change": f"less than {budget['money']:.2f} left in budget {budget['budget']}", "to": "it would have been denied", "flips": True})
+    return found
+
+
+def _turned_out(task: Mapping[str, Any], facts: Sequence[Fact]) -> dict[str, Any]:
+    judged = [fact for fact in facts if fact.kind == "task.judged"]
+    runs = [fact for fact in facts if fact.kind == "run.finished"]
+    return {
+        "state": task["state"],
+        "attempts": len(runs),
+        "ms": round(sum(fact.data["ms"] for fact in runs), 3),
+        "judgements": [{"quality": fact.data["quality"] / MICROS, "source": fact.data["source"], "by": fact.by, "check": fact.data.get("check"), "at": to_text(fact.at)} for fact in judged],
+    }

@@ -1,0 +1,201 @@
+"""What the corridor reads while it walks: registry, functions, standings, notes, gates' book, health. Kept current by the facts that go by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import orjson
+
+from tutti.clock import Clock
+from tutti.context import Notes
+from tutti.errors import Invalid
+from tutti.evaluation import Check
+from tutti.execution import Breakers
+from tutti.gates import Book, Gatekeeper, Policies, parse_policies
+from tutti.ids import Ids
+from tutti.intake import Subscriptions
+from tutti.journal import Journal
+from tutti.model.agent import AgentCard
+from tutti.model.fact import Fact
+from tutti.model.route import Weights
+from tutti.model.signal import Subscription
+from tutti.registry import Condition, Registry
+from tutti.routing import CONDITION_NAMES, Board, Case
+from tutti.transports import Bound
+
+Row = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Declared:
+    """What a fleet's code brings that no journal can hold: functions, checks, compiled classes, shares and weights."""
+
+    functions: Mapping[tuple[str, str, str], Bound] = field(default_factory=dict)
+    checks: Mapping[str, list[Check]] = field(default_factory=dict)
+    classes: Mapping[str, Condition] = field(default_factory=dict)
+    departments: Mapping[str, float] = field(default_factory=dict)
+    weights: Weights = field(default_factory=Weights)
+
+
+class House:
+    """The live state of one workspace in this process."""
+
+    def __init__(self, journal: Journal, declared: Declared, clock: Clock, ids: Ids) -> None:
+        self.journal = journal
+        self.clock = clock
+        self.ids = ids
+        self.registry = Registry()
+        self.functions = declared.functions
+        self.checks = declared.checks
+        self.classes = declared.classes
+        self.departments = declared.departments
+        self.weights = declared.weights
+        self.subscriptions = Subscriptions()
+        self.notes = Notes(journal)
+        self.breakers = Breakers()
+        self.draws = np.random.default_rng(ids.rng.getrandbits(64))
+        self.running: dict[tuple[str, str], int] = {}
+        self._policies: dict[str, Policies] = {}
+        self._current: str | None = None
+        self._gatekeeper = Gatekeeper()
+        self._boards: dict[str, dict[str, Board]] = {}
+        self._conditions: dict[str, dict[tuple[str, str], Condition]] = {}
+        self._capacity: dict[str, int] = {}
+        self._busy: dict[str, int] = {}
+        self._absent: dict[str, dict[tuple[str, str], str]] = {}
+
+    def load(self) -> None:
+        """Take the registry and the subscriptions from memory; again after one of them has changed."""
+        hot = self.journal.hot
+        self.registry = Registry()
+        self.registry.load(hot.table("agent").values())
+        self.subscriptions = Subscriptions(_subscription(row) for row in hot.table("subscription").values() if row["state"] == "live")
+        self._boards.clear()
+        self._conditions.clear()
+        self._capacity.clear()
+        self._absent.clear()
+        self._busy.clear()
+        for (name, version), runs in self.running.items():
+            card = self.registry.card(name, version)
+            for skill in card.skills if card else ():
+                self._busy[skill] = self._busy.get(skill, 0) + runs
+
+    def learn(self, facts: list[Fact]) -> None:
+        """Follow the facts that have just been committed."""
+        standings = self.journal.hot.table("standing")
+        reload = False
+        for fact in facts:
+            kind = fact.kind
+            if kind == "task.judged":
+                data = fact.data
+                key = (data["skill"], data["class"] or "", data["agent"], data["version"])
+                board = self._boards.get(key[0], {}).get(key[1])
+                if board is not None:
+                    board.learn(key[2], key[3], standings[key])
+            elif kind in ("agent.registered", "agent.retired", "subscription.set", "subscription.removed"):
+                reload = True
+            elif kind == "policy.published":
+                self._current = None
+            elif kind == "subject.erased":
+                self.notes.forget(fact.data["subject"])
+            elif kind == "note.shared":
+                self.notes.forget(fact.about)
+        if reload:
+            self.load()
+
+    # --- routing ------------------------------------------------------------------------------------------------
+
+    def board(self, skill: str, task_class: str) -> Board:
+        """The board of a skill in a class of tasks."""
+        boards = self._boards.setdefault(skill, {})
+        board = boards.get(task_class)
+        if board is None:
+            standings = self.journal.hot.table("standing")
+            board = Board(skill, self.registry.offers(skill), lambda name, version: standings.get((skill, task_class, name, version)), self.running)
+            boards[task_class] = board
+        return board
+
+    def conditions(self, skill: str) -> dict[tuple[str, str], Condition]:
+        """The compiled `when` of the agents that have one."""
+        found = self._conditions.get(skill)
+        if found is None:
+            found = {}
+            for card in self.registry.offers(skill):
+                when = card.skills[skill].when
+                if when:
+                    found[card.name, card.version] = Condition(when, CONDITION_NAMES, f"{card.id}: when", "has(case.risk)")
+            self._conditions[skill] = found
+        return found
+
+    def absent(self, skill: str) -> dict[tuple[str, str], str]:
+        """Registered versions whose code is not in this process."""
+        found = self._absent.get(skill)
+        if found is None:
+            cards = self.registry.offers(skill)
+            found = {(c.name, c.version): "its code is not in this process" for c in cards if (c.name, c.version, skill) not in self.functions}
+            self._absent[skill] = found
+        return found
+
+    async def case(self, task: Row, skill: str, input: Any) -> tuple[Case, dict[str, str], str]:
+        """What a route may look at, the payload ids of what is known, and the task's class."""
+        condition = self.classes.get(skill)
+        known: dict[str, tuple[str, Any]] = {}
+        if condition is not None or self.conditions(skill):
+            known = await self.notes.about(task["subject"])
+        left = None if task["deadline_at"] is None else (task["deadline_at"] - self.clock.now()) / 1000
+        case = Case(input, {topic: value for topic, (_, value) in known.items()}, task["subject"], task["priority"], left)
+        task_class = ""
+        if condition is not None:
+            try:
+                task_class = str(condition.value(case.values(skill)))[:60]
+            except Exception:  # noqa: BLE001  what the expression speaks of is not known of this case
+                task_class = ""
+        return case, {topic: id for topic, (id, _) in known.items()}, task_class
+
+    def occupy(self, card: AgentCard, runs: int) -> None:
+        """Count a run of a card that starts (1) or ends (-1)."""
+        key = (card.name, card.version)
+        self.running[key] = self.running.get(key, 0) + runs
+        for skill in card.skills:
+            self._busy[skill] = self._busy.get(skill, 0) + runs
+            for board in self._boards.get(skill, {}).values():
+                board.occupy(card.name, card.version, runs)
+
+    def free(self, skill: str) -> bool:
+        """Whether a run of this skill could start now, or nobody offers it (then there is nothing to wait for)."""
+        capacity = self._capacity.get(skill)
+        if capacity is None:
+            capacity = self._capacity[skill] = sum(card.concurrency for card in self.registry.offers(skill))
+        return capacity == 0 or self._busy.get(skill, 0) < capacity
+
+    # --- gates --------------------------------------------------------------------------------------------------
+
+    def book(self, digest: str | None = None) -> Book:
+        """What the gates read now; the policy is the current one, or the one a task started with."""
+        hot = self.journal.hot
+        return Book(self.policies(digest), self._gatekeeper, hot.table("autonomy"), hot.table("budget"), hot.table("spending"), hot.table("kill"))
+
+    def policies(self, digest: str | None = None) -> Policies:
+        """Policies by digest, parsed once; the current ones without."""
+        rows = self.journal.hot.table("policy")
+        if digest is None:
+            if self._current is None:
+                self._current = max(rows.values(), key=lambda row: row["current"])["digest"] if rows else ""
+            digest = self._current
+        found = self._policies.get(digest)
+        if found is None:
+            row = rows.get((digest,))
+            if row is None:
+                raise Invalid("No policy is published in this workspace.", hint="Start it once with `tutti up fleet.py`.")
+            found = self._policies[digest] = parse_policies(row["text"], f"policy {digest}")
+        return found
+
+
+def _subscription(row: Row) -> Subscription:
+    deadline = None if row["deadline_ms"] is None else timedelta(milliseconds=row["deadline_ms"])
+    gather = tuple((field, skill) for field, skill in orjson.loads(row["gather"]))
+    return Subscription(row["id"], row["type"], row["skill"], row["condition"], row["priority"], deadline, gather)

@@ -1,0 +1,93 @@
+"""The corridor's end of an agent's line: other agents are asked, people are asked, and the run's clock stands still meanwhile."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tutti import execution
+from tutti.errors import AgentFailed, Conflict
+from tutti.ids import derived
+from tutti.model.agent import AgentCard
+from tutti.model.fact import Draft
+from tutti.model.task import Stage, State
+from tutti.reception import HOP_LIMIT, Bundle, Origin
+
+if TYPE_CHECKING:
+    from tutti.orchestrator import Orchestrator
+
+log = logging.getLogger("tutti")
+
+
+class Line:
+    """What a running agent reaches the fleet through. Children and questions are numbered, so a run that starts again finds its own."""
+
+    def __init__(self, corridor: Orchestrator, card: AgentCard, task: str) -> None:
+        self._corridor = corridor
+        self._card = card
+        self._task = task
+        self.limit: execution.Limit | None = None
+
+    async def ask(self, skill: str, input: Any, number: int) -> Any:
+        """Have another agent do a skill; its task is the same one whenever this run starts again."""
+        corridor, house = self._corridor, self._corridor.house
+        task = house.journal.hot.table("task")[self._task,]
+        if task["hops"] >= HOP_LIMIT:
+            raise AgentFailed(f"{skill} was not asked: {HOP_LIMIT} agents ask one another already.", hint="Look for agents that ask in a circle.")
+        house.registry.skill(skill)
+        id = derived("t", self._task, str(number), skill)
+        origin = Origin(f"agent/{self._card.name}", task["department"], task["seq"], task["hops"] + 1, self._task, task["signal"], self._card.name)
+        subject = await corridor.subject(task)
+        row = await house.journal.row("task", (id,))
+        if row is None:
+            prepare = lambda bundle: corridor.reception.task(  # noqa: E731
+                bundle, skill, input, subject, origin, priority=task["priority"], deadline_at=task["deadline_at"], id=id
+            )
+            try:
+                await corridor.bring(prepare)
+            except Conflict:
+                log.debug("task %s had asked for %s before", self._task, id)
+        with self.paused():
+            row = await corridor.result(id)
+        if row["state"] != State.COMPLETED:
+            raise AgentFailed(f"{skill} ({id}) {row['state']}: {row['reason'] or ''}", retry=False)
+        return (await house.journal.payloads([row["output"]])).get(row["output"])
+
+    async def question(self, text: str, number: int) -> Any:
+        """Have a person or another agent answer; an answer given before is given again."""
+        journal, traffic = self._corridor.house.journal, self._corridor.traffic
+        known = await journal.row("answer", (self._task, number))
+        if known is None or known["answer"] is None:
+            task = journal.hot.table("task")[self._task,]
+            answered = traffic.wait(f"{self._task}/{number}")
+            if task["stage"] != Stage.ASKING:
+                bundle = Bundle(expect={("task", (self._task,)): task["version"]})
+                payload = journal.seal(str(text), await self._corridor.subject(task))
+                bundle.payloads.append(payload)
+                bundle.add(Draft("task.asked", self._task, f"agent/{self._card.name}", {"question": payload.id, "number": number}, task["seq"]))
+                await self._corridor.record(bundle)
+            with self.paused():
+                await answered
+            known = await journal.row("answer", (self._task, number))
+            assert known is not None
+        return (await journal.payloads([known["answer"]])).get(known["answer"])
+
+    def progress(self, share: float, text: str) -> None:
+        """Keep how far the run is, for whoever looks."""
+        self._corridor.progress[self._task] = (min(max(float(share), 0.0), 1.0), str(text)[:200])
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the clock of the attempt, and let others have the slot and the agent's capacity."""
+        corridor = self._corridor
+        assert self.limit is not None
+        with self.limit.paused():
+            corridor.house.occupy(self._card, -1)
+            corridor.traffic.rest(1)
+            try:
+                yield
+            finally:
+                corridor.house.occupy(self._card, 1)
+                corridor.traffic.rest(-1)

@@ -1,0 +1,493 @@
+"""The corridor: it walks a task from room to room and records what they decide. Nothing else appends.
+
+    READY ── route, gate ──> RUNNING ── judge ──> ENDED
+      ▲          └─ ask ──> APPROVAL ──> APPROVED ──┘ (gated once more, then run)
+      └── JOINING, COALESCED (others first) · BACKOFF (tried again) · ASKING (a person answers) · PARKED (a person decides)
+
+`advance` is one step of one task. It never holds a transaction while an agent works, and a step is durable before the next begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Executor
+from typing import Any
+
+from tutti import evaluation, execution, gates, routing, transports
+from tutti.clock import MICROS
+from tutti.errors import Conflict, Invalid, NoRoute, NotFound, Overloaded, Refused, StorageFailed
+from tutti.house import House
+from tutti.line import Line
+from tutti.model.agent import AgentCard, Skill
+from tutti.model.fact import Draft, Fact
+from tutti.model.outcome import Ending, Outcome
+from tutti.model.route import Route
+from tutti.model.task import Stage
+from tutti.model.verdict import Ruling, Verdict, reserves_of
+from tutti.model.view import AtMost
+from tutti.reception import Bundle, Origin, Reception, emitted, fresh_until
+from tutti.traffic import Traffic
+
+log = logging.getLogger("tutti")
+Row = Mapping[str, Any]
+_PAUSE = 1.0  # seconds before an outcome is recorded again that the database refused
+_TOGETHER = 1000  # tasks taken up at a time after a restart
+_BUSY = 0.05  # seconds before a task is routed again that met busy agents only
+
+
+class Orchestrator:
+    """Advances the tasks of one workspace in this process; `traffic` says which, and when."""
+
+    def __init__(self, house: House, *, slots: int = 256, executor: Callable[[transports.Mode], Executor | None] = lambda mode: None) -> None:
+        self.house = house
+        self.reception = Reception(house)
+        self.traffic = Traffic(house, self.advance, self.give_up, slots=slots)
+        self._tasks = house.journal.hot.table("task")
+        self._executor = executor
+        self.progress: dict[str, tuple[float, str]] = {}  # of tasks that run: share done and the agent's words
+
+    def follow(self, facts: list[Fact]) -> None:
+        """Take in facts that have just been committed: what is known first, then who goes on."""
+        self.house.learn(facts)
+        self.reception.learn(facts)
+        self.traffic.follow(facts)
+
+    # --- appending ----------------------------------------------------------------------------------------------
+
+    async def record(self, bundle: Bundle) -> list[Fact]:
+        """Append what was decided. The only place in the house that appends."""
+        return await self.house.journal.append(bundle.drafts, bundle.payloads, bundle.expect, bundle.within)
+
+    async def bring(self, prepare: Callable[[Bundle], Any]) -> tuple[Any, list[Fact]]:
+        """Prepare an append and record it; prepare it anew when equal work was taken in at the same moment."""
+        while True:
+            bundle = Bundle()
+            result = prepare(bundle)
+            try:
+                return result, await self.record(bundle)
+            except Conflict as conflict:
+                table, key = conflict.about["thing"]
+                if table != "work":
+                    raise
+                await self.reception.refresh(key[0])
+
+    # --- the walk -----------------------------------------------------------------------------------------------
+
+    async def advance(self, task: Row) -> None:
+        """One step of one task, as far as its stage says."""
+        match task["stage"]:
+            case Stage.JOINING:
+                await self._join(task)
+            case Stage.READY:
+                await self._dispatch(task)
+            case Stage.APPROVED:
+                await self._dispatch_approved(task)
+            case Stage.BACKOFF | Stage.ASKING:
+                await self._start(task, Bundle(), task["attempts"] + (task["stage"] == Stage.BACKOFF))
+
+    async def give_up(self, task: Row) -> None:
+        """A defect of ours met this task: park it, so that it does not stand in the way and nothing is lost."""
+        await self.end(task, "task.parked", {"reason": "Tutti could not advance it; its log says why"})
+
+    # --- route and gate -----------------------------------------------------------------------------------------
+
+    async def _dispatch(self, task: Row) -> None:
+        house, id = self.house, task["id"]
+        try:
+            skill = house.registry.skill(task["skill"])
+        except NoRoute as error:
+            return await self.end(task, "task.parked", {"reason": error.message})
+        if self._late(task):
+            return await self.end(task, "task.failed", {"error": "deadline_passed"})
+        input = await self.input(task)
+        problem = self._misfit(skill, input)
+        if problem:
+            return await self.end(task, "task.failed", {"error": "invalid_input"}, problem)
+        case, known, task_class = await house.case(task, skill.name, input)
+        board, book = house.board(skill.name, task_class), house.book()
+        verdicts: dict[int, tuple[gates.Question, Verdict]] = {}
+
+        def permit(index: int) -> str | None:
+            card = board.cards[index]
+            question = self._question(card, card.skills[skill.name], task)
+            verdict = gates.decide(question, book)
+            verdicts[index] = (question, verdict)
+            return verdict.reasons[0] if verdict.ruling is Ruling.DENY else None
+
+        shut = {**house.absent(skill.name), **house.breakers.shut(house.clock.now())}
+        excluded = (task["excluded"] or "").split(",") if task["excluded"] else ()
+        route = routing.route(
+            skill.name, task_class, board, case, weights=house.weights, explore=not skill.is_action, rng=house.draws, shut=shut, excluded=excluded,
+            conditions=house.conditions(skill.name), permit=permit,
+        )  # fmt: skip
+        if route.chosen is None:
+            return await self._nobody(task, route, [verdict for _, verdict in verdicts.values()])
+        index = board.index[route.chosen.agent, route.chosen.version]
+        question, verdict = verdicts[index]
+        bundle = Bundle()
+        bundle.add(routing.as_fact(id, route, task["seq"], known))
+        bundle.add(gates.as_fact(id, verdict, question, -1))
+        if verdict.ruling is Ruling.ASK:
+            bundle.add(gates.as_request(house.ids.new("a"), task, verdict, question, house.ids.bytes(16).hex(), -1))
+            bundle.expect["task", (id,)] = task["version"]
+            await self.record(bundle)
+            return None
+        return await self._start(task, bundle, 1 + (task["attempts"] or 0), board.cards[index], verdict)
+
+    async def _dispatch_approved(self, task: Row) -> None:
+        house = self.house
+        card = house.registry.card(task["agent"], task["agent_version"])
+        if card is None or (card.name, card.version, task["skill"]) not in house.functions:
+            return await self.end(task, "task.parked", {"reason": f"{task['agent']}@{task['agent_version']} was approved and is not here"})
+        approval = house.journal.hot.table("approval").get((task["approval"],))
+        problem = gates.check_answer(approval, task, card.id, house.clock.now()) or await self._forged(task, approval)
+        if problem:
+            return await self.end(task, "task.parked", {"reason": problem})
+        question = self._question(card, card.skills[task["skill"]], task, approval=task["approval"])
+        verdict = gates.decide(question, house.book(task["policy"]))
+        bundle = Bundle()
+        bundle.add(gates.as_fact(task["id"], verdict, question, task["seq"]))
+        if verdict.ruling is not Ruling.ALLOW:
+            return await self._deny(task, bundle, verdict)
+        return await self._start(task, bundle, 1, card, verdict)
+
+    async def _nobody(self, task: Row, route: Route, verdicts: list[Verdict]) -> None:
+        """Nobody can take it now: wait where waiting helps, else end it with the reasons."""
+        now = self.house.clock.now()
+        opens_at = self.house.breakers.opens_at(now)
+        if route.busy or opens_at is not None:
+            self.traffic.later(task["id"], _BUSY if route.busy else (opens_at - now) / MICROS + 0.001)
+            return
+        if verdicts and all(verdict.ruling is Ruling.DENY for verdict in verdicts):
+            bundle = Bundle()
+            card = self.house.registry.offers(task["skill"])[0]
+            bundle.add(gates.as_fact(task["id"], verdicts[0], self._question(card, card.skills[task["skill"]], task), task["seq"]))
+            return await self._deny(task, bundle, verdicts[0])
+        rules = "; ".join(f"{out.agent}: {out.rule}" for out in route.ruled_out[:4])
+        return await self.end(task, "task.parked", {"reason": f"no agent may take it: {rules}"})
+
+    async def _deny(self, task: Row, bundle: Bundle, verdict: Verdict) -> None:
+        reason = verdict.reasons[0]
+        kind = "task.parked" if reason.startswith("kill switch") else "task.rejected"
+        await self.end(task, kind, {"reason": reason}, bundle=bundle)
+
+    def _question(self, card: AgentCard, skill: Skill, task: Row, approval: str | None = None) -> gates.Question:
+        cause = "signal" if task["signal"] else "task" if task["parent"] else "person"
+        asker = self._tasks.get((task["parent"],), {}).get("department") if task["parent"] else None
+        return gates.Question(card, skill, asker or task["department"], cause, task["priority"], self.house.clock.now(), task["amount"], task["currency"], approval)
+
+    def _misfit(self, skill: Skill, input: Any) -> str:
+        """What is wrong with an action's parameters; checked before a person is asked about them. Advice is checked when it runs."""
+        if skill.is_action:
+            for (_, _, name), bound in self.house.functions.items():
+                if name == skill.name:
+                    try:
+                        bound.read(input)
+                    except Invalid as error:
+                        return error.message
+                    break
+        return ""
+
+    async def _forged(self, task: Row, approval: Row | None) -> str:
+        """Recompute what the approval rests on: the parameters as stored, and the person's signature over them."""
+        assert approval is not None
+        keys, workspace = self.house.journal.keys, self.house.journal.workspace
+        if not await self.house.journal.intact(task["input"].partition("#")[0]):
+            return "the parameters are not those that were approved"
+        if not approval["signature"] or not gates.signature_holds(keys.owner.public, workspace, approval):
+            return "the approval's signature does not hold"
+        return ""
+
+    # --- run and judge ------------------------------------------------------------------------------------------
+
+    async def _start(self, task: Row, bundle: Bundle, attempt: int, card: AgentCard | None = None, verdict: Verdict | None = None) -> None:
+        """Make the start durable, then make the attempt."""
+        house, id = self.house, task["id"]
+        card = card or house.registry.card(task["agent"], task["agent_version"])
+        if card is None or (card.name, card.version, task["skill"]) not in house.functions:
+            return await self.end(task, "task.parked", {"reason": f"{task['agent']}@{task['agent_version']} started it and is not here"})
+        skill = card.skills[task["skill"]]
+        stopped = gates.stopped_by(house.book(task["policy"]).kills, card, skill)
+        if stopped:
+            return await self.end(task, "task.parked", {"reason": stopped}, bundle=bundle)
+        cause = -1 if bundle.drafts else task["seq"]
+        bundle.add(Draft("run.started", id, "tutti", {"attempt": attempt, "agent": card.name, "version": card.version, "key": id}, cause))
+        bundle.expect["task", (id,)] = task["version"]
+        if skill.is_action:
+            switches = house.journal.hot.table("kill").get(("any", ""))
+            bundle.expect["kill", ("any", "")] = switches["version"] if switches else 0
+        for reserve in verdict.reserves if verdict else ():
+            for column, limit in (("money", reserve.money_limit), ("count", reserve.count_limit)):
+                if limit is not None:
+                    bundle.within.append(AtMost("spending", (reserve.budget, reserve.period), column, limit))
+        house.occupy(card, 1)
+        try:
+            facts = await self.record(bundle)
+            await self._run(id, card, skill, attempt, facts[-1].seq)
+        except Refused:
+            await asyncio.sleep(0)  # another task took what was left of the budget: decide anew on what is true now
+        finally:
+            house.occupy(card, -1)
+
+    async def _run(self, id: str, card: AgentCard, skill: Skill, attempt: int, cause: int) -> None:
+        house = self.house
+        task = self._tasks.get((id,))
+        if task is None or task["stage"] != Stage.RUNNING:
+            return
+        key = (card.name, card.version)
+        stopped = gates.stopped_by(house.book(task["policy"]).kills, card, skill)
+        house.breakers.started(key)
+        if stopped:
+            outcome = Outcome(Ending.STOPPED, error="stopped", detail=stopped)
+        else:
+            outcome = await self._attempt(task, card, skill, attempt)
+        changed = None if outcome.error == "invalid_input" else house.breakers.ended(key, outcome.ending, house.clock.now())
+        self.progress.pop(id, None)
+        while (task := self._tasks.get((id,))) is not None and task["stage"] in (Stage.RUNNING, Stage.ASKING):
+            try:
+                return await self._finish(task, card, skill, attempt, outcome, cause, changed)
+            except Conflict as conflict:
+                table, thing = conflict.about["thing"]
+                if table == "work":
+                    await self.reception.refresh(thing[0])
+                await asyncio.sleep(0)
+            except Invalid as error:
+                outcome = Outcome(Ending.FAILED, error="wrong_output", detail=f"{error.message} {error.hint}", ms=outcome.ms)
+            except (StorageFailed, Overloaded) as error:
+                log.warning("the outcome of task %s waits for the database: %s", id, error.message)
+                await asyncio.sleep(_PAUSE)
+
+    async def _attempt(self, task: Row, card: AgentCard, skill: Skill, attempt: int) -> Outcome:
+        house, id = self.house, task["id"]
+        input = await self.input(task)
+        known = await house.notes.about(task["subject"]) if skill.when or house.classes.get(skill.name) else {}
+        line = Line(self, card, id)
+        subject = await self.subject(task)
+        context = transports.Context(id, skill.name, id, attempt, task["deadline_at"], subject, {topic: value for topic, (_, value) in known.items()}, line)
+        bound = house.functions[card.name, card.version, skill.name]
+        timeout = skill.timeout.total_seconds()
+        if task["deadline_at"] is not None:
+            timeout = max(min(timeout, (task["deadline_at"] - house.clock.now()) / MICROS), 0.001)
+
+        def call(limit: execution.Limit) -> Awaitable[Outcome]:
+            line.limit = limit
+            return transports.call(bound, input, context, self._executor)
+
+        try:
+            return await execution.run(call, timeout=timeout, clock=house.clock)
+        except asyncio.CancelledError:
+            task_now = self._tasks.get((id,))
+            if not self.traffic.open or task_now is None:
+                raise  # the process stops, or a person canceled the task
+            if (walk := asyncio.current_task()) is not None:
+                walk.uncancel()
+            return Outcome(Ending.CANCELED, error="canceled", detail="a kill switch stopped it while it ran")
+
+    async def _finish(
+        self, task: Row, card: AgentCard, skill: Skill, attempt: int, outcome: Outcome, cause: int | None, changed: tuple[str, int] | None
+    ) -> None:
+        """Record how an attempt ended and what follows, with all the run proposed, signalled and learned, in one append."""
+        house, id = self.house, task["id"]
+        now = house.clock.now()
+        excluded = [name for name in (task["excluded"] or "").split(",") if name] + [card.id]
+        rivals = any(offer.id not in excluded for offer in house.registry.offers(skill.name))
+        step = execution.next_step(skill, task, outcome, attempt=attempt, rivals=rivals, now=now, rng=house.ids.rng)
+        bundle = Bundle(expect={("task", (id,)): task["version"]})
+        data: dict[str, Any] = {"attempt": attempt, "agent": card.name, "outcome": outcome.ending.value, "next": type(step).__name__.lower(), "ms": round(outcome.ms, 3)}
+        if outcome.cost:
+            data["cost"] = round(outcome.cost * MICROS)
+        if outcome.error:
+            data["error"] = outcome.error
+        detail = await self._detail(bundle, task, outcome.detail)
+        if detail:
+            data["detail"] = detail
+        if isinstance(step, execution.Retry):
+            data["run_at"] = step.at
+        if isinstance(step, execution.Fallback):
+            data["excluded"] = ",".join(excluded)
+        if outcome.ending in (Ending.FAILED, Ending.STOPPED) and not isinstance(step, execution.Retry) and task["reserve"]:
+            import orjson
+
+            data["release"] = gates.release(reserves_of(orjson.loads(task["reserve"])))
+        if skill.is_action and outcome.ending is Ending.DONE:
+            data["effect"] = 1
+        place = bundle.add(Draft("run.finished", id, f"agent/{card.name}", data, cause))
+        if changed is not None:
+            what, until = changed
+            health = {"version": card.version} | ({"failures": house.breakers.failures((card.name, card.version)), "until": until} if what == "tripped" else {})
+            bundle.add(Draft(f"agent.{what}", card.name, "tutti", health, -1))
+        match step:
+            case execution.Done():
+                await self._complete(bundle, task, card, skill, outcome, place)
+            case execution.Park(reason):
+                bundle.add(Draft("task.parked", id, "tutti", {"reason": reason} | ({"detail": detail} if detail else {}), bundle.since(place)))
+            case execution.Fail(reason):
+                bundle.add(Draft("task.failed", id, "tutti", {"error": reason} | ({"detail": detail} if detail else {}), bundle.since(place)))
+                self._unfollow(bundle, id)
+        await self.record(bundle)
+        if isinstance(step, execution.Retry):
+            self.traffic.later(id, max((step.at - house.clock.now()) / MICROS, 0.0))
+
+    async def _complete(self, bundle: Bundle, task: Row, card: AgentCard, skill: Skill, outcome: Outcome, place: int) -> None:
+        house, id = self.house, task["id"]
+        subject = await self.subject(task)
+        output = house.journal.seal(outcome.output, subject)
+        bundle.payloads.append(output)
+        data: dict[str, Any] = {"output": output.id}
+        if task["work_key"]:
+            data |= {"work_key": task["work_key"], "fresh_until": fresh_until(skill, house.clock.now())}
+        done = bundle.add(Draft("task.completed", id, "tutti", data, bundle.since(place)))
+        for follower in sorted(self.traffic.followers(id)):
+            row = self._tasks.get((follower,))
+            if row is not None and row["stage"] == Stage.COALESCED:
+                bundle.expect["task", (follower,)] = row["version"]
+                bundle.add(Draft("task.completed", follower, "tutti", {"output": output.id}, bundle.since(done)))
+        checks = house.checks.get(skill.name)
+        if checks:
+            judgement = evaluation.judge(checks, await self.input(task), outcome.output)
+            for error in judgement.errors if judgement else ():
+                log.warning("a check of %s failed: %s", skill.name, error)
+            if judgement is not None and judgement.check:
+                fact = evaluation.as_fact(task, judgement, f"check/{judgement.check}", outcome.ms, bundle.since(done))
+                if fact is not None:
+                    bundle.add(fact)
+        notes = outcome.notes + (((skill.shares, outcome.output),) if skill.shares else ())
+        if task["subject"]:
+            for topic, value in notes:
+                payload = house.journal.seal(value, subject)
+                bundle.payloads.append(payload)
+                bundle.add(Draft("note.shared", task["subject"], f"agent/{card.name}", {"topic": topic, "value": payload.id, "task": id}, bundle.since(done)))
+        self._send_out(bundle, task, card, outcome, place, subject)
+
+    def _send_out(self, bundle: Bundle, task: Row, card: AgentCard, outcome: Outcome, place: int, subject: str | None) -> None:
+        """Proposals become gated tasks of their own, emissions become signals: in the same append, so each happens once."""
+        id, by = task["id"], f"agent/{card.name}"
+        for proposal in outcome.proposals:
+            origin = Origin(by, task["department"], bundle.since(place), task["hops"], id, None, card.name)
+            self.reception.task(bundle, proposal.skill, proposal.input, subject, origin, priority=task["priority"], deadline_at=task["deadline_at"], action=True)
+        for number, emission in enumerate(outcome.emissions):
+            event = emitted(emission.type, emission.subject, emission.data, id, number, card.name, task["hops"] + 1, task["department"])
+            self.reception.signal(bundle, event, Origin(by, task["department"], bundle.since(place), task["hops"] + 1, id, None, card.name))
+
+    # --- joins, ends --------------------------------------------------------------------------------------------
+
+    async def _join(self, task: Row) -> None:
+        """Put the results of the tasks it waited for into its input, once all of them have ended."""
+        joins = self.house.journal.hot.table("joins")
+        awaited = []
+        while (row := joins.get((task["id"], len(awaited)))) is not None:
+            awaited.append(row)
+        ended = [await self.house.journal.row("task", (row["awaits"],)) for row in awaited]
+        if any(row is None or row["open"] for row in ended):
+            return
+        outputs = await self.house.journal.payloads([row["output"] for row in ended if row["output"]])
+        value = await self.input(task)
+        value = dict(value) if isinstance(value, Mapping) else {"data": value}
+        for row, first in zip(awaited, ended, strict=True):
+            value[row["field"]] = outputs.get(first["output"])
+        bundle = Bundle(expect={("task", (task["id"],)): task["version"]})
+        payload = self.house.journal.seal(value, await self.subject(task))
+        bundle.payloads.append(payload)
+        last = max(ended, key=lambda row: row["finished_at"])
+        bundle.add(Draft("task.joined", task["id"], "tutti", {"input": payload.id, "joins": len(awaited), "from_agent": last["agent"]}, last["seq"]))
+        await self.record(bundle)
+
+    async def end(self, task: Row, kind: str, data: dict[str, Any], detail: str = "", bundle: Bundle | None = None, by: str = "tutti") -> None:
+        """End or park a task, and let those go on that waited for its result."""
+        bundle = bundle or Bundle()
+        bundle.expect["task", (task["id"],)] = task["version"]
+        sealed = await self._detail(bundle, task, detail)
+        if sealed:
+            data = data | {"detail": sealed}
+        bundle.add(Draft(kind, task["id"], by, data, -1 if bundle.drafts else task["seq"]))
+        if kind != "task.parked":
+            self._unfollow(bundle, task["id"])
+        await self.record(bundle)
+
+    def _unfollow(self, bundle: Bundle, id: str) -> None:
+        """The work came to nothing: those who waited for its result do it themselves."""
+        for follower in sorted(self.traffic.followers(id)):
+            row = self._tasks.get((follower,))
+            if row is not None and row["stage"] == Stage.COALESCED:
+                bundle.expect["task", (follower,)] = row["version"]
+                bundle.add(Draft("task.resumed", follower, "tutti", {"stage": Stage.READY.value, "reason": "the task it waited for came to nothing"}, -1))
+
+    async def _detail(self, bundle: Bundle, task: Row, words: str) -> str | None:
+        """Seal an agent's words: they may hold data of the subject."""
+        if not words:
+            return None
+        payload = self.house.journal.seal(words, await self.subject(task))
+        bundle.payloads.append(payload)
+        return payload.id
+
+    # --- what a task is about -----------------------------------------------------------------------------------
+
+    async def input(self, task: Row) -> Any:
+        """A task's input. Raises `NotFound` when its subject was erased."""
+        reference, _, part = (task["input"] or "").partition("#")
+        values = await self.house.journal.payloads([reference])
+        if reference not in values:
+            raise NotFound(f"The input of {task['id']} was erased.", hint="Nothing can be done with it any more.")
+        value = values[reference]
+        return value.get(part) if part else value
+
+    async def subject(self, task: Row) -> str | None:
+        """The name of a task's subject."""
+        return await self.house.journal.subject_name(task["subject"]) if task["subject"] else None
+
+    def _late(self, task: Row) -> bool:
+        return task["deadline_at"] is not None and self.house.clock.now() >= task["deadline_at"]
+
+    async def result(self, id: str) -> Row:
+        """A task's row once it has ended. Raises `NotFound`."""
+        while True:
+            if (id,) in self._tasks:
+                await self.traffic.wait(id)
+            row = await self.house.journal.row("task", (id,))
+            if row is None:
+                raise NotFound(f"There is no task {id}.", hint="`tutti tasks` lists them.")
+            if not row["open"]:
+                return row
+
+    def stop_running(self, scope: str, name: str) -> int:
+        """Cancel the runs a kill switch speaks of; returns how many."""
+        stopped = 0
+        for id in self.traffic.walking():
+            row = self._tasks.get((id,))
+            if row is not None and row["stage"] in (Stage.RUNNING, Stage.ASKING) and name in ("", row["agent"] if scope == "agent" else row["skill"]):
+                self.traffic.cancel(id)
+                stopped += 1
+        return stopped
+
+    # --- starting, and what runs out ----------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take up what an earlier process left open, then begin to walk."""
+        running = [row for row in self._tasks.values() if row["stage"] == Stage.RUNNING]
+        for start in range(0, len(running), _TOGETHER):
+            await asyncio.gather(*(self._take_up(row) for row in running[start : start + _TOGETHER]))
+        self.traffic.start(self._run_out)
+
+    async def _take_up(self, task: Row) -> None:
+        """A run that nobody saw end: its outcome is not known."""
+        card = self.house.registry.card(task["agent"], task["agent_version"])
+        skill = card.skills.get(task["skill"]) if card else None
+        if card is None or skill is None:
+            return await self.end(task, "task.parked", {"reason": f"{task['agent']}@{task['agent_version']} started it and is not known any more"})
+        outcome = Outcome(Ending.UNKNOWN, error="process_ended")
+        return await self._finish(task, card, skill, task["attempts"], outcome, task["seq"], None)
+
+    async def _run_out(self, id: str, what: str) -> None:
+        """A deadline or an approval has run out. A run under way has a timeout of its own."""
+        task = self._tasks.get((id,))
+        if task is None or task["stage"] in (Stage.RUNNING, Stage.PARKED):
+            return
+        if what == "deadline":
+            await self.end(task, "task.failed", {"error": "deadline_passed"})
+            self.traffic.cancel(id)
+        elif task["stage"] == Stage.APPROVAL:
+            bundle = Bundle()
+            bundle.add(Draft("approval.expired", task["approval"], "tutti", {"task": id}, task["seq"]))
+            await self.end(task, "task.parked", {"reason": "nobody answered before the approval expired"}, bundle=bundle)

@@ -1,0 +1,283 @@
+"""Traffic: which task goes on, and when. Ready ones queue up, timers wake the ones that wait, ended ones wake those that waited for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from tutti import execution
+from tutti.clock import MICROS
+from tutti.errors import Conflict, JournalBroken, Overloaded, StorageFailed
+from tutti.house import House
+from tutti.model.fact import Fact
+from tutti.model.task import ENDED_STATES, Stage
+
+log = logging.getLogger("tutti")
+Row = Mapping[str, Any]
+_PAUSE = 1.0  # seconds before a step is tried again that the database refused
+_ENDS = frozenset(f"task.{state.value}" for state in ENDED_STATES)
+_BUSY = frozenset({Stage.READY.value, Stage.APPROVED.value, Stage.BACKOFF.value, Stage.RUNNING.value})
+_MOVING = frozenset({Stage.READY.value, Stage.APPROVED.value, Stage.JOINING.value})
+
+
+class Traffic:
+    """Walks tasks with at most `slots` under way. It decides nothing about a task; `advance` does one step of it."""
+
+    def __init__(self, house: House, advance: Callable[[Row], Awaitable[None]], give_up: Callable[[Row], Awaitable[None]], *, slots: int) -> None:
+        self._house = house
+        self._tasks = house.journal.hot.table("task")
+        self._advance = advance
+        self._give_up = give_up
+        self._queue = execution.Queue(house.departments)
+        self._slots = slots
+        self._used = 0
+        self._walks: dict[str, asyncio.Task[None]] = {}
+        self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        self._waiters: dict[str, list[asyncio.Future[None]]] = {}
+        self._following: dict[str, set[str]] = {}  # task → tasks that wait for its result (coalesced)
+        self._joining: dict[str, set[str]] = {}  # task → tasks that join on it
+        self._overdue: Callable[[str, str], Awaitable[None]] | None = None
+        self._chores: set[asyncio.Task[None]] = set()
+        self._missed: set[str] = set()  # woken while they were being walked: they are looked at once more
+        self._draining = False
+        self.open = False
+
+    # --- starting and stopping ----------------------------------------------------------------------------------
+
+    def start(self, overdue: Callable[[str, str], Awaitable[None]]) -> None:
+        """Begin to walk what is open. `overdue(task, what)` is called when a deadline or an approval runs out."""
+        self._overdue = overdue
+        self.open = True
+        for row in list(self._tasks.values()):
+            self._place(row)
+        for row in self._house.journal.hot.table("joins").values():
+            self._joining.setdefault(row["awaits"], set()).add(row["task"])
+        for row in self._house.journal.hot.table("approval").values():
+            self._timer(row["task"], "approval", row["expires_at"])
+        self.pump()
+
+    async def stop(self, grace: float) -> None:
+        """Let what runs finish for `grace` seconds, then cancel it; what is canceled is taken up again at the next start."""
+        self._draining = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        walks = list(self._walks.values())
+        if walks and grace > 0:
+            await asyncio.wait(walks, timeout=grace)
+        self.open = False
+        pending = [walk for walk in (*walks, *self._chores) if not walk.done()]
+        for walk in pending:
+            walk.cancel()
+        if pending:
+            await asyncio.wait(pending, timeout=5.0)
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                waiter.cancel()
+
+    # --- walking ------------------------------------------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Start walks as long as there are slots and tasks whose skill has capacity."""
+        while self.open and not self._draining and self._used < self._slots:
+            id = self._queue.take(self._house.free)
+            if id is None:
+                return
+            if id in self._walks:
+                self._missed.add(id)
+            elif (id,) in self._tasks:
+                self._used += 1
+                self._walks[id] = asyncio.get_running_loop().create_task(self._walk(id))
+
+    async def _walk(self, id: str) -> None:
+        """Advance a task until it ends or waits for somebody."""
+        try:
+            while self.open and (task := self._tasks.get((id,))) is not None:
+                try:
+                    await self._advance(task)
+                except Conflict:
+                    await asyncio.sleep(0)  # somebody else moved it: look again
+                    continue
+                except (StorageFailed, Overloaded, JournalBroken) as error:
+                    log.warning("task %s waits: %s", id, error.message)
+                    self.later(id, _PAUSE)
+                    return
+                after = self._tasks.get((id,))
+                if after is None or after["version"] == task["version"] or after["stage"] not in _MOVING:
+                    return
+        except Exception:
+            log.exception("task %s could not be advanced", id)
+            await self._abandon(id)
+        finally:
+            self._used -= 1
+            del self._walks[id]
+            if id in self._missed:
+                self._missed.discard(id)
+                if (row := self._tasks.get((id,))) is not None and row["stage"] in _MOVING:
+                    self._enqueue(row)
+            self.pump()
+            self._wake("any")
+
+    async def _abandon(self, id: str) -> None:
+        task = self._tasks.get((id,))
+        if task is None:
+            return
+        try:
+            await self._give_up(task)
+        except (Conflict, StorageFailed, Overloaded, JournalBroken):
+            self.later(id, _PAUSE)
+
+    def rest(self, by: int) -> None:
+        """A walk waits for others (1) or goes on (-1); meanwhile its slot serves another."""
+        self._used -= by
+        if by > 0:
+            self.pump()
+
+    def cancel(self, id: str) -> None:
+        """Stop a walk where it stands."""
+        self._queue.drop(id)
+        walk = self._walks.get(id)
+        if walk is not None:
+            walk.cancel()
+
+    def walking(self) -> Iterable[str]:
+        """Tasks that are being walked."""
+        return list(self._walks)
+
+    @property
+    def waiting(self) -> int:
+        """Tasks that are ready and have no slot yet."""
+        return len(self._queue)
+
+    # --- waking -------------------------------------------------------------------------------------------------
+
+    def later(self, id: str, seconds: float) -> None:
+        """Queue a task again after a while."""
+        self._set((id, "again"), seconds, self._again, id)
+
+    def _again(self, id: str) -> None:
+        self._timers.pop((id, "again"), None)
+        row = self._tasks.get((id,))
+        if row is not None:
+            self._enqueue(row)
+            self.pump()
+
+    def _set(self, key: tuple[str, str], seconds: float, call: Callable[..., None], *arguments: Any) -> None:
+        if not self.open or self._draining:
+            return
+        old = self._timers.pop(key, None)
+        if old is not None:
+            old.cancel()
+        self._timers[key] = asyncio.get_running_loop().call_later(seconds, call, *arguments)
+
+    def _timer(self, id: str, what: str, at: int) -> None:
+        self._set((id, what), max((at - self._house.clock.now()) / MICROS, 0.0), self._run_out, id, what)
+
+    def _run_out(self, id: str, what: str) -> None:
+        self._timers.pop((id, what), None)
+        if self._overdue is not None and (id,) in self._tasks:
+            chore = asyncio.get_running_loop().create_task(self._chore(id, what))
+            self._chores.add(chore)
+            chore.add_done_callback(self._chores.discard)
+
+    async def _chore(self, id: str, what: str) -> None:
+        assert self._overdue is not None
+        try:
+            await self._overdue(id, what)
+        except (Conflict, StorageFailed, Overloaded, JournalBroken):
+            self._set((id, what), _PAUSE, self._run_out, id, what)
+
+    def _enqueue(self, row: Row) -> None:
+        self._queue.put(row["id"], row["department"], row["skill"], row["priority"], row["deadline_at"])
+
+    def _place(self, row: Row) -> None:
+        """Put an open task where its stage says it waits."""
+        id = row["id"]
+        match row["stage"]:
+            case Stage.READY | Stage.APPROVED | Stage.JOINING | Stage.ASKING:
+                self._enqueue(row)
+            case Stage.BACKOFF:
+                self.later(id, max((row["run_at"] - self._house.clock.now()) / MICROS, 0.0))
+            case Stage.COALESCED:
+                self._following.setdefault(row["into_task"], set()).add(id)
+        if row["deadline_at"] is not None:
+            self._timer(id, "deadline", row["deadline_at"])
+
+    def followers(self, id: str) -> list[str]:
+        """Tasks that wait for this one's result."""
+        return sorted(self._following.get(id, ()))
+
+    # --- following ----------------------------------------------------------------------------------------------
+
+    def follow(self, facts: list[Fact]) -> None:
+        """Wake whoever the facts concern."""
+        for fact in facts:
+            kind = fact.kind
+            if kind == "task.submitted":
+                self._submitted(fact)
+            elif kind in _ENDS:
+                self._ended(fact.about)
+            elif kind in ("task.joined", "task.resumed"):
+                row = self._tasks.get((fact.about,))
+                if row is not None:
+                    if row["stage"] in _MOVING and fact.about not in self._walks:
+                        self._enqueue(row)
+                    for following in self._following.values():
+                        following.discard(fact.about)
+            elif kind == "task.coalesced":
+                if (fact.about,) in self._tasks:
+                    self._following.setdefault(fact.data["into"], set()).add(fact.about)
+            elif kind == "approval.requested":
+                self._timer(fact.data["task"], "approval", fact.data["expires_at"])
+            elif kind == "approval.answered":
+                row = self._tasks.get((fact.data["task"],))
+                if row is not None and row["stage"] == Stage.APPROVED:
+                    self._enqueue(row)
+            elif kind == "task.answered":
+                self._wake(f"{fact.about}/{fact.data['number']}")
+        self.pump()
+        self._wake("any")
+
+    def _submitted(self, fact: Fact) -> None:
+        row = self._tasks.get((fact.about,))
+        if row is None:
+            return
+        for _, awaited in fact.data.get("joins", ()):
+            self._joining.setdefault(awaited, set()).add(fact.about)
+        if row["stage"] == Stage.READY or row["stage"] == Stage.JOINING:
+            self._enqueue(row)
+        if row["deadline_at"] is not None:
+            self._timer(fact.about, "deadline", row["deadline_at"])
+
+    def _ended(self, id: str) -> None:
+        self._queue.drop(id)
+        for what in ("again", "deadline", "approval"):
+            timer = self._timers.pop((id, what), None)
+            if timer is not None:
+                timer.cancel()
+        for joining in self._joining.pop(id, ()):
+            row = self._tasks.get((joining,))
+            if row is not None:
+                self._enqueue(row)
+        self._following.pop(id, None)
+        self._wake(id)
+
+    async def quiet(self) -> None:
+        """Wait until no open task moves by itself: each waits for a person, or for one that does."""
+        while self.open and (self._queue or self._walks or any(row["stage"] in _BUSY for row in self._tasks.values())):
+            await self.wait("any")
+
+    # --- waiting for ends ---------------------------------------------------------------------------------------
+
+    def wait(self, what: str) -> asyncio.Future[None]:
+        """A future that is done when a task has ended, or a question (`task/number`) is answered."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(what, []).append(future)
+        return future
+
+    def _wake(self, what: str) -> None:
+        for waiter in self._waiters.pop(what, ()):
+            if not waiter.done():
+                waiter.set_result(None)

@@ -7,6 +7,7 @@ leaves, compares the tree with every signed head, and every payload with its dig
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -104,18 +105,31 @@ class _Exported:
 
     def facts(self) -> Iterator[tuple[Any, ...]]:
         for line in self._lines("facts.ndjson"):
-            yield (line["seq"], line["at"], line["kind"], line["about"], line["by"], line["cause"], line["data"], bytes.fromhex(line["leaf"]))
+            with _as_written(line):
+                fact = (line["seq"], line["at"], line["kind"], line["about"], line["by"], line["cause"], line["data"], bytes.fromhex(line["leaf"]))
+            yield fact
 
     def payloads(self) -> Iterator[tuple[str, bytes, bytes]]:
         for line in self._lines("payloads.ndjson"):
-            yield line["id"], bytes.fromhex(line["salt"]), line["body"].encode()
+            with _as_written(line):
+                payload = line["id"], bytes.fromhex(line["salt"]), line["body"].encode()
+            yield payload
 
     def heads(self) -> Iterable[tuple[str, SignedHead]]:
         names = [name for name in ("heads.ndjson", "witness.ndjson") if name == "heads.ndjson" or (self._folder / name).exists()]
-        return [(line["origin"], SignedHead(line["seq"], line["at"], line["root"], line["key"], line["signature"])) for name in names for line in self._lines(name)]
+        with _as_written("a head"):
+            return [(line["origin"], SignedHead(line["seq"], line["at"], line["root"], line["key"], line["signature"])) for name in names for line in self._lines(name)]
 
     def restores(self) -> Iterable[tuple[int, dict[str, Any]]]:
         return [(line["at"], orjson.loads(line["data"])) for line in self._lines("facts.ndjson") if line["kind"] == _RESTORED]
+
+
+@contextmanager
+def _as_written(line: Any) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise JournalBroken(f"a line of the export is damaged ({error}): {line}", hint="compare with another copy of the export") from None
 
 
 def verify(
@@ -128,7 +142,10 @@ def verify(
     names: that shows that the heads fit together, not who signed them. Raises: `NotFound`, `StorageFailed`.
     """
     if _is_folder(place):
-        return _verify(_Exported(Path(place)), head, public_key, progress, witness)
+        try:
+            return _verify(_Exported(Path(place)), head, public_key, progress, witness)
+        except JournalBroken as error:
+            return _unreadable(error, workspace)
     reader = open_reader(place, workspace)
     try:
         for tolerant in (False, True):
@@ -137,11 +154,15 @@ def verify(
                     return _verify(_Stored(reader), head, public_key, progress, witness)
             except JournalBroken as error:
                 if tolerant:
-                    return Report(False, f"{error.message}; {error.hint}", workspace or "", Head(0, "", 0), 0, 0, 0)
+                    return _unreadable(error, workspace)
                 reader.tolerate()
     finally:
         reader.close()
     raise AssertionError("unreachable")
+
+
+def _unreadable(error: JournalBroken, workspace: str | None) -> Report:
+    return Report(False, f"{error.message}; {error.hint}", workspace or "", Head(0, "", 0), 0, 0, 0)
 
 
 def _is_folder(place: str | Path) -> bool:

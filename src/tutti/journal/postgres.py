@@ -111,7 +111,7 @@ def translated(error: Exception) -> TuttiError:
         return JournalBroken(f"the database is damaged ({text})", hint="run `tutti audit verify`, then restore the last backup")
     if state[:2] in ("22", "23", "42", "0A", "54") or isinstance(error, (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)):
         return Invalid(f"the database refuses these values: {text}", hint="see that the folds give text, integers or bytes as their tables declare")
-    if state.startswith("57P") or isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) and not state:
+    if state.startswith("57P") or (isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) and not state):
         return StorageFailed(f"the connection to the database is lost ({text})", hint="see that the server runs; writing goes on by itself")
     return StorageFailed(f"the database fails ({text})", hint="see the server's log; writing goes on by itself")
 
@@ -307,11 +307,15 @@ class Postgres:
             return self._begin(self._connected())  # the connection was lost while it was idle: nothing was under way
 
     def _begin(self, db: psycopg.Connection[Any]) -> HeadRow:
-        with clear_errors():
-            with db.pipeline():
-                db.execute("BEGIN")
-                cursor = db.execute("SELECT seq, at, frontier, workspace, origin FROM head FOR UPDATE")
-            row = cursor.fetchone()
+        try:
+            with clear_errors():
+                with db.pipeline():
+                    db.execute("BEGIN")
+                    cursor = db.execute("SELECT seq, at, frontier, workspace, origin FROM head FOR UPDATE")
+                row = cursor.fetchone()
+        except TuttiError:
+            self.rollback()
+            raise
         if row is None:
             raise JournalBroken("the head row is missing", hint="restore the last backup")
         return HeadRow(*row)

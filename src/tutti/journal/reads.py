@@ -10,8 +10,8 @@ from tutti.journal.engine import Reader
 from tutti.journal.tables import Shape, columns_of, quoted
 from tutti.journal.writer import FACT_COLUMNS, fact_of
 from tutti.model.fact import Fact
-from tutti.security.sealing import digest
 from tutti.model.view import Key
+from tutti.security.sealing import digest
 
 Row = dict[str, Any]
 _CHUNK = 500  # values in one IN list

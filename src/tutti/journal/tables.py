@@ -53,7 +53,7 @@ class Shape:
         rest = [column for column in self.columns if column not in table.key and column != "version"]
         opened = {"open": 1} if table.closes else {}
         # what the columns hold that nobody mentioned when the row came to be
-        self.start_put: dict[str, Any] = {column: None for column in rest} | opened
+        self.start_put: dict[str, Any] = dict.fromkeys(rest) | opened
         self.start_add: dict[str, Any] = {column: 0 if self.types[column] == "int" else None for column in rest} | opened | dict(table.defaults)
 
     def check_changed(self, columns: Iterable[str]) -> None:

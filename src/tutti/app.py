@@ -1,8 +1,8 @@
 """The house, built once: a `Workspace` opens a fleet on a journal and runs it.
 
-    async with Workspace(fleet) as workspace:
-        sent = await workspace.send({...})
-        print(await workspace.result(sent["tasks"][0]))
+async with Workspace(fleet) as workspace:
+    sent = await workspace.send({...})
+    print(await workspace.result(sent["tasks"][0]))
 """
 
 from __future__ import annotations
@@ -62,7 +62,14 @@ class Workspace(Desk):
     """
 
     def __init__(
-        self, fleet: Fleet | None = None, settings: Settings | None = None, *, run: bool = True, clock: Clock | None = None, ids: Ids | None = None, journal: Journal | None = None
+        self,
+        fleet: Fleet | None = None,
+        settings: Settings | None = None,
+        *,
+        run: bool = True,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.fleet = fleet
         self.settings = settings or Settings(fleet.name if fleet else "default")
@@ -160,7 +167,7 @@ class Workspace(Desk):
 
 
 def _subscription_data(subscription: Subscription) -> dict[str, Any]:
-    data = {
+    return {
         "type": subscription.type,
         "condition": subscription.when,
         "skill": subscription.skill,
@@ -168,4 +175,3 @@ def _subscription_data(subscription: Subscription) -> dict[str, Any]:
         "gather": orjson.dumps([list(pair) for pair in subscription.gather]).decode(),
         "deadline_ms": None if subscription.deadline is None else micros(subscription.deadline) // 1000,
     }
-    return data

@@ -59,7 +59,15 @@ class Desk:
         return {"signal": id, "tasks": tasks, "duplicate": False}
 
     async def submit(
-        self, skill: str, input: Any, *, subject: str | None = None, priority: int = 0, deadline: timedelta | None = None, after: Mapping[str, str] | None = None, by: str = OWNER
+        self,
+        skill: str,
+        input: Any,
+        *,
+        subject: str | None = None,
+        priority: int = 0,
+        deadline: timedelta | None = None,
+        after: Mapping[str, str] | None = None,
+        by: str = OWNER,
     ) -> str:
         """Take in a task for a skill. Returns its id when it is durable. `after` maps fields of the input to tasks whose outputs they get."""
         house = self.corridor.house
@@ -78,7 +86,9 @@ class Desk:
         joins = tuple((after or {}).items())
         origin = Origin(by, agent="person" if by.startswith("person/") else by)
         id, _ = await self.corridor.bring(
-            lambda bundle: self.corridor.reception.task(bundle, skill, input, subject, origin, priority=priority, deadline_at=deadline_at, joins=joins, action=described.is_action)
+            lambda bundle: self.corridor.reception.task(
+                bundle, skill, input, subject, origin, priority=priority, deadline_at=deadline_at, joins=joins, action=described.is_action
+            )
         )
         return str(id)
 
@@ -106,7 +116,16 @@ class Desk:
             view["progress"], view["doing"] = self.corridor.progress[id]
         return view
 
-    async def tasks(self, *, state: str | None = None, waiting: bool = False, skill: str | None = None, subject: str | None = None, limit: int = 50, after: int | None = None) -> dict[str, Any]:
+    async def tasks(
+        self,
+        *,
+        state: str | None = None,
+        waiting: bool = False,
+        skill: str | None = None,
+        subject: str | None = None,
+        limit: int = 50,
+        after: int | None = None,
+    ) -> dict[str, Any]:
         """A page of tasks, newest first; `after` is the `next` of the page before. `waiting` means: for a person."""
         where: dict[str, Any] = {}
         if state:
@@ -123,7 +142,22 @@ class Desk:
 
     async def _task_view(self, row: Row) -> dict[str, Any]:
         view: dict[str, Any] = {"schema": "tutti.task/1"}
-        for name in ("id", "skill", "nature", "department", "priority", "state", "stage", "reason", "agent", "parent", "signal", "attempts", "currency", "approval"):
+        for name in (
+            "id",
+            "skill",
+            "nature",
+            "department",
+            "priority",
+            "state",
+            "stage",
+            "reason",
+            "agent",
+            "parent",
+            "signal",
+            "attempts",
+            "currency",
+            "approval",
+        ):
             view[name] = row[name]
         view["version"] = row["agent_version"]
         view["waiting_for"] = _WAITS.get(Stage(row["stage"]))
@@ -291,7 +325,10 @@ class Desk:
         rows = await self._journal.rows("agent", {"name": name})
         if not rows:
             raise NotFound(f"There is no agent {name}.", hint="`tutti agents` lists them.")
-        return {"name": name, "versions": [{"state": row["state"], "since": to_text(row["since"]), "digest": row["digest"], **orjson.loads(row["card"])} for row in rows]}
+        return {
+            "name": name,
+            "versions": [{"state": row["state"], "since": to_text(row["since"]), "digest": row["digest"], **orjson.loads(row["card"])} for row in rows],
+        }
 
     async def set_level(self, skill: str, level: str, *, up_to: float | None = None, reason: str = "", by: str = OWNER) -> dict[str, Any]:
         """Set how far an action goes alone, from the next decision on."""
@@ -300,7 +337,12 @@ class Desk:
         if not self.corridor.house.registry.skill(skill).is_action:
             raise Invalid(f"{skill} is advice; levels are for actions.")
         cell = self._journal.hot.table("autonomy").get((skill,))
-        data = {"level": Level[level.upper()].value, "up_to": None if up_to is None else to_millionths(up_to, "up_to"), "reason": reason, "was": cell["level"] if cell else 2}
+        data = {
+            "level": Level[level.upper()].value,
+            "up_to": None if up_to is None else to_millionths(up_to, "up_to"),
+            "reason": reason,
+            "was": cell["level"] if cell else 2,
+        }
         bundle = Bundle(expect={("autonomy", (skill,)): cell["version"] if cell else 0})
         bundle.add(Draft("autonomy.changed", skill, by, data))
         await self.corridor.record(bundle)
@@ -367,7 +409,11 @@ class Desk:
 
     async def _task_tree(self, row: Row, depth: int) -> dict[str, Any]:
         keys = ("id", "skill", "state", "agent", "nature", "reason")
-        node: dict[str, Any] = {"task": row["id"], **{name: row[name] for name in keys[1:]}, "amount": None if row["amount"] is None else row["amount"] / MICROS}
+        node: dict[str, Any] = {
+            "task": row["id"],
+            **{name: row[name] for name in keys[1:]},
+            "amount": None if row["amount"] is None else row["amount"] / MICROS,
+        }
         children = await self._journal.select("SELECT * FROM task WHERE parent = ? AND signal IS NULL ORDER BY seq", (row["id"],))
         signals = await self._journal.select("SELECT * FROM signal WHERE task = ? ORDER BY seq", (row["id"],))
         node["led_to"] = [await self._task_tree(child, depth + 1) for child in children] if depth < 40 else []
@@ -415,4 +461,3 @@ class Desk:
 
     async def _text(self, payload: str | None) -> str:
         return str((await self._journal.payloads([payload])).get(payload, "")) if payload else ""
-

@@ -1,11 +1,11 @@
 """What a user writes: agents, actions, subscriptions, checks, levels, budgets, policies and goals. A `Fleet` only declares.
 
-    fleet = Fleet("support")
+fleet = Fleet("support")
 
-    @fleet.agent(skill="ticket.triage", department="support")
-    async def triage(ticket: Ticket, ctx: Context) -> Triage: ...
+@fleet.agent(skill="ticket.triage", department="support")
+async def triage(ticket: Ticket, ctx: Context) -> Triage: ...
 
-    fleet.on("ticket.opened", do="ticket.triage", priority=2)
+fleet.on("ticket.opened", do="ticket.triage", priority=2)
 """
 
 from __future__ import annotations
@@ -107,7 +107,16 @@ class Fleet:
         condition over input, case, subject, priority. `shares` keeps the outcome as what is known of the subject under that topic.
         `fresh_for` lets the same question within that time be answered by the first result. `cpu=True` runs a plain function in a process of its own.
         """
-        offer = {"quality": quality, "cost": cost, "latency": latency, "timeout": timeout, "attempts": attempts, "when": when, "shares": shares, "fresh_for": fresh_for}
+        offer = {
+            "quality": quality,
+            "cost": cost,
+            "latency": latency,
+            "timeout": timeout,
+            "attempts": attempts,
+            "when": when,
+            "shares": shares,
+            "fresh_for": fresh_for,
+        }
         return self._declare(skill, Nature.ADVICE, offer, department, owner, name, version, concurrency, cpu)
 
     def action(
@@ -153,12 +162,15 @@ class Fleet:
                 found += 1
                 kind, skill_name, options = declared
                 declare = self.agent if kind == "skill" else self.action
-                named = {"skill": skill_name} if kind == "skill" else {}
-                decorate = declare(
-                    *(() if kind == "skill" else (skill_name,)),
-                    **named, **options, department=department, owner=owner, name=name or type(agent).__name__.lower(), version=version, concurrency=concurrency,
-                )  # fmt: skip
-                decorate(method)
+                whole = {
+                    **options,
+                    "department": department,
+                    "owner": owner,
+                    "name": name or type(agent).__name__.lower(),
+                    "version": version,
+                    "concurrency": concurrency,
+                }
+                declare(skill=skill_name, **whole)(method)
         if not found:
             raise Invalid(f"{type(agent).__name__} has no skill.", hint="Mark its methods with @tutti.skill(...) or @tutti.action(...).")
 
@@ -171,7 +183,9 @@ class Fleet:
             raise Invalid(f"{skill}: quality is 0..1, attempts and concurrency are 1 or more.")
         rivals = [card.skills[skill] for card in self.cards.values() if skill in card.skills]
         if rivals and rivals[0].nature is not nature:
-            raise Invalid(f"{skill} is declared as {rivals[0].nature} already.", hint="A skill is advice or an action for all its agents; give this one another name.")
+            raise Invalid(
+                f"{skill} is declared as {rivals[0].nature} already.", hint="A skill is advice or an action for all its agents; give this one another name."
+            )
 
         def decorate(function: F) -> F:
             where = f"{skill} ({getattr(function, '__name__', 'agent')})"
@@ -180,7 +194,7 @@ class Fleet:
                 Condition(offer["when"], CONDITION_NAMES, f"{where}: when={offer['when']!r}", "has(case.risk) && case.risk > 0.5")
             _check_amount(where, offer.get("amount"), bound.input_schema)
             described = Skill(skill, nature, bound.input_schema, bound.output_schema, description=inspect.getdoc(function) or "", **offer)
-            self._take(name or getattr(function, "__name__", skill), version, department, owner, described, bound, concurrency, function)
+            self._take(name or str(getattr(function, "__name__", skill)), version, department, owner, described, bound, concurrency, function)
             return function
 
         return decorate

@@ -152,7 +152,7 @@ class House:
         if condition is not None:
             try:
                 task_class = str(condition.value(case.values(skill)))[:60]
-            except Exception:  # noqa: BLE001  what the expression speaks of is not known of this case
+            except Exception: # what the expression speaks of is not known of this case
                 task_class = ""
         return case, {topic: id for topic, (id, _) in known.items()}, task_class
 

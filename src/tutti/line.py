@@ -40,8 +40,7 @@ class Line:
         id = derived("t", self._task, str(number), skill)
         origin = Origin(f"agent/{self._card.name}", task["department"], task["seq"], task["hops"] + 1, self._task, task["signal"], self._card.name)
         subject = await corridor.subject(task)
-        row = await house.journal.row("task", (id,))
-        if row is None:
+        if await house.journal.row("task", (id,)) is None:
             prepare = lambda bundle: corridor.reception.task(  # noqa: E731
                 bundle, skill, input, subject, origin, priority=task["priority"], deadline_at=task["deadline_at"], id=id
             )

@@ -158,8 +158,8 @@ class Orchestrator:
         now = self.house.clock.now()
         opens_at = self.house.breakers.opens_at(now)
         if route.busy or opens_at is not None:
-            self.traffic.later(task["id"], _BUSY if route.busy else (opens_at - now) / MICROS + 0.001)
-            return
+            self.traffic.later(task["id"], _BUSY if opens_at is None or route.busy else (opens_at - now) / MICROS + 0.001)
+            return None
         if verdicts and all(verdict.ruling is Ruling.DENY for verdict in verdicts):
             bundle = Bundle()
             card = self.house.registry.offers(task["skill"])[0]
@@ -176,7 +176,9 @@ class Orchestrator:
     def _question(self, card: AgentCard, skill: Skill, task: Row, approval: str | None = None) -> gates.Question:
         cause = "signal" if task["signal"] else "task" if task["parent"] else "person"
         asker = self._tasks.get((task["parent"],), {}).get("department") if task["parent"] else None
-        return gates.Question(card, skill, asker or task["department"], cause, task["priority"], self.house.clock.now(), task["amount"], task["currency"], approval)
+        return gates.Question(
+            card, skill, asker or task["department"], cause, task["priority"], self.house.clock.now(), task["amount"], task["currency"], approval
+        )
 
     def _misfit(self, skill: Skill, input: Any) -> str:
         """What is wrong with an action's parameters; checked before a person is asked about them. Advice is checked when it runs."""
@@ -226,8 +228,8 @@ class Orchestrator:
         try:
             facts = await self.record(bundle)
             await self._run(id, card, skill, attempt, facts[-1].seq)
-        except Refused:
-            await asyncio.sleep(0)  # another task took what was left of the budget: decide anew on what is true now
+        except Refused as refused:  # another task took what was left of the budget: decide anew on what is true now
+            raise Conflict(refused.message, **refused.about) from refused
         finally:
             house.occupy(card, -1)
 
@@ -235,7 +237,7 @@ class Orchestrator:
         house = self.house
         task = self._tasks.get((id,))
         if task is None or task["stage"] != Stage.RUNNING:
-            return
+            return None
         key = (card.name, card.version)
         stopped = gates.stopped_by(house.book(task["policy"]).kills, card, skill)
         house.breakers.started(key)
@@ -258,6 +260,7 @@ class Orchestrator:
             except (StorageFailed, Overloaded) as error:
                 log.warning("the outcome of task %s waits for the database: %s", id, error.message)
                 await asyncio.sleep(_PAUSE)
+        return None
 
     async def _attempt(self, task: Row, card: AgentCard, skill: Skill, attempt: int) -> Outcome:
         house, id = self.house, task["id"]
@@ -295,7 +298,13 @@ class Orchestrator:
         rivals = any(offer.id not in excluded for offer in house.registry.offers(skill.name))
         step = execution.next_step(skill, task, outcome, attempt=attempt, rivals=rivals, now=now, rng=house.ids.rng)
         bundle = Bundle(expect={("task", (id,)): task["version"]})
-        data: dict[str, Any] = {"attempt": attempt, "agent": card.name, "outcome": outcome.ending.value, "next": type(step).__name__.lower(), "ms": round(outcome.ms, 3)}
+        data: dict[str, Any] = {
+            "attempt": attempt,
+            "agent": card.name,
+            "outcome": outcome.ending.value,
+            "next": type(step).__name__.lower(),
+            "ms": round(outcome.ms, 3),
+        }
         if outcome.cost:
             data["cost"] = round(outcome.cost * MICROS)
         if outcome.error:
@@ -337,7 +346,9 @@ class Orchestrator:
         bundle.payloads.append(output)
         data: dict[str, Any] = {"output": output.id}
         if task["work_key"]:
-            data |= {"work_key": task["work_key"], "fresh_until": fresh_until(skill, house.clock.now())}
+            until = fresh_until(skill, house.clock.now())
+            data |= {"work_key": task["work_key"], "fresh_until": until}
+            bundle.finished[task["work_key"]] = (id, output.id, until)
         done = bundle.add(Draft("task.completed", id, "tutti", data, bundle.since(place)))
         for follower in sorted(self.traffic.followers(id)):
             row = self._tasks.get((follower,))
@@ -366,7 +377,9 @@ class Orchestrator:
         id, by = task["id"], f"agent/{card.name}"
         for proposal in outcome.proposals:
             origin = Origin(by, task["department"], bundle.since(place), task["hops"], id, None, card.name)
-            self.reception.task(bundle, proposal.skill, proposal.input, subject, origin, priority=task["priority"], deadline_at=task["deadline_at"], action=True)
+            self.reception.task(
+                bundle, proposal.skill, proposal.input, subject, origin, priority=task["priority"], deadline_at=task["deadline_at"], action=True
+            )
         for number, emission in enumerate(outcome.emissions):
             event = emitted(emission.type, emission.subject, emission.data, id, number, card.name, task["hops"] + 1, task["department"])
             self.reception.signal(bundle, event, Origin(by, task["department"], bundle.since(place), task["hops"] + 1, id, None, card.name))
@@ -376,17 +389,20 @@ class Orchestrator:
     async def _join(self, task: Row) -> None:
         """Put the results of the tasks it waited for into its input, once all of them have ended."""
         joins = self.house.journal.hot.table("joins")
-        awaited = []
+        awaited: list[Row] = []
         while (row := joins.get((task["id"], len(awaited)))) is not None:
             awaited.append(row)
-        ended = [await self.house.journal.row("task", (row["awaits"],)) for row in awaited]
-        if any(row is None or row["open"] for row in ended):
-            return
-        outputs = await self.house.journal.payloads([row["output"] for row in ended if row["output"]])
+        ended: list[Row] = []
+        for join in awaited:
+            first = await self.house.journal.row("task", (join["awaits"],))
+            if first is None or first["open"]:
+                return
+            ended.append(first)
+        outputs = await self.house.journal.payloads([first["output"] for first in ended if first["output"]])
         value = await self.input(task)
         value = dict(value) if isinstance(value, Mapping) else {"data": value}
-        for row, first in zip(awaited, ended, strict=True):
-            value[row["field"]] = outputs.get(first["output"])
+        for join, done in zip(awaited, ended, strict=True):
+            value[join["field"]] = outputs.get(done["output"])
         bundle = Bundle(expect={("task", (task["id"],)): task["version"]})
         payload = self.house.journal.seal(value, await self.subject(task))
         bundle.payloads.append(payload)

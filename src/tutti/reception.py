@@ -31,6 +31,7 @@ class Bundle:
     payloads: list[Payload] = field(default_factory=list)
     expect: dict[Thing, int] = field(default_factory=dict)
     within: list[AtMost] = field(default_factory=list)
+    finished: dict[str, tuple[str, str, int]] = field(default_factory=dict)  # work key → (task, output, fresh until) that this append finishes
 
     def add(self, draft: Draft) -> int:
         """Add a draft; returns its place, for `since`."""
@@ -107,7 +108,9 @@ class Reception:
             joins = []
             for name, skill in match.gather:
                 source = Origin(origin.by, department, bundle.since(place), hops, origin.parent, id, origin.agent or "signal")
-                joins.append((name, self.task(bundle, skill, event.get("data"), subject, source, reference=reference, priority=priority, deadline_at=deadline_at)))
+                joins.append(
+                    (name, self.task(bundle, skill, event.get("data"), subject, source, reference=reference, priority=priority, deadline_at=deadline_at))
+                )
             source = Origin(origin.by, department, bundle.since(place), hops, origin.parent, id, origin.agent or "signal")
             tasks.append(
                 self.task(bundle, match.skill, event.get("data"), subject, source, reference=reference, priority=priority, deadline_at=deadline_at, joins=joins)
@@ -150,6 +153,9 @@ class Reception:
         work = self._works.get(key)
         now = self._house.clock.now()
         bundle.expect["work", (key,)] = work.version if work else 0
+        if key in bundle.finished:
+            task, output, until = bundle.finished[key]
+            work = _Work(task, 0, until, output)
         if work is None or (work.fresh_until is not None and work.fresh_until <= now):
             bundle.add(intake.submission(ask, origin.by, origin.cause, key=key))
             return

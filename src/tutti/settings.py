@@ -61,4 +61,4 @@ class Settings:
         path = (self.home / "socket").absolute()
         if len(str(path).encode()) <= _SOCKET_LIMIT:
             return path
-        return Path(f"/tmp/tutti-{os.getuid()}-{sha256(str(path).encode()).hexdigest()[:16]}.sock")  # noqa: S108
+        return Path(f"/tmp/tutti-{os.getuid()}-{sha256(str(path).encode()).hexdigest()[:16]}.sock")

@@ -98,7 +98,7 @@ class Traffic:
                 try:
                     await self._advance(task)
                 except Conflict:
-                    await asyncio.sleep(0)  # somebody else moved it: look again
+                    await self._house.journal.catch_up()  # somebody else moved it: look again at what is true now
                     continue
                 except (StorageFailed, Overloaded, JournalBroken) as error:
                     log.warning("task %s waits: %s", id, error.message)

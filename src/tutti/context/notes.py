@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from tutti.model.fact import Fact
@@ -17,7 +17,7 @@ class Reads(Protocol):
     """What notes need of the journal."""
 
     async def rows(self, table: str, where: Mapping[str, Any], *, limit: int = ...) -> list[dict[str, Any]]: ...
-    async def payloads(self, ids: Iterable[str]) -> dict[str, Any]: ...
+    async def payloads(self, ids: Sequence[str]) -> dict[str, Any]: ...
 
 
 class Notes:
@@ -43,14 +43,8 @@ class Notes:
             self._known.move_to_end(subject)
         return known
 
-    def learn(self, fact: Fact, value: Any) -> None:
-        """Take in a note that has just been appended."""
-        known = self._known.get(fact.about)
-        if known is not None:
-            known[fact.data["topic"]] = (fact.data["value"], value)
-
     def forget(self, subject: str) -> None:
-        """Drop what is at hand about a subject."""
+        """Drop what is at hand about a subject; it is read again when somebody asks."""
         self._known.pop(subject, None)
 
 

@@ -34,7 +34,9 @@ async def measures(select: Select) -> dict[str, Any]:
 
 async def _autonomy(select: Select) -> dict[str, Any]:
     """Finished actions that no person approved, changed, answered or overrode ÷ all finished actions, with both counts."""
-    row = (await select("SELECT COUNT(*) AS n, SUM(by_person) AS person FROM task WHERE nature = 'action' AND attempts > 0 AND state IN ('completed', 'failed')"))[0]
+    row = (
+        await select("SELECT COUNT(*) AS n, SUM(by_person) AS person FROM task WHERE nature = 'action' AND attempts > 0 AND state IN ('completed', 'failed')")
+    )[0]
     alone = row["n"] - (row["person"] or 0)
     return {"ratio": round(alone / row["n"], 4) if row["n"] else None, "alone": alone, "finished": row["n"]}
 

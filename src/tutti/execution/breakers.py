@@ -70,5 +70,3 @@ class Breakers:
         """Failures in a row."""
         breaker = self._breakers.get(key)
         return breaker.failures if breaker else 0
-
-

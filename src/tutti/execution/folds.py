@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from tutti.model.fact import Fact
 from tutti.model.task import ANSWERS, Stage, State
@@ -11,7 +12,14 @@ from tutti.model.view import Add, Change, Fold, Put, Set
 
 def _started(fact: Fact) -> Iterable[Change]:
     data = fact.data
-    values = {"state": State.WORKING.value, "stage": Stage.RUNNING.value, "reason": None, "attempts": data["attempt"], "agent": data["agent"], "agent_version": data["version"]}
+    values = {
+        "state": State.WORKING.value,
+        "stage": Stage.RUNNING.value,
+        "reason": None,
+        "attempts": data["attempt"],
+        "agent": data["agent"],
+        "agent_version": data["version"],
+    }
     if data["attempt"] == 1:
         values["started_at"] = fact.at
     yield Set("task", (fact.about,), values)
@@ -53,7 +61,7 @@ def _parked(fact: Fact) -> Iterable[Change]:
 
 
 def _resumed(fact: Fact) -> Iterable[Change]:
-    values = {"state": State.SUBMITTED.value, "stage": fact.data["stage"], "reason": None, "into_task": None}
+    values: dict[str, Any] = {"state": State.SUBMITTED.value, "stage": fact.data["stage"], "reason": None, "into_task": None}
     if fact.by.startswith("person/"):
         values["by_person"] = 1
     yield Set("task", (fact.about,), values)
@@ -68,7 +76,7 @@ def _asked(fact: Fact) -> Iterable[Change]:
 def _answered(fact: Fact) -> Iterable[Change]:
     data = fact.data
     yield Put("answer", (fact.about, data["number"]), {"answer": data["answer"]})
-    values = {"state": State.WORKING.value, "stage": Stage.RUNNING.value, "reason": None, "question": None}
+    values: dict[str, Any] = {"state": State.WORKING.value, "stage": Stage.RUNNING.value, "reason": None, "question": None}
     if fact.by.startswith("person/"):
         values["by_person"] = 1
     yield Set("task", (fact.about,), values)

@@ -91,7 +91,13 @@ def _gate(gated: Sequence[Fact], last: Mapping[str, Fact]) -> dict[str, Any] | N
         "amount": None if data.get("amount") is None else data["amount"] / MICROS,
         "currency": data.get("currency"),
         "budgets": [
-            {"budget": r["budget"], "period": r["period"], "money": r["money"] / MICROS, "limit": None if r["money_limit"] is None else r["money_limit"] / MICROS, "count_limit": r["count_limit"]}
+            {
+                "budget": r["budget"],
+                "period": r["period"],
+                "money": r["money"] / MICROS,
+                "limit": None if r["money_limit"] is None else r["money_limit"] / MICROS,
+                "count_limit": r["count_limit"],
+            }
             for r in data.get("reserve", ())
         ],
     }
@@ -136,7 +142,11 @@ def _choice(task: Mapping[str, Any], route: Mapping[str, Any] | None) -> list[st
     gains = {part: winner["parts"][part] - rival["parts"][part] for part in _PARTS}
     best = max(gains, key=lambda part: gains[part])
     decided = f"{best.capitalize()} decided it ({gains[best]:+.3f})." if gains[best] > 0 else ""
-    drawn = f"The quality was drawn from what is believed of each, to learn: it would be chosen in {winner['propensity']:.0%} of such draws." if route["explored"] else ""
+    drawn = (
+        f"The quality was drawn from what is believed of each, to learn: it would be chosen in {winner['propensity']:.0%} of such draws."
+        if route["explored"]
+        else ""
+    )
     return [head, sentence, decided, drawn]
 
 
@@ -152,7 +162,9 @@ def _gated(task: Mapping[str, Any], gate: Mapping[str, Any] | None) -> list[str]
     answer = gate.get("answer")
     if answer:
         yes = "approved" if answer["answer"] == "approve" else "rejected"
-        sentences.append(f"{answer['by'].removeprefix('person/').capitalize()} {yes} it at {answer['at']} over exactly these parameters ({answer['over'][:12]}…).")
+        sentences.append(
+            f"{answer['by'].removeprefix('person/').capitalize()} {yes} it at {answer['at']} over exactly these parameters ({answer['over'][:12]}…)."
+        )
     elif task["nature"] == "action" and not gate["asked"] and gate["level"] is not None:
         limit = "" if gate["up_to"] is None else f" up to {gate['up_to']:.2f}"
         sentences.append(f"Level {gate['level']} ({_LEVELS[gate['level']]}){limit} let it act alone.")
@@ -196,14 +208,18 @@ def _would_change(route: Mapping[str, Any] | None, gate: Mapping[str, Any] | Non
         if weight > 0:
             needed = winner["drawn"] - margin / weight
             flips = needed > 0
-            found.append({"change": f"its quality below {max(needed, 0):.3f} (was {winner['drawn']:.3f})", "to": name if flips else route["chosen"], "flips": flips})
+            found.append(
+                {"change": f"its quality below {max(needed, 0):.3f} (was {winner['drawn']:.3f})", "to": name if flips else route["chosen"], "flips": flips}
+            )
         for part in ("latency", "cost", "load"):
             worst = -route["weights"][part]
             room = winner["parts"][part] - worst
             if room <= 0:
                 continue
             flips = room > margin
-            found.append({"change": f"its {part} as bad as it can be", "to": name if flips else route["chosen"], "flips": flips, "margin": round(margin - room, 4)})
+            found.append(
+                {"change": f"its {part} as bad as it can be", "to": name if flips else route["chosen"], "flips": flips, "margin": round(margin - room, 4)}
+            )
     if gate is not None and task["nature"] == "action":
         amount, up_to = gate["amount"], gate["up_to"]
         if gate["asked"] and gate["level"] == 4 and up_to is not None and amount is not None:
@@ -225,5 +241,8 @@ def _turned_out(task: Mapping[str, Any], facts: Sequence[Fact]) -> dict[str, Any
         "state": task["state"],
         "attempts": len(runs),
         "ms": round(sum(fact.data["ms"] for fact in runs), 3),
-        "judgements": [{"quality": fact.data["quality"] / MICROS, "source": fact.data["source"], "by": fact.by, "check": fact.data.get("check"), "at": to_text(fact.at)} for fact in judged],
+        "judgements": [
+            {"quality": fact.data["quality"] / MICROS, "source": fact.data["source"], "by": fact.by, "check": fact.data.get("check"), "at": to_text(fact.at)}
+            for fact in judged
+        ],
     }

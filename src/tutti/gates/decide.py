@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,13 +71,13 @@ def _decide_action(question: Question, book: Book, policies: tuple[str, ...]) ->
     cell = book.autonomy.get((question.skill.name,))
     level, up_to = (Level.APPROVE.value, None) if cell is None else (cell["level"], cell["up_to"])
     reserves, overdrawn = _reserves(question, book)
-    common = {"policies": policies, "policy": book.policies.digest, "level": level, "up_to": up_to}
+    verdict = Verdict(Ruling.ALLOW, (), policies, book.policies.digest, level, up_to)
     if overdrawn:
-        return Verdict(Ruling.DENY, (overdrawn,), **common)
+        return replace(verdict, ruling=Ruling.DENY, reasons=(overdrawn,))
     why = "" if question.approval else _why_ask(question, level, up_to)
     if why:
-        return Verdict(Ruling.ASK, (why,), **common)
-    return Verdict(Ruling.ALLOW, (), reserves=reserves, approval=question.approval, **common)
+        return replace(verdict, ruling=Ruling.ASK, reasons=(why,))
+    return replace(verdict, reserves=reserves, approval=question.approval)
 
 
 def _why_ask(question: Question, level: int, up_to: int | None) -> str:

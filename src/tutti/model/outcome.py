@@ -74,7 +74,17 @@ class Judgement:
 STANDINGS = Table(  # what the judgements of an agent version at a skill, in a class of tasks, add up to (millionths)
     "standing",
     key=("skill", "class", "agent", "agent_version"),
-    columns={"skill": "text", "class": "text", "agent": "text", "agent_version": "text", "good": "int", "bad": "int", "judged": "int", "ms": "int", "runs": "int"},
+    columns={
+        "skill": "text",
+        "class": "text",
+        "agent": "text",
+        "agent_version": "text",
+        "good": "int",
+        "bad": "int",
+        "judged": "int",
+        "ms": "int",
+        "runs": "int",
+    },
     defaults={"good": 0, "bad": 0, "judged": 0, "ms": 0, "runs": 0},
 )
 NOTES = Table("note", key=("subject", "topic"), columns={"subject": "text", "topic": "text", "value": "text", "task": "text", "at": "int"}, hot=False)

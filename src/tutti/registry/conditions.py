@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from tutti.errors import Invalid
@@ -32,15 +31,15 @@ class Condition:
         self.text = text
         self.uses = frozenset(used)
 
-    def value(self, values: Mapping[str, Any]) -> Any:
+    def value(self, values: dict[str, Any]) -> Any:
         """The expression's value. Raises whatever evaluating it raises (an absent field, a wrong type)."""
-        return self._program.execute(dict(values))
+        return self._program.execute(values)
 
-    def holds(self, values: Mapping[str, Any]) -> bool:
+    def holds(self, values: dict[str, Any]) -> bool:
         """True when the value is `true`. An absent field or a wrong type is not true: a condition never opens by an error."""
         try:
             return self._program.execute(values) is True
-        except Exception:  # noqa: BLE001  the evaluator raises KeyError, TypeError, ValueError and RuntimeError by turns
+        except Exception: # the evaluator raises KeyError, TypeError, ValueError and RuntimeError by turns
             return False
 
 

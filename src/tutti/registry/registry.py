@@ -47,9 +47,7 @@ class Registry:
         for card in self._live.get(name, {}).values():
             return card.skills[name]
         known = sorted(skill for skill, offers in self._live.items() if offers)
-        raise NoRoute(
-            f"No agent offers {name}.", hint=f"Offered are: {', '.join(known) or 'none yet'}. Add an agent with skill={name!r}.", skill=name
-        )
+        raise NoRoute(f"No agent offers {name}.", hint=f"Offered are: {', '.join(known) or 'none yet'}. Add an agent with skill={name!r}.", skill=name)
 
     def skills(self) -> list[str]:
         """Names of all skills that a live agent offers."""
@@ -90,7 +88,10 @@ def card_from_json(text: str) -> AgentCard:
 
 
 def changes_of(
-    cards: Iterable[AgentCard], agents: Mapping[tuple[str, str], Mapping[str, Any]], subscriptions: Mapping[str, Mapping[str, Any]], known: Mapping[tuple[str], Mapping[str, Any]]
+    cards: Iterable[AgentCard],
+    agents: Mapping[tuple[str, str], Mapping[str, Any]],
+    subscriptions: Mapping[str, Mapping[str, Any]],
+    known: Mapping[tuple[str], Mapping[str, Any]],
 ) -> list[Draft]:
     """Drafts that bring the journal's registry to what a fleet declares: new and changed cards, versions that are gone."""
     drafts = []
@@ -99,15 +100,22 @@ def changes_of(
         row = agents.get(key)
         if row is None or row["digest"] != card.digest or row["state"] != "live":
             text = card_to_json(card)
-            data = {"version": card.version, "digest": card.digest, "department": card.department, "owner": card.owner, "skills": sorted(card.skills), "text": text}
+            data = {
+                "version": card.version,
+                "digest": card.digest,
+                "department": card.department,
+                "owner": card.owner,
+                "skills": sorted(card.skills),
+                "text": text,
+            }
             drafts.append(Draft("agent.registered", card.name, "fleet", data))
     for (name, version), row in agents.items():
         if (name, version) not in declared and row["state"] == "live":
             drafts.append(Draft("agent.retired", name, "fleet", {"version": version, "reason": "no longer declared"}))
-    for id, data in subscriptions.items():
+    for id, subscription in subscriptions.items():
         row = known.get((id,))
         if row is None or row["state"] != "live":
-            drafts.append(Draft("subscription.set", id, "fleet", dict(data)))
+            drafts.append(Draft("subscription.set", id, "fleet", dict(subscription)))
     for (id,), row in known.items():
         if id not in subscriptions and row["state"] == "live":
             drafts.append(Draft("subscription.removed", id, "fleet", {"reason": "no longer declared"}))

@@ -20,7 +20,9 @@ class Board:
     Built from the cards and the standings; `learn` and `occupy` keep it current, so a route reads and never rebuilds.
     """
 
-    def __init__(self, skill: str, cards: list[AgentCard], standing: Callable[[str, str], Mapping[str, Any] | None], running: Mapping[tuple[str, str], int]) -> None:
+    def __init__(
+        self, skill: str, cards: list[AgentCard], standing: Callable[[str, str], Mapping[str, Any] | None], running: Mapping[tuple[str, str], int]
+    ) -> None:
         self.cards = cards
         self.index = {(card.name, card.version): number for number, card in enumerate(cards)}
         offers = [card.skills[skill] for card in cards]

@@ -38,7 +38,22 @@ def as_fact(task: str, route: Route, cause: int | None, case: Mapping[str, str])
 def _row(candidate: Candidate) -> list[Any]:
     c = candidate
     p = c.parts
-    return [c.agent, c.version, c.quality, c.drawn, c.judged, c.latency_ms, c.cost, c.load, c.score, c.propensity, p["quality"], p["latency"], p["cost"], p["load"]]
+    return [
+        c.agent,
+        c.version,
+        c.quality,
+        c.drawn,
+        c.judged,
+        c.latency_ms,
+        c.cost,
+        c.load,
+        c.score,
+        c.propensity,
+        p["quality"],
+        p["latency"],
+        p["cost"],
+        p["load"],
+    ]
 
 
 def _routed(fact: Fact) -> Iterable[Change]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -83,9 +83,9 @@ def route(
             condition = conditions.get((card.name, card.version))
             if eligible[index] and condition is not None and not condition.holds(values):
                 rule_out(index, f"its condition does not hold: {condition.text}")
-    for index in np.flatnonzero(eligible & (board.running >= board.concurrency)):
+    for full in np.flatnonzero(eligible & (board.running >= board.concurrency)).tolist():
         busy = True
-        rule_out(int(index), f"at capacity: {int(board.running[index])} of {int(board.concurrency[index])} runs")
+        rule_out(full, f"at capacity: {int(board.running[full])} of {int(board.concurrency[full])} runs")
 
     left = np.flatnonzero(eligible)
     mean = board.good / (board.good + board.bad)
@@ -94,17 +94,17 @@ def route(
     order = np.argsort(-(quality + latency + cost + load), kind="stable")
     shortlist: list[int] = []
     for position in order:
-        index = int(left[position])
-        rule = permit(index) if permit is not None else None
-        if rule is None:
+        candidate = int(left[position])
+        forbidden = permit(candidate) if permit is not None else None
+        if forbidden is None:
             shortlist.append(int(position))
             if len(shortlist) == SHORTLIST:
                 break
         else:
-            rule_out(index, rule)
-    base = {"skill": skill, "task_class": task_class, "ruled_out": tuple(ruled), "offered": number, "ruled_out_count": count, "weights": weights}
+            rule_out(candidate, forbidden)
+    found = Route(skill, task_class, None, (), tuple(ruled), number, count, busy=busy, weights=weights)
     if not shortlist:
-        return Route(chosen=None, busy=busy, **base)
+        return found
 
     arms = left[shortlist]
     fixed = (latency + cost + load)[shortlist]
@@ -115,7 +115,7 @@ def route(
         _candidate(board, int(arms[i]), mean, drawn[i], weights, latency[shortlist[i]], cost[shortlist[i]], load[shortlist[i]], propensity[i]) for i in ranked
     )
     chosen = candidates[int(np.flatnonzero(ranked == winner)[0])]
-    return Route(chosen=chosen, candidates=candidates, explored=explore and len(shortlist) > 1, **base)
+    return replace(found, chosen=chosen, candidates=candidates, explored=explore and len(shortlist) > 1)
 
 
 def _fixed_parts(board: Board, left: np.ndarray, case: Case, weights: Weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -149,7 +149,12 @@ def _candidate(
     board: Board, index: int, mean: np.ndarray, drawn: float, weights: Weights, latency: float, cost: float, load: float, propensity: float
 ) -> Candidate:
     card = board.cards[index]
-    parts = {"quality": round(weights.quality * float(drawn), 6), "latency": round(float(latency), 6), "cost": round(float(cost), 6), "load": round(float(load), 6)}
+    parts = {
+        "quality": round(weights.quality * float(drawn), 6),
+        "latency": round(float(latency), 6),
+        "cost": round(float(cost), 6),
+        "load": round(float(load), 6),
+    }
     return Candidate(
         agent=card.name,
         version=card.version,

@@ -116,7 +116,7 @@ def bind(function: Callable[..., Any], *, cpu: bool = False, where: str = "") ->
     where = where or getattr(function, "__qualname__", repr(function))
     parameters = [p for p in inspect.signature(function).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     required = [p for p in parameters if p.default is p.empty]
-    if not 1 <= len(parameters) or len(required) > 2:
+    if not len(parameters) >= 1 or len(required) > 2:
         raise Invalid(f"{where} must take its input, and may take a Context after it.", hint="async def agent(ticket: Ticket, ctx: Context) -> Triage: ...")
     try:
         hints = get_type_hints(function)
@@ -131,7 +131,9 @@ def bind(function: Callable[..., Any], *, cpu: bool = False, where: str = "") ->
         write = TypeAdapter(hints.get("return", Any))
         schemas = read.json_schema(), write.json_schema(mode="serialization")
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
-        raise Invalid(f"{where} has a type that has no JSON Schema: {str(error).splitlines()[0]}", hint="Use pydantic models, dataclasses or plain types.") from error
+        raise Invalid(
+            f"{where} has a type that has no JSON Schema: {str(error).splitlines()[0]}", hint="Use pydantic models, dataclasses or plain types."
+        ) from error
     return Bound(function, mode, takes_context, _reader(read, where), _writer(write, where), *schemas)
 
 

@@ -1,0 +1,49 @@
+# Everything a developer does. Needs Python 3.11+ and make; the rest is set up in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow check lint types imports bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: $(STAMP) ## make the environment in .venv
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Tutti needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: $(STAMP) ## the example fleet at work, until Ctrl-C
+	@$(BIN)/tutti demo
+
+test: $(STAMP) ## the fast tests
+	@$(BIN)/python -m pytest
+
+test-slow: $(STAMP) ## simulation, kill -9 and real data (minutes)
+	@$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP) ## style
+	@$(BIN)/ruff check src tests bench
+	@$(BIN)/ruff format --check src tests bench
+
+types: $(STAMP) ## strict types
+	@$(BIN)/mypy
+
+imports: $(STAMP) ## the import contract
+	@$(BIN)/lint-imports
+
+check: lint types imports test ## all that CI holds
+
+bench: $(STAMP) ## measure, peers side by side (many minutes)
+	@$(BIN)/python -m bench --all
+
+lock: $(STAMP) ## write requirements.lock anew (needs uv)
+	@uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --group dev --all-extras --python-version 3.11 -o requirements.lock --quiet
+
+clean: ## remove the environment and caches
+	@rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis dist

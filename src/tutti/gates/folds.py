@@ -19,7 +19,7 @@ def _gated(fact: Fact) -> Iterable[Change]:
     reserves = data.get("reserve") or ()
     values = {"policy": data["policy"]}
     if reserves:
-        values["reserve"] = orjson.dumps(reserves).decode()
+        values["reserve"] = orjson.dumps(reserves, option=orjson.OPT_SORT_KEYS).decode()
     yield Set("task", (fact.about,), values)
     if data.get("approval"):
         yield Set("approval", (data["approval"],), {"state": "used", "open": 0})

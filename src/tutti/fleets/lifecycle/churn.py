@@ -203,6 +203,7 @@ def fit(kind: str, rows: Sequence[Facts], left: Sequence[bool]) -> Churn:
     if len(rows) < 40 or len(set(left)) < 2:
         raise ValueError(f"{kind}: {len(rows)} training accounts with {len(set(left))} outcomes; 40 and 2 are needed")
     import numpy as np
+    import sklearn.ensemble  # noqa: F401  loads the thread pools: limits do not reach what is loaded after them
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     encoder = Encoder.fit(rows)

@@ -28,6 +28,7 @@ class Line:
         self._corridor = corridor
         self._card = card
         self._task = task
+        self._waits = 0
         self.limit: execution.Limit | None = None
 
     async def ask(self, skill: str, input: Any, number: int) -> Any:
@@ -48,7 +49,7 @@ class Line:
                 await corridor.bring(prepare)
             except Conflict:
                 log.debug("task %s had asked for %s before", self._task, id)
-        with self.paused():
+        with self.paused(id):
             row = await corridor.result(id)
         if row["state"] != State.COMPLETED:
             raise AgentFailed(f"{skill} ({id}) {row['state']}: {row['reason'] or ''}", retry=False)
@@ -78,15 +79,18 @@ class Line:
         self._corridor.progress[self._task] = (min(max(float(share), 0.0), 1.0), str(text)[:200])
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Stop the clock of the attempt, and let others have the slot and the agent's capacity."""
+    def paused(self, awaited: str = "") -> Iterator[None]:
+        """Stop the clock of the attempt, and let others have the slot and the agent's capacity. A run may wait for several at once."""
         corridor = self._corridor
         assert self.limit is not None
         with self.limit.paused():
-            corridor.house.occupy(self._card, -1)
-            corridor.traffic.rest(1)
+            self._waits += 1
+            if corridor.traffic.rest(self._task, awaited):
+                corridor.house.occupy(self._card, -1)
             try:
                 yield
             finally:
-                corridor.house.occupy(self._card, 1)
-                corridor.traffic.rest(-1)
+                self._waits -= 1
+                if not self._waits:
+                    corridor.house.occupy(self._card, 1)
+                corridor.traffic.rise(self._task, awaited, last=not self._waits)

@@ -41,6 +41,7 @@ class Traffic:
         self._overdue: Callable[[str, str], Awaitable[None]] | None = None
         self._chores: set[asyncio.Task[None]] = set()
         self._missed: set[str] = set()  # woken while they were being walked: they are looked at once more
+        self._resting: dict[str, list[str]] = {}  # walk that waits for others → the tasks it waits for (none: for an answer)
         self._draining = False
         self.open = False
 
@@ -129,11 +130,25 @@ class Traffic:
         except (Conflict, StorageFailed, Overloaded, JournalBroken):
             self.later(id, _PAUSE)
 
-    def rest(self, by: int) -> None:
-        """A walk waits for others (1) or goes on (-1); meanwhile its slot serves another."""
-        self._used -= by
-        if by > 0:
+    def rest(self, id: str, awaited: str = "") -> bool:
+        """A walk waits for a task (or for an answer); meanwhile its slot serves another. Whether it has begun to rest with this."""
+        begins = id not in self._resting
+        waits = self._resting.setdefault(id, [])
+        if awaited:
+            waits.append(awaited)
+        if begins:
+            self._used -= 1
             self.pump()
+        self._wake("any")
+        return begins
+
+    def rise(self, id: str, awaited: str = "", *, last: bool) -> None:
+        """What the walk rested for is there; with the `last` of it the walk goes on."""
+        if last:
+            del self._resting[id]
+            self._used += 1
+        elif awaited:
+            self._resting[id].remove(awaited)
 
     def cancel(self, id: str) -> None:
         """Stop a walk where it stands."""
@@ -266,8 +281,21 @@ class Traffic:
 
     async def quiet(self) -> None:
         """Wait until no open task moves by itself: each waits for a person, or for one that does."""
-        while self.open and (self._queue or self._walks or any(row["stage"] in _BUSY for row in self._tasks.values())):
+        while self.open and self._moves():
             await self.wait("any")
+
+    def _moves(self) -> bool:
+        if self._queue or any(self._goes_on(id) for id in self._walks):
+            return True
+        return any(row["stage"] in _BUSY and row["id"] not in self._walks for row in self._tasks.values())
+
+    def _goes_on(self, id: str) -> bool:
+        """Whether a walk does something now. One that rests until an open task ends, or until somebody answers, does not."""
+        row = self._tasks.get((id,))
+        if row is None or row["stage"] == Stage.ASKING:
+            return row is None
+        awaited = self._resting.get(id)
+        return not awaited or any((other,) not in self._tasks for other in awaited)
 
     # --- waiting for ends ---------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import timedelta
 
 import pytest
@@ -16,9 +15,7 @@ def test_a_day_of_sleep_passes_in_virtual_time():
         await asyncio.sleep(86_400)
         return loop.time()
 
-    before = time.monotonic()
-    assert simulate(lambda loop: day(loop), 1) == pytest.approx(86_400)
-    assert time.monotonic() - before < 3600
+    assert simulate(day, 1) == pytest.approx(86_400)
 
 
 def test_waiting_for_nothing_is_an_error():

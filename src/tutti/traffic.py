@@ -291,11 +291,10 @@ class Traffic:
 
     def _goes_on(self, id: str) -> bool:
         """Whether a walk does something now. One that rests until an open task ends, or until somebody answers, does not."""
-        row = self._tasks.get((id,))
-        if row is None or row["stage"] == Stage.ASKING:
-            return row is None
-        awaited = self._resting.get(id)
-        return not awaited or any((other,) not in self._tasks for other in awaited)
+        row, awaited = self._tasks.get((id,)), self._resting.get(id)
+        if row is None or awaited is None:
+            return True
+        return row["stage"] != Stage.ASKING and (not awaited or any((other,) not in self._tasks for other in awaited))
 
     # --- waiting for ends ---------------------------------------------------------------------------------------
 

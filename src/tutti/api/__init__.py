@@ -1,0 +1,11 @@
+"""The local HTTP API: a door. Requests under `/v1` come in, the desk's answers go out as JSON, errors as problem+json.
+
+`build` makes the app of an open workspace, `serve` runs it on the workspace's Unix socket, `request` calls it
+without a server. This folder decides nothing.
+"""
+
+from tutti.api.app import build
+from tutti.api.direct import Reply, request
+from tutti.api.server import serve
+
+__all__ = ["Reply", "build", "request", "serve"]

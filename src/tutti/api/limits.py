@@ -1,0 +1,77 @@
+"""What a request may weigh, looked at before anything parses it: bytes and depth."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from tutti.api.problems import problem
+
+BODY_BYTES = 2 * 1024 * 1024  # twice what a payload may have in the journal
+DEPTH = 32  # levels, as intake allows
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+_App = Callable[[MutableMapping[str, Any], _Receive, _Send], Awaitable[None]]
+
+
+def depth(body: bytes) -> int:
+    """The deepest nesting of a JSON text. One pass without recursion, so that hostile depth costs no more than its bytes."""
+    if body.count(b"[") + body.count(b"{") <= DEPTH:
+        return 0  # it cannot be too deep, whatever it is
+    import numpy as np
+
+    outside = b"".join(_ESCAPE.sub(b"", body).split(b'"')[::2])
+    brackets = np.frombuffer(outside.translate(None, _ALL_BUT_BRACKETS), np.uint8)
+    if not len(brackets):
+        return 0
+    return int(np.cumsum(np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1), dtype=np.int32).max())
+
+
+class Limits:
+    """ASGI middleware: reads the body, refuses what is too large or too deep, and hands the rest on in one piece."""
+
+    def __init__(self, app: _App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        stated = dict(scope["headers"]).get(b"content-length", b"0")
+        body = bytearray()
+        too_large = stated.isdigit() and int(stated) > BODY_BYTES
+        while not too_large:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            too_large = len(body) > BODY_BYTES
+            if not message.get("more_body"):
+                break
+        if too_large:
+            refusal = problem(413, "invalid", f"The body has more than {BODY_BYTES} bytes.", "Send large content by reference.")
+        elif depth(bytes(body)) > DEPTH:
+            refusal = problem(400, "invalid", f"The body is nested deeper than {DEPTH} levels.", "Flatten it, or send a reference to it.")
+        else:
+            await self._app(scope, _once(bytes(body), receive), send)
+            return
+        refusal.headers["connection"] = "close"  # the rest of a body that is too large is not read
+        await refusal(scope, receive, send)
+
+
+def _once(body: bytes, receive: _Receive) -> _Receive:
+    given = False
+
+    async def replay() -> _Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

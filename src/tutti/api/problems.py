@@ -1,0 +1,84 @@
+"""Errors as problem+json: one table from a family of errors to its HTTP status. Source: RFC 9457."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from tutti import errors
+
+log = logging.getLogger("tutti.api")
+
+STATUS: dict[type[errors.TuttiError], int] = {
+    errors.Invalid: 400,
+    errors.Refused: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.NoRoute: 422,
+    errors.JournalBroken: 500,
+    errors.AgentFailed: 502,
+    errors.Overloaded: 503,
+    errors.Unreachable: 503,
+    errors.DeadlinePassed: 504,
+    errors.StorageFailed: 507,
+    errors.TuttiError: 500,
+}
+_RETRY_SECONDS = "1"
+
+
+def problem(status: int, code: str, detail: str, hint: str = "", *, title: str = "", retry: bool = False) -> Response:
+    """An error as a response. `code` is stable and names the family; `type` is the same as a URN."""
+    body = {"type": f"urn:tutti:problem:{code}", "title": title or HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail, "hint": hint}
+    headers = {"retry-after": _RETRY_SECONDS} if retry and status == 503 else None
+    return Response(orjson.dumps(body), status, headers, "application/problem+json")
+
+
+def of(error: errors.TuttiError) -> Response:
+    """The response for an error of the house, by its family."""
+    family = next(cls for cls in type(error).__mro__ if cls in STATUS)
+    title = (family.__doc__ or "").strip().splitlines()[0].rstrip(".")
+    return problem(STATUS[family], family.code, error.message, error.hint, title=title, retry=error.retry)
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of this app answered as problem+json."""
+
+    async def known(_: Request, error: Exception) -> Response:
+        assert isinstance(error, errors.TuttiError)
+        if STATUS.get(type(error), 500) >= 500:
+            log.warning("%s: %s", error.code, error.message)
+        return of(error)
+
+    async def malformed(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return problem(400, "invalid", _complaint(error.errors()[0]), "`/v1/openapi.json` describes every request.")
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 404:
+            return problem(404, "not_found", f"There is no {request.method} {request.url.path}.", "`/v1/openapi.json` lists what there is.")
+        if error.status_code == 405:
+            return problem(405, "invalid", f"{request.url.path} does not take {request.method}.", "`/v1/openapi.json` lists what there is.")
+        return problem(error.status_code, "invalid" if error.status_code < 500 else "failed", str(error.detail))
+
+    async def unknown(request: Request, error: Exception) -> Response:
+        log.error("%s %s met a defect", request.method, request.url.path, exc_info=error)
+        return problem(500, "failed", "Tutti met a defect of its own.", "The log of `tutti up` has the details.")
+
+    app.add_exception_handler(errors.TuttiError, known)
+    app.add_exception_handler(RequestValidationError, malformed)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, unknown)
+
+
+def _complaint(first: dict[str, Any]) -> str:
+    if first["type"] == "json_invalid":
+        return f"The body is no JSON: {first['ctx']['error']} (at byte {first['loc'][-1]})."
+    place = ".".join(str(part) for part in first["loc"][1:]) or "body"
+    return f"{place}: {first['msg']}."

@@ -6,8 +6,10 @@ import fcntl
 import os
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,7 @@ CREATE TABLE IF NOT EXISTS view_shape (name TEXT PRIMARY KEY, shape TEXT NOT NUL
 }
 
 _TYPES = {"text": "TEXT", "int": "INTEGER", "blob": "BLOB"}
+_ROWS = 64  # rows a statement at most
 _CHUNK = 256  # keys per lookup; SQLite takes far more, this keeps the number of distinct statements small
 
 
@@ -158,7 +161,7 @@ class Sqlite:
         self._take_lock()
         try:
             with clear_errors(self.path):
-                self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=512)
+                self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=1024)
                 self._db.execute(f"PRAGMA busy_timeout={int(self._busy_ms)}")
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")
@@ -301,58 +304,44 @@ class Sqlite:
             sql = self._statements[name] = f"SELECT {chosen} FROM {quoted(shape.name)} WHERE {held}"
         return sql
 
-    def add_facts(self, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _put(self, form: tuple[Any, ...], make: Callable[[int], str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run a statement over rows, many rows a time.
+
+        Each step of SQLite lets go of the interpreter and must wait for it afterwards, behind a loop that is busy; so a batch
+        takes few steps. Counts are powers of two, which keeps the number of distinct statements small.
+        """
+        start, left = 0, len(rows)
         with clear_errors(self.path):
-            self.db.executemany('INSERT INTO fact (seq, at, kind, about, "by", cause, data, leaf) VALUES (?, ?, ?, ?, ?, ?, ?, ?)', rows)
+            while left:
+                count = min(_ROWS, 1 << left.bit_length() - 1)
+                sql = self._statements.get((form, count))
+                if sql is None:
+                    sql = self._statements[form, count] = make(count)
+                self.db.execute(sql, tuple(chain.from_iterable(rows[start : start + count])))
+                start += count
+                left -= count
+
+    def add_facts(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        self._put(("fact",), lambda count: f'INSERT INTO fact (seq, at, kind, about, "by", cause, data, leaf) VALUES {_marks(8, count)}', rows)
 
     def add_payloads(self, payloads: Sequence[Payload]) -> None:
-        with clear_errors(self.path):
-            self.db.executemany(
-                "INSERT INTO payload (id, subject, salt, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                [(payload.id, payload.subject, payload.salt, payload.body) for payload in payloads],
-            )
-            names = {payload.subject: payload.name for payload in payloads if payload.subject is not None}
-            if names:
-                self.db.executemany("INSERT INTO subject (id, name) VALUES (?, ?) ON CONFLICT DO NOTHING", names.items())
+        self._put(
+            ("payload",),
+            lambda count: f"INSERT INTO payload (id, subject, salt, body) VALUES {_marks(4, count)} ON CONFLICT DO NOTHING",
+            [(payload.id, payload.subject, payload.salt, payload.body) for payload in payloads],
+        )
+        names = {payload.subject: payload.name for payload in payloads if payload.subject is not None}
+        self._put(("subject",), lambda count: f"INSERT INTO subject (id, name) VALUES {_marks(2, count)} ON CONFLICT DO NOTHING", list(names.items()))
 
     def change(self, tables: Mapping[str, Shape], merged: Mapping[Thing, Merged]) -> None:
         groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
         for (table, key), row in merged.items():
             groups[table, row.create, tuple(row.values), tuple(row.deltas)].append((*key, *row.values.values(), *row.deltas.values(), row.count))
-        with clear_errors(self.path):
-            for form, rows in groups.items():
-                sql = self._statements.get(form)
-                if sql is None:
-                    sql = self._statements[form] = self._changing(tables[form[0]], *form[1:])
-                shape = tables[form[0]]
-                check_types(shape, (*shape.key, *form[2], *form[3]), zip(*rows, strict=True))
-                if len(rows) == 1:
-                    self.db.execute(sql, rows[0])
-                else:
-                    self.db.executemany(sql, rows)
-
-    def _changing(self, shape: Shape, create: str, values: tuple[str, ...], deltas: tuple[str, ...]) -> str:
-        """One statement per form of change. Parameters are numbered: key, values, deltas, count of changes."""
-        shape.check_changed((*values, *deltas))
-        name, width = quoted(shape.name), len(shape.key)
-        number = {column: f"?{width + 1 + place}" for place, column in enumerate((*values, *deltas))}
-        count = f"?{width + 1 + len(values) + len(deltas)}"
-        sets = [f"{quoted(c)} = {number[c]}" for c in values]
-        sets += [f"{quoted(c)} = COALESCE({name}.{quoted(c)}, 0) + {number[c]}" for c in deltas]
-        sets.append(f"version = {name}.version + {count}")
-        if not create:
-            where = " AND ".join(f"{quoted(c)} = ?{place + 1}" for place, c in enumerate(shape.key))
-            return f"UPDATE {name} SET {', '.join(sets)} WHERE {where}"
-        start = shape.start_add if create == "add" else shape.start_put
-        first = {c: f"?{place + 1}" for place, c in enumerate(shape.key)}
-        first |= {c: literal(value) for c, value in start.items() if value is not None}
-        first |= {c: number[c] for c in values}
-        first |= {c: number[c] if not start.get(c) else f"{literal(start[c])} + {number[c]}" for c in deltas}
-        first["version"] = count
-        return (
-            f"INSERT INTO {name} ({', '.join(map(quoted, first))}) VALUES ({', '.join(first.values())})"
-            f" ON CONFLICT ({', '.join(map(quoted, shape.key))}) DO UPDATE SET {', '.join(sets)}"
-        )
+        for form, rows in groups.items():
+            shape = tables[form[0]]
+            shape.check_changed((*form[2], *form[3]))
+            check_types(shape, (*shape.key, *form[2], *form[3]), zip(*rows, strict=True))
+            self._put(form, partial(_changing, shape, *form[1:]), rows)
 
     def set_head(self, seq: int, at: int, frontier: bytes) -> None:
         with clear_errors(self.path):
@@ -403,3 +392,31 @@ class Sqlite:
 
     def reader(self) -> SqliteReader:
         return SqliteReader(self.path, self._busy_ms)
+
+
+def _marks(width: int, count: int) -> str:
+    return ", ".join(["(" + ", ".join("?" * width) + ")"] * count)
+
+
+def _changing(shape: Shape, create: str, values: tuple[str, ...], deltas: tuple[str, ...], count: int) -> str:
+    """One statement per form of change, for `count` rows of key, values, deltas and count of changes."""
+    name, given = quoted(shape.name), (*shape.key, *values, *deltas, "version")
+    rows = f"(VALUES {_marks(len(given), count)})"
+    at = {column: f"u.column{place}" for place, column in enumerate(given, 1)}
+    if not create:
+        sets = [f"{quoted(c)} = {at[c]}" for c in values]
+        sets += [f"{quoted(c)} = COALESCE({name}.{quoted(c)}, 0) + {at[c]}" for c in deltas]
+        same = " AND ".join(f"{name}.{quoted(c)} = {at[c]}" for c in shape.key)
+        sets.append(f"version = {name}.version + {at['version']}")
+        return f"UPDATE {name} SET {', '.join(sets)} FROM {rows} AS u WHERE {same}"
+    start = shape.start_add if create == "add" else shape.start_put
+    first = {c: literal(value) for c, value in start.items() if value is not None}
+    first |= {c: at[c] for c in given}
+    first |= {c: f"{literal(start.get(c) or 0)} + {at[c]}" for c in deltas}
+    sets = [f"{quoted(c)} = excluded.{quoted(c)}" for c in values]
+    sets += [f"{quoted(c)} = COALESCE({name}.{quoted(c)}, 0) + excluded.{quoted(c)} - {literal(start.get(c) or 0)}" for c in deltas]
+    sets.append(f"version = {name}.version + excluded.version")
+    return (
+        f"INSERT INTO {name} ({', '.join(map(quoted, first))}) SELECT {', '.join(first.values())} FROM {rows} AS u WHERE true"
+        f" ON CONFLICT ({', '.join(map(quoted, shape.key))}) DO UPDATE SET {', '.join(sets)}"
+    )

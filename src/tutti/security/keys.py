@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
 import os
 import shutil
@@ -105,8 +104,7 @@ class Keys:
 
     def pseudonym(self, name: str) -> str:
         """What stands for a subject's name in facts and views: the same for the same name, and no way back without the key."""
-        code = hmac.digest(self.subject, name.encode(), "sha256")
-        return "u-" + base64.b32encode(code)[:26].decode().lower()
+        return "u-" + hmac.digest(self.subject, name.encode(), "sha256").hex()[:26]
 
     def sign(self, data: bytes) -> bytes:
         """Sign with the journal's key."""

@@ -68,7 +68,7 @@ async def run(call: Call, *, timeout: float, clock: Clock) -> Outcome:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        outcome = Outcome(Ending.FAILED, error="agent_failed", detail="the agent canceled itself", retry=True)
+        outcome = Outcome(Ending.FAILED, error="agent_raised", detail="the agent canceled itself", retry=True)
     except Exception as error: # an agent may raise anything
         outcome = Outcome(Ending.FAILED, error="agent_raised", detail=f"{type(error).__name__}: {error}"[:2000], retry=True)
     waited = limit.waited if limit is not None else 0.0

@@ -61,7 +61,7 @@ def next_step(skill: Skill, task: Mapping[str, Any], outcome: Outcome, *, attemp
         return Park(outcome.detail or "stopped by a kill switch")
     if ending is Ending.CANCELED:
         return Park(outcome.detail)
-    unsure = ending in (Ending.TIMED_OUT, Ending.UNKNOWN)
+    unsure = outcome.unsure
     if skill.is_action and unsure and not skill.idempotent:
         return Park("nobody knows whether it happened, and the agent does not promise to do it once")
     late = task["deadline_at"] is not None and now >= task["deadline_at"]
@@ -69,7 +69,7 @@ def next_step(skill: Skill, task: Mapping[str, Any], outcome: Outcome, *, attemp
         return Park("the deadline passed while the outcome was unknown") if skill.is_action and unsure else Fail("deadline_passed")
     if ending is Ending.UNKNOWN and attempt >= skill.attempts:
         return Park(f"the process went away {attempt} times while this task ran")
-    may_repeat = unsure or outcome.retry
+    may_repeat = outcome.retry or ending in (Ending.TIMED_OUT, Ending.UNKNOWN)
     if may_repeat and attempt < skill.attempts:
         pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE) * (0.5 + rng.random())
         return Retry(now + int(pause * MICROS))

@@ -13,7 +13,7 @@ class Ending(StrEnum):
     """How an attempt ended."""
 
     DONE = "done"
-    FAILED = "failed"  # the agent said no, or returned what it must not; nothing happened outside
+    FAILED = "failed"  # the agent said no, raised, or returned what it must not
     TIMED_OUT = "timed_out"  # nobody knows what happened
     UNKNOWN = "unknown"  # the process went away in the middle
     CANCELED = "canceled"
@@ -51,6 +51,12 @@ class Outcome:
     proposals: tuple[Proposal, ...] = ()
     emissions: tuple[Emission, ...] = ()
     notes: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def unsure(self) -> bool:
+        """Whether it may have had its effect all the same. An agent that knows that nothing happened says so with `AgentFailed`; whatever else
+        it raises or wrongly returns may have come after the effect."""
+        return self.ending in (Ending.TIMED_OUT, Ending.UNKNOWN) or (self.ending is Ending.FAILED and self.error not in ("agent_failed", "invalid_input"))
 
 
 class Source(StrEnum):

@@ -24,7 +24,7 @@ from tutti.model.agent import AgentCard, Skill
 from tutti.model.fact import Draft, Fact
 from tutti.model.outcome import Ending, Outcome
 from tutti.model.route import Route
-from tutti.model.task import Stage
+from tutti.model.task import Stage, State
 from tutti.model.verdict import Ruling, Verdict, reserves_of
 from tutti.model.view import AtMost
 from tutti.reception import Bundle, Origin, Reception, emitted, fresh_until
@@ -80,6 +80,8 @@ class Orchestrator:
         match task["stage"]:
             case Stage.JOINING:
                 await self._join(task)
+            case Stage.COALESCED:
+                await self._take_over(task)
             case Stage.READY:
                 await self._dispatch(task)
             case Stage.APPROVED:
@@ -316,7 +318,7 @@ class Orchestrator:
             data["run_at"] = step.at
         if isinstance(step, execution.Fallback):
             data["excluded"] = ",".join(excluded)
-        if outcome.ending in (Ending.FAILED, Ending.STOPPED) and not isinstance(step, execution.Retry) and task["reserve"]:
+        if outcome.ending in (Ending.FAILED, Ending.STOPPED) and not outcome.unsure and not isinstance(step, execution.Retry) and task["reserve"]:
             import orjson
 
             data["release"] = gates.release(reserves_of(orjson.loads(task["reserve"])))
@@ -408,6 +410,17 @@ class Orchestrator:
         bundle.payloads.append(payload)
         last = max(ended, key=lambda row: row["finished_at"])
         bundle.add(Draft("task.joined", task["id"], "tutti", {"input": payload.id, "joins": len(awaited), "from_agent": last["agent"]}, last["seq"]))
+        await self.record(bundle)
+
+    async def _take_over(self, task: Row) -> None:
+        """The task whose result this one waits for has ended without it: at the same moment, or as the process went away."""
+        first = await self.house.journal.row("task", (task["into_task"],))
+        if first is not None and first["open"]:
+            return
+        if first is not None and first["state"] == State.COMPLETED:
+            return await self.end(task, "task.completed", {"output": first["output"]})
+        bundle = Bundle(expect={("task", (task["id"],)): task["version"]})
+        bundle.add(Draft("task.resumed", task["id"], "tutti", {"stage": Stage.READY.value, "reason": "the task it waited for came to nothing"}, task["seq"]))
         await self.record(bundle)
 
     async def end(self, task: Row, kind: str, data: dict[str, Any], detail: str = "", bundle: Bundle | None = None, by: str = "tutti") -> None:

@@ -187,9 +187,9 @@ class Reception:
                 self._keep(key, _Work(fact.about, known.version + 1 if known else 1))
             elif fact.kind == "task.completed" and "work_key" in fact.data:
                 known = self._works.get(fact.data["work_key"])
-                if known is not None and known.task == fact.about:
+                if known is not None:  # not always its task: where that came to nothing, one that followed it did the work
                     known.version += 1
-                    known.fresh_until, known.output = fact.data["fresh_until"], fact.data["output"]
+                    known.task, known.fresh_until, known.output = fact.about, fact.data["fresh_until"], fact.data["output"]
 
     def forsake(self, key: str | None) -> None:
         """The task that did this work came to nothing; the next asker does it anew."""

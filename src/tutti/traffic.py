@@ -216,9 +216,17 @@ class Traffic:
             case Stage.BACKOFF:
                 self.later(id, max((row["run_at"] - self._house.clock.now()) / MICROS, 0.0))
             case Stage.COALESCED:
-                self._following.setdefault(row["into_task"], set()).add(id)
+                self._follow_task(id, row["into_task"])
         if row["deadline_at"] is not None:
             self._timer(id, "deadline", row["deadline_at"])
+
+    def _follow_task(self, id: str, first: str) -> None:
+        """Let a task wait for another's result; where that has ended already, it is looked at."""
+        row = self._tasks.get((id,))
+        if row is not None and (first,) in self._tasks:
+            self._following.setdefault(first, set()).add(id)
+        elif row is not None:
+            self._enqueue(row)
 
     def followers(self, id: str) -> list[str]:
         """Tasks that wait for this one's result."""
@@ -242,8 +250,7 @@ class Traffic:
                     for following in self._following.values():
                         following.discard(fact.about)
             elif kind == "task.coalesced":
-                if (fact.about,) in self._tasks:
-                    self._following.setdefault(fact.data["into"], set()).add(fact.about)
+                self._follow_task(fact.about, fact.data["into"])
             elif kind == "approval.requested":
                 self._timer(fact.data["task"], "approval", fact.data["expires_at"])
             elif kind == "approval.answered":
@@ -272,11 +279,10 @@ class Traffic:
             timer = self._timers.pop((id, what), None)
             if timer is not None:
                 timer.cancel()
-        for joining in self._joining.pop(id, ()):
-            row = self._tasks.get((joining,))
-            if row is not None:
+        for waiting in sorted(self._joining.pop(id, set()) | self._following.pop(id, set())):
+            row = self._tasks.get((waiting,))
+            if row is not None and row["stage"] in (Stage.JOINING, Stage.COALESCED):
                 self._enqueue(row)
-        self._following.pop(id, None)
         self._wake(id)
 
     async def quiet(self) -> None:

@@ -48,7 +48,7 @@ def _ended(state: State) -> Fold:
             values["detail"] = data["detail"]
         yield Set("task", (fact.about,), values)
         if data.get("work_key"):
-            yield Set("work", (data["work_key"],), {"fresh_until": data["fresh_until"]})
+            yield Set("work", (data["work_key"],), {"task": fact.about, "fresh_until": data["fresh_until"]})
 
     return fold
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from tutti.errors import StorageFailed
 from tutti.journal.batch import Merged
 from tutti.journal.tables import Shape
 from tutti.model.view import Key, Thing
@@ -33,6 +34,10 @@ class SignedHead(NamedTuple):
     root: str
     key: str
     signature: str
+
+
+class Held(StorageFailed):
+    """Another program or session holds the journal."""
 
 
 class Reader(Protocol):
@@ -71,8 +76,10 @@ class Engine(Protocol):
 
     def close(self) -> None: ...
 
-    def begin(self) -> HeadRow:
-        """Open a transaction that holds the head: nobody else appends until it ends."""
+    embedded: bool  # statements run in this process and do not wait; only the commit does
+
+    def begin(self, wait: bool = True) -> HeadRow:
+        """Open a transaction that holds the head: nobody else appends until it ends. Raises: `Held` at once where it shall not wait."""
 
     def commit(self) -> None: ...
 

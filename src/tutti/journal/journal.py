@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tutti.clock import Clock, SystemClock, micros
 from tutti.errors import Invalid, NotFound, Overloaded, Refused, StorageFailed, TuttiError
@@ -23,6 +22,7 @@ from tutti.journal.engine import Engine, HeadRow, Reader
 from tutti.journal.heads import Head, Witness
 from tutti.journal.hot import Hot, Row
 from tutti.journal.places import open_engine
+from tutti.journal.pump import Items, Job, Pump, Waiting
 from tutti.journal.replay import fill
 from tutti.journal.tables import open_rows, shapes
 from tutti.journal.writer import Outcome, Writer
@@ -40,7 +40,7 @@ class Limits:
     """What the journal takes. Queue and sizes are bounds of one process; a batch never holds more than `batch` appends."""
 
     waiting: int = 10_000
-    batch: int = 512
+    batch: int = 256
     fact_bytes: int = 64 * 1024
     payload_bytes: int = 1024 * 1024
     cached_bytes: int = 16 * 1024 * 1024  # payloads kept in memory after they were written or read
@@ -48,24 +48,8 @@ class Limits:
     busy: timedelta = timedelta(seconds=5)
 
 
-class _Waiting(NamedTuple):
-    future: asyncio.Future[Any]
-    append: Append
-    bodies: list[bytes]
-
-
-class _Job(NamedTuple):
-    """Something else the writer has to do between two batches."""
-
-    future: asyncio.Future[Any]
-    work: Callable[[], Any]
-
-
-_Settled = tuple[Sequence[_Waiting | _Job], Outcome | None, Any]
-
-
 class Journal:
-    """One workspace's journal. Its methods are for the loop it was started on; `drain` alone is for the writer."""
+    """One workspace's journal. Its methods are for the loop it was started on."""
 
     def __init__(
         self, engine: Engine, workspace: str, clock: Clock, ids: Ids, keys: Keys, tables: Iterable[Table], folds: Mapping[str, Sequence[Fold]],
@@ -79,7 +63,6 @@ class Journal:
         self._engine = engine
         self._clock = clock
         self._ids = ids
-        self._threaded = threaded
         self._write = write
         self._limits = limits
         self._tables = shapes(tables)
@@ -87,17 +70,10 @@ class Journal:
         self.hot = Hot(self._tables)
         self._witness = Witness(witness) if witness else None
         self._writer = Writer(engine, workspace, self._tables, folds, clock, keys, self._witness, micros(limits.sign_every))
-        self._queue: deque[_Waiting | _Job] = deque()
-        self._done: deque[_Settled] = deque()
-        self._waiting = 0
-        self._wake = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._pump = Pump(self._writer, self._settle, lambda: self.pump_delay(), threaded, limits.batch, limits.sign_every.total_seconds())  # noqa: PLW0108 - simulations set another delay later
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reading: Reader | None = None
         self._running = False
-        self._stop = False
-        self._pumping = False
-        self._signing: asyncio.TimerHandle | None = None
         self._cache: OrderedDict[str, tuple[str | None, bytes]] = OrderedDict()
         self._cached = 0
         self._names: OrderedDict[str, str] = OrderedDict()
@@ -135,10 +111,8 @@ class Journal:
         except BaseException:
             engine.close()
             raise
-        self._running, self._stop = True, False
-        if self._threaded:
-            self._thread = threading.Thread(target=self._write_on, name="tutti-writer", daemon=True)
-            self._thread.start()
+        self._running = True
+        self._pump.start(self._loop)
 
     def _look(self, reader: Reader) -> None:
         """Load memory through a reader: nothing is locked, migrated or written."""
@@ -160,10 +134,7 @@ class Journal:
             return
         self._running = False
         assert self._loop is not None
-        await self._halt(self._loop)
-        while self._queue:
-            self.drain()
-        self._settle()
+        await self._pump.stop()
         try:
             self._writer.sign()
         except TuttiError as error:
@@ -172,25 +143,10 @@ class Journal:
         self._engine.close()
         self.reader.shutdown(wait=False)
 
-    async def _halt(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._stop = True
-        if self._signing:
-            self._signing.cancel()
-        self._wake.set()
-        if self._thread:
-            await loop.run_in_executor(None, self._thread.join)
-            self._thread = None
-
     def abandon(self) -> None:
-        """Let go of everything as a crash would: nothing is drained, signed or settled. For tests and simulations."""
-        self._running, self._stop = False, True
-        self._wake.set()
-        if self._thread:
-            self._thread.join()
-        if self._signing:
-            self._signing.cancel()
-        self._queue.clear()
-        self._done.clear()
+        """Let go of everything as a crash would: nothing is written, signed or settled any more. For tests and simulations."""
+        self._running = False
+        self._pump.abandon()
         self._close_reader()
         self._engine.close()
         self.reader.shutdown(wait=False)
@@ -228,8 +184,8 @@ class Journal:
         if not self._running:
             future.set_exception(self._closed())
             return future
-        if self._waiting >= self._limits.waiting:
-            future.set_exception(Overloaded(f"{self._waiting} appends wait already", hint="try again in a moment", waiting=self._waiting))
+        if self._pump.waiting >= self._limits.waiting:
+            future.set_exception(Overloaded(f"{self._pump.waiting} appends wait already", hint="try again in a moment", waiting=self._pump.waiting))
             return future
         try:
             bodies = [canonical(draft.data) for draft in drafts]
@@ -242,7 +198,7 @@ class Journal:
         except Invalid as error:
             future.set_exception(error)
             return future
-        self._put(_Waiting(future, Append(drafts, payloads, expect or {}, within), bodies))
+        self._pump.put(Waiting(future, Append(drafts, payloads, expect or {}, within), bodies))
         return future
 
     def _closed(self) -> TuttiError:
@@ -250,113 +206,26 @@ class Journal:
             return Refused("the journal is open for reading only", hint="open it with write=True")
         return StorageFailed("the journal is closed", hint="open it again")
 
-    def _put(self, item: _Waiting | _Job) -> None:
-        self._queue.append(item)
-        self._waiting += 1
-        if self._threaded:
-            if not self._wake.is_set():
-                self._wake.set()
-        elif not self._pumping:
-            assert self._loop is not None
-            self._pumping = True
-            self._loop.call_later(self.pump_delay(), self._pump)
-
-    def _pump(self) -> None:
-        self._pumping = False
-        if not self._running:
-            return
-        self.drain()
-        if self._queue:
-            self._pumping = True
-            assert self._loop is not None
-            self._loop.call_later(self.pump_delay(), self._pump)
-
-    # the writer
-
-    def _write_on(self) -> None:
-        every = self._limits.sign_every.total_seconds()
-        while not self._stop:
-            woken = self._wake.wait(every if self._writer.unsigned else None)
-            self._wake.clear()
-            while self._queue and not self._stop:
-                self.drain()
-            if not woken and self._writer.unsigned:
-                self._sign()
-
-    def _sign(self) -> None:
-        try:
-            self._writer.sign()
-        except TuttiError as error:
-            log.warning("the head could not be signed, it is tried again: %s", error.message)
-
-    def _sign_later(self) -> None:
-        self._signing = None
-        if self._running and self._writer.unsigned:
-            self._sign()
-            if self._writer.unsigned and self._loop:
-                self._signing = self._loop.call_later(self._limits.sign_every.total_seconds(), self._sign_later)
-
     def drain(self) -> int:
-        """Write what has queued up in one transaction; returns how many callers were served."""
-        queue = self._queue
-        taken: list[Any] = []
-        while queue and len(taken) < self._limits.batch:
-            if type(queue[0]) is _Job:
-                if not taken:
-                    self._work(queue.popleft())  # type: ignore[arg-type]
-                    return 1
-                break
-            taken.append(queue.popleft())
-        if not taken:
-            return 0
-        try:
-            self._hand_over((taken, self._writer.write([(item.append, item.bodies) for item in taken]), None))
-        except Exception as error:
-            self._hand_over((taken, None, error))
-        return len(taken)
+        """Write what has queued up in one transaction, here and now; returns how many callers were served. For simulations."""
+        return self._pump.drain()
 
-    def _work(self, job: _Job) -> None:
-        try:
-            result = job.work()
-        except Exception as error:
-            self._hand_over(((job,), None, error))
-            return
-        self._hand_over(((job,), result if isinstance(result, Outcome) else None, result))
-
-    def _hand_over(self, settled: _Settled) -> None:
-        self._done.append(settled)
-        assert self._loop is not None
-        try:
-            if self._threaded:
-                self._loop.call_soon_threadsafe(self._settle)
-            else:
-                self._loop.call_soon(self._settle)
-        except RuntimeError:
-            log.warning("the loop is closed; %d callers are not told", len(settled[0]))
-
-    def _settle(self) -> None:
+    def _settle(self, items: Items, outcome: Outcome | None, result: Any) -> None:
         """On the loop, in the order of the commits: memory first, then listeners, then the callers."""
-        while self._done:
-            items, outcome, result = self._done.popleft()
-            self._waiting -= len(items)
-            if outcome is not None:
-                self._follow(outcome)
-            for place, item in enumerate(items):
-                if type(item) is _Waiting and outcome is not None:
-                    result = outcome.results[place]
-                    if type(result) is list:
-                        for payload in item.append.payloads:
-                            self._remember(payload.id, payload.subject, payload.body)
-                            if payload.subject is not None and payload.subject not in self._names:
-                                self._name(payload.subject, payload.name or "")
-                if item.future.done():
-                    continue
-                if isinstance(result, BaseException):
-                    item.future.set_exception(result)
-                else:
-                    item.future.set_result(result)
-        if not self._threaded and self._running and self._signing is None and self._writer.unsigned and self._loop:
-            self._signing = self._loop.call_later(self._limits.sign_every.total_seconds(), self._sign_later)
+        if outcome is not None:
+            self._follow(outcome)
+        for place, item in enumerate(items):
+            if isinstance(item, Waiting) and outcome is not None:
+                result = outcome.results[place]
+                if type(result) is list:
+                    for payload in item.append.payloads:
+                        self._remember(payload.id, payload.subject, payload.body)
+            if item.future.done():
+                continue
+            if isinstance(result, BaseException):
+                item.future.set_exception(result)
+            else:
+                item.future.set_result(result)
 
     def _follow(self, outcome: Outcome) -> None:
         hot = self.hot
@@ -384,7 +253,7 @@ class Journal:
         if not self._running:
             future.set_exception(self._closed())
             return future
-        self._put(_Job(future, work))
+        self._pump.put(Job(future, work))
         return future
 
     async def catch_up(self) -> int:

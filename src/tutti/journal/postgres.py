@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tutti.errors import Invalid, JournalBroken, NotFound, Refused, StorageFailed, TuttiError
 from tutti.journal.batch import Merged
-from tutti.journal.engine import SCHEMA, HeadRow, SignedHead
+from tutti.journal.engine import SCHEMA, HeadRow, Held, SignedHead
 from tutti.journal.tables import Shape, check_types, literal, quoted
 from tutti.model.view import Key, Thing
 from tutti.security.sealing import Payload
@@ -102,7 +102,7 @@ def translated(error: Exception) -> TuttiError:
     if state == "53100":
         return StorageFailed(f"the database's disk is full ({text})", hint="free some space; writing goes on by itself")
     if state == "55P03":
-        return StorageFailed(f"another session holds the journal's head ({text})", hint="look for a session that is idle in a transaction")
+        return Held(f"another session holds the journal's head ({text})", hint="look for a session that is idle in a transaction")
     if state == "25006":
         return StorageFailed(f"the database is read-only ({text})", hint="connect to the primary; writing goes on by itself")
     if state == "42501":
@@ -203,6 +203,8 @@ class PostgresReader:
 class Postgres:
     """The writing side on one database. Statements queue up and go out together, in one round trip."""
 
+    embedded = False
+
     def __init__(self, url: str, workspace: str, busy_ms: int = 5000) -> None:
         self.url = url
         self._workspace = workspace
@@ -295,7 +297,7 @@ class Postgres:
             raise StorageFailed("the connection to the database is lost", hint="see that the server runs; writing goes on by itself")
         return self._db
 
-    def begin(self) -> HeadRow:
+    def begin(self, wait: bool = True) -> HeadRow:
         self._pending.clear()
         self._last_fact = None
         fresh = self._db is None

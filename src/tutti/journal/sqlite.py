@@ -15,7 +15,7 @@ from typing import Any
 
 from tutti.errors import Conflict, Invalid, JournalBroken, StorageFailed, TuttiError
 from tutti.journal.batch import Merged
-from tutti.journal.engine import SCHEMA, HeadRow, SignedHead
+from tutti.journal.engine import SCHEMA, HeadRow, Held, SignedHead
 from tutti.journal.tables import Shape, check_types, literal, quoted
 from tutti.model.view import Key, Thing
 from tutti.security.sealing import Payload
@@ -88,7 +88,7 @@ def translated(error: Exception, path: str) -> TuttiError:
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
         return StorageFailed(f"the journal cannot be written ({text})", hint="make the file and its folder writable; writing goes on by itself", path=path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StorageFailed(f"another program holds the journal ({text})", hint="close the program that has the file open", path=path)
+        return Held(f"another program holds the journal ({text})", hint="close the program that has the file open", path=path)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return JournalBroken(f"the journal's file is damaged ({text})", hint="run `tutti audit verify`, then restore the last backup", path=path)
     if code == sqlite3.SQLITE_CANTOPEN:
@@ -147,12 +147,15 @@ def _escaped(path: str) -> str:
 class Sqlite:
     """The writing side on one file."""
 
+    embedded = True
+
     def __init__(self, path: Path | str, busy_ms: int = 5000) -> None:
         self.path = str(path)
         self._busy_ms = busy_ms
         self._lock: int | None = None
         self._db: sqlite3.Connection | None = None
         self._statements: dict[tuple[Any, ...], str] = {}
+        self._waits = True
 
     # opening
 
@@ -163,6 +166,7 @@ class Sqlite:
             with clear_errors(self.path):
                 self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=1024)
                 self._db.execute(f"PRAGMA busy_timeout={int(self._busy_ms)}")
+                self._waits = True
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")
                 self._db.execute("BEGIN IMMEDIATE")
@@ -239,8 +243,11 @@ class Sqlite:
             raise StorageFailed(f"the journal {self.path} is closed", hint="open it again", path=self.path)
         return self._db
 
-    def begin(self) -> HeadRow:
+    def begin(self, wait: bool = True) -> HeadRow:
         with clear_errors(self.path):
+            if wait != self._waits:
+                self._waits = wait
+                self.db.execute(f"PRAGMA busy_timeout={int(self._busy_ms) if wait else 0}")
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 return HeadRow(*self.db.execute("SELECT seq, at, frontier, workspace, origin FROM head").fetchone())
@@ -362,6 +369,8 @@ class Sqlite:
     def scrub(self) -> None:
         """Leave no byte of what was deleted in the file or in its log: rewrite the one, empty the other."""
         with clear_errors(self.path):
+            self._waits = True
+            self.db.execute(f"PRAGMA busy_timeout={int(self._busy_ms)}")
             self.db.execute("VACUUM")
             busy = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             self.db.execute("PRAGMA secure_delete=OFF")

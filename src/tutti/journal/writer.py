@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +25,7 @@ from tutti.security.sealing import canonical
 
 FACT_COLUMNS = 'seq, at, kind, about, "by", cause, data'
 Ready = tuple[Append, Sequence[bytes]]
+_Way = Callable[[Sequence[Ready], int, int, Frontier, "Outcome"], bool]
 log = logging.getLogger("tutti.journal")
 
 
@@ -38,6 +39,19 @@ class Outcome:
     others: list[Fact] = field(default_factory=list)
     rows: list[tuple[Thing, Row | None]] = field(default_factory=list)
     seq: int = 0
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A batch whose statements are done and whose transaction is open."""
+
+    outcome: Outcome
+    frontier: Frontier
+    at: int
+    now: int
+    wrote: bool
+    together: bool
+    signed: SignedHead | None = None
 
 
 def fact_of(row: tuple[Any, ...]) -> Fact:
@@ -127,13 +141,19 @@ class Writer:
     def write(self, appends: Sequence[Ready]) -> Outcome:
         """Append for all of them in one transaction. Raises `TuttiError` when nothing of it was written."""
         try:
-            return self._write(appends, self._together)
+            return self.finish(self._prepare(appends, self._together))
         except _OneByOne:
-            return self._write(appends, self._one_by_one)
+            return self.finish(self._prepare(appends, self._one_by_one))
 
-    def _write(self, appends: Sequence[Ready], way: Any) -> Outcome:
-        row = self.engine.begin()
-        signed = None
+    def prepare(self, appends: Sequence[Ready], wait: bool = True) -> Prepared:
+        """`write` up to the commit, which is `finish`'s. Raises: `Held` when another program has the journal and `wait` is False."""
+        try:
+            return self._prepare(appends, self._together, wait)
+        except _OneByOne:
+            return self._prepare(appends, self._one_by_one, wait)
+
+    def _prepare(self, appends: Sequence[Ready], way: _Way, wait: bool = True) -> Prepared:
+        row = self.engine.begin(wait)
         try:
             outcome = Outcome()
             if row.seq != self.seq:
@@ -141,35 +161,39 @@ class Writer:
             frontier = self._frontier(row)
             now = self._clock.now()
             at = max(row.at, now)
-            wrote = way(appends, row.seq, at, frontier, outcome)
+            prepared = Prepared(outcome, frontier, row.at, now, wrote=way(appends, row.seq, at, frontier, outcome), together=way == self._together)
             if frontier.size > row.seq:
+                prepared.at = at
                 self.engine.set_head(frontier.size, at, frontier.to_bytes())
                 if now - self._signed_at >= self._sign_every:
-                    signed = sign_head(self._keys.journal, self.origin, Head(frontier.size, frontier.root().hex(), at))
-                    self.engine.add_signed_head(signed)
-            else:
-                at = row.at
-            if wrote:
-                self._commit(way)
-            else:
-                self.engine.rollback()
+                    prepared.signed = sign_head(self._keys.journal, self.origin, Head(frontier.size, frontier.root().hex(), at))
+                    self.engine.add_signed_head(prepared.signed)
         except BaseException:
             self._give_up()
             raise
-        self.seq = frontier.size
-        self._stands = (frontier.size, at, frontier)
-        outcome.seq = self.seq
-        if signed:
-            self._witnessed(signed, now)
-        return outcome
+        return prepared
 
-    def _commit(self, way: Any) -> None:
+    def finish(self, prepared: Prepared) -> Outcome:
+        """Commit what was prepared. Raises `TuttiError` when nothing of it was written."""
+        outcome, frontier = prepared.outcome, prepared.frontier
         try:
-            self.engine.commit()
+            if prepared.wrote:
+                self.engine.commit()
+            else:
+                self.engine.rollback()
         except Invalid as error:  # an engine may send its statements as late as this
-            if way == self._together:
+            self._give_up()
+            if prepared.together:
                 raise _OneByOne from error
             raise
+        except BaseException:
+            self._give_up()
+            raise
+        self.seq = outcome.seq = frontier.size
+        self._stands = (frontier.size, prepared.at, frontier)
+        if prepared.signed:
+            self._witnessed(prepared.signed, prepared.now)
+        return outcome
 
     def _give_up(self) -> None:
         with suppress(TuttiError):
@@ -255,7 +279,7 @@ class Writer:
             drafts[0].data["payloads"] = gone
             return self._together([(Append(drafts), [canonical(drafts[0].data)])], seq, at, frontier, outcome)
 
-        outcome = self._write((), way)
+        outcome = self.finish(self._prepare((), way))
         self.engine.scrub()
         return outcome
 

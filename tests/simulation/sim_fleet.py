@@ -13,8 +13,8 @@ from tutti import Context, Fleet
 from tutti.errors import AgentFailed
 from tutti.testing import World, agents
 
-REFUNDS = 200  # EUR a day
-MAILS = 6  # in all
+REFUNDS = 120  # EUR in all
+MAILS = 4  # in all
 IDEMPOTENT = {"refund.pay": True, "mail.send": False, "price.change": False}
 
 
@@ -64,7 +64,7 @@ def company(worlds: dict[str, World], rng: random.Random, broken: list[str]) -> 
         await work(0.1)
         await reach(ctx, "refund.pay")
         if rng.random() < 0.1:
-            raise AgentFailed("the bank closed the line after it had paid", retry=True)
+            raise ConnectionError("the bank closed the line after it had paid")
         return "paid"
 
     @fleet.action("mail.send", department="support", timeout=timedelta(seconds=4), name="post")

@@ -94,6 +94,7 @@ def _unended(tasks: dict[str, Any], about: dict[str, list[Fact]]) -> list[str]:
         later = [fact.kind for fact in about[id] if ends and fact.seq > ends[0].seq and fact.kind.startswith(("run.", "task.")) and fact.kind != "task.judged"]
         if later:
             found.append(f"{id} went on after its end: {later}")
+        found += [f"{row['skill']} {id} completed without an output" for fact in ends if fact.kind == "task.completed" and not fact.data.get("output")]
         parked = [fact.data.get("reason", "") for fact in about[id] if fact.kind == "task.parked"]
         found += [f"{row['skill']} {id} was parked: {reason or 'no reason'}" for reason in parked if not reason or "could not advance" in reason]
     return found
@@ -102,7 +103,6 @@ def _unended(tasks: dict[str, Any], about: dict[str, list[Fact]]) -> list[str]:
 def _effects(tasks: dict[str, Any], about: dict[str, list[Fact]], worlds: dict[str, World]) -> list[str]:
     found = []
     for skill, world in worlds.items():
-        found += [f"{skill} {task} had its effect more than once" for task in world.twice()]
         calls: dict[str, list[int]] = defaultdict(list)
         for call in world.calls:
             calls[call.task].append(START + round(call.at * MICROS))
@@ -111,6 +111,9 @@ def _effects(tasks: dict[str, Any], about: dict[str, list[Fact]], worlds: dict[s
                 found.append(f"{skill} {task} was called and is not in the journal")
                 continue
             sent_on = sum(fact.kind == "task.resumed" and fact.by.startswith("person/") for fact in about[task])
+            happened = sum(effect.task == task for effect in world.effects)
+            if happened > 1 + (0 if IDEMPOTENT[skill] else sent_on):
+                found.append(f"{skill} {task} had its effect {happened} times")
             if not IDEMPOTENT[skill] and len(times) > 1 + sent_on:
                 found.append(f"{skill} {task} is not idempotent and was called {len(times)} times")
             starts = [fact for fact in about[task] if fact.kind == "run.started"]

@@ -133,6 +133,7 @@ class Day:
         world_rng = random.Random(f"{seed}/world")
         self.worlds = {skill: Receiver(rng=world_rng, latency=0.5, lost=0.1, honours_keys=keys) for skill, keys in IDEMPOTENT.items()}
         self.outside = self._plan(random.Random(f"{seed}/plan"))
+        self.drills = self.fate.choice((0.0, 0.1, 0.5))  # how often the person throws a switch when looking
         self.done: set[int] = set()
 
     def _plan(self, rng: random.Random) -> list[tuple[float, str, dict[str, Any]]]:
@@ -153,7 +154,7 @@ class Day:
                 body["amount"] = rng.choice((10, 30, 60))
             if rng.random() < 0.2:
                 body["deadline"] = rng.choice((1.0, 5.0, 15.0))
-            plan.append((at, kind, body))
+            plan += [(at, kind, body)] * (rng.choice((1, 1, 4)) if kind in ("refund", "health") else 1)  # some come all at once
         return sorted(plan, key=lambda entry: entry[0])
 
     # --- those outside ------------------------------------------------------------------------------------------
@@ -198,7 +199,7 @@ class Day:
                 open_ones = [row["id"] for row in (await workspace.tasks(limit=100))["tasks"] if row["stage"] != "ended"]
                 if open_ones:
                     await self._cancel(workspace, rng.choice(open_ones))
-            if rng.random() < 0.08:
+            if rng.random() < self.drills:
                 await self._switch(workspace)
 
     async def _switch(self, workspace: Workspace) -> None:
@@ -208,8 +209,13 @@ class Day:
         told = [scope, name, self.loop.time(), None]
         self.told.kills.append(told)
         await asyncio.sleep(rng.random() * 6)
-        told[3] = self.loop.time()
-        await workspace.lift(scope, name)
+        self._lifting(scope, name)
+        await self._tolerant(lambda: workspace.lift(scope, name))
+
+    def _lifting(self, scope: str, name: str) -> None:
+        for told in self.told.kills:
+            if told[:2] == [scope, name] and told[3] is None:
+                told[3] = self.loop.time()
 
     async def _waiting(self, workspace: Workspace) -> list[dict[str, Any]]:
         return list((await workspace.tasks(waiting=True, limit=200))["tasks"])
@@ -259,7 +265,8 @@ class Day:
             life = Life(self, self.fate.choice(PLACES))
             living = asyncio.create_task(self.live(life))
             await asyncio.wait((living, life.gone), return_when=asyncio.FIRST_COMPLETED)
-            if living.done() and not living.cancelled() and (error := living.exception()) is not None and not isinstance(error, Crash):
+            error = living.exception() if living.done() and not living.cancelled() else None
+            if error is not None and not life.dead:
                 raise error
             await self._bury()
             await asyncio.sleep(self.fate.random() * 5)
@@ -284,9 +291,7 @@ class Day:
                 await self.bring(life)
                 for (scope, name), row in list(workspace.journal.hot.table("kill").items()):
                     if row["on"]:
-                        for told in self.told.kills:
-                            if told[:2] == [scope, name] and told[3] is None:
-                                told[3] = self.loop.time()
+                        self._lifting(scope, name)
                         await workspace.lift(scope, name)
                 for number in range(ROUNDS):
                     await workspace.quiet()

@@ -1,0 +1,1 @@
+"""The commands, one module each; `tutti.cli.group` says where they are."""

@@ -1,0 +1,95 @@
+"""`tutti approve` and `tutti reject`: a person's signed answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from tutti.cli import exits
+from tutti.cli.commands import words
+from tutti.cli.commands.run import waited_for
+from tutti.cli.options import Look, command, pass_look
+from tutti.cli.screen import Screen, ago, brief
+from tutti.cli.wire import Api, connect
+from tutti.clock import MICROS, SystemClock, from_datetime
+from tutti.errors import Conflict
+from tutti.settings import Settings
+
+_SOON = 5.0  # seconds an approved task is waited for, to say how it went
+
+
+@command()
+@click.argument("id")
+@click.option("--note", default="", help="A word on it; it stands in the record.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_look
+def approve(look: Look, id: str, note: str, yes: bool) -> int:
+    """Say yes to ID (an approval's or its task's). It shows first what will happen, and whether it can be undone."""
+    return _answer(look, id, "approve", note, yes)
+
+
+@command()
+@click.argument("id")
+@click.option("--note", default="", help="Why; it stands in the record.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_look
+def reject(look: Look, id: str, note: str, yes: bool) -> int:
+    """Say no to ID (an approval's or its task's)."""
+    return _answer(look, id, "reject", note, yes)
+
+
+def _answer(look: Look, id: str, answer: str, note: str, yes: bool) -> int:
+    screen = Screen(look)
+    with connect(look) as api:
+        view = api.get("/v1/approvals/{}", id)
+        if view["state"] != "open":
+            by = f" by {view['answered_by']}" if view["answered_by"] else ""
+            raise Conflict(f"{view['id']} was answered already: {view['state']}{by}.", hint=f"`tutti why {view['task']}` says more.")
+        _show(screen, view)
+        if not screen.sure(f"{answer.capitalize()}?", yes=yes, what=answer):
+            screen.say("Nothing was answered.")
+            return exits.OK
+        signature = _signed(api.settings, view, answer)
+        answered = api.post("/v1/approvals/{}/answer", view["id"], answer=answer, signature=signature, note=note)
+        return _went(screen, api, answered, answer)
+
+
+def _show(screen: Screen, view: dict[str, Any]) -> None:
+    left = (from_datetime(datetime.fromisoformat(view["expires_at"].replace("Z", "+00:00"))) - SystemClock().now()) / MICROS
+    undone = "Can be undone." if view["reversible"] else "Cannot be undone."
+    screen.say(f"{view['question']} {undone} Asked because {'; '.join(view['reasons'])}. Expires in {ago(left)}.")
+    screen.say(f"{view['skill']} by {view['agent']} {view['version']}, exactly: {brief(view['input'], 2000)}")
+
+
+def _signed(settings: Settings, view: dict[str, Any], answer: str) -> str:
+    """Sign with the owner's key of the workspace, read where the person sits: it never goes over the wire."""
+    from tutti import gates
+    from tutti.cli.places import existing
+    from tutti.ids import Ids
+    from tutti.security import Keys, sign_approval
+
+    owner = Keys.load_or_create(existing(settings).home, Ids(SystemClock())).owner
+    row = {**view, "input": view["digest"], "agent_version": view["version"], "expires_at": view["expires_at_us"]}
+    return sign_approval(owner, gates.signed(settings.workspace, row, answer))
+
+
+def _went(screen: Screen, api: Api, answered: dict[str, Any], answer: str) -> int:
+    id = answered["task"]
+    waited = waited_for(api, id, _SOON if answer == "approve" else 0.0)
+    task = waited["task"]
+    if screen.look.machine:
+        screen.data({**answered, "task_state": task["state"], "output": task["output"]})
+    code = exits.OK
+    if answer == "reject":
+        screen.done(f"rejected: {id} will not be done")
+    elif task["state"] == "completed":
+        screen.done(f"approved, and done: {brief(task['output'])}")
+    elif waited["done"] or waited["waits"]:
+        screen.warn(f"approved, but {id} is {words.state(task)}: {task['reason']}" + (f": {brief(task['detail'])}" if task["detail"] else ""))
+        code = exits.NEEDS_A_HUMAN if waited["waits"] else exits.FAILED
+    else:
+        screen.done(f"approved; {id} " + ("goes on" if waited["running"] else "is done when `tutti up` runs"))
+    screen.next(f"tutti why {id}")
+    return code

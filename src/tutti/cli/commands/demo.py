@@ -1,0 +1,32 @@
+"""`tutti demo`: a whole company's fleet at work."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from tutti.cli.options import Look, command, pass_look
+from tutti.cli.places import settings_for
+from tutti.errors import NotFound
+
+
+@command()
+@click.option(
+    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR", help="Real tickets and accounts instead of the sample company."
+)
+@click.option("--once", is_flag=True, help="End by itself when all is done; exit 0 only if its checks hold.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the sample company.")
+@click.option("--tickets", type=click.IntRange(1), help="How many tickets of the sample company.")
+@click.option("--accounts", type=click.IntRange(1), help="How many accounts of the sample company.")
+@pass_look
+def demo(look: Look, data: Path | None, once: bool, seed: int, tickets: int | None, accounts: int | None) -> int:
+    """Run the customer-lifecycle fleet: a sample company, or your data. No key, no network. Ctrl-C stops it."""
+    settings = settings_for(look, "acme")
+    try:
+        module = import_module("tutti.fleets.lifecycle.demo")
+    except ModuleNotFoundError as error:
+        raise NotFound(f"The demo needs {error.name}, which is not installed.", hint="pip install 'tutti[fleets]'") from error
+    code: int = module.run(data=data, once=once, json_output=look.machine, seed=seed, tickets=tickets, accounts=accounts, settings=settings)
+    return code

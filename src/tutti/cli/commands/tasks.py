@@ -1,0 +1,183 @@
+"""`tutti tasks`: list, watch, show, cancel, answer, settle."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from tutti.cli.commands import words
+from tutti.cli.inputs import Duration, json_of
+from tutti.cli.options import Look, noun, pass_look
+from tutti.cli.screen import Screen, brief, pairs
+from tutti.cli.wire import Api, connect
+
+_STATES = ["submitted", "working", "input-required", "completed", "failed", "canceled", "rejected"]
+
+
+@noun(default="list")
+def tasks() -> None:
+    """List tasks, newest first; show, cancel, answer or settle one."""
+
+
+@tasks.command("list")
+@click.option("--waiting", is_flag=True, help="Only what waits for a person.")
+@click.option("--state", type=click.Choice(_STATES), help="Only tasks in this state.")
+@click.option("--skill", help="Only tasks of this skill.")
+@click.option("--subject", help="Only tasks about this subject.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many.")
+@click.option("--after", type=int, help="The page after this number (told at the end of the page before).")
+@click.option("--watch", is_flag=True, help="Show it again and again until Ctrl-C.")
+@click.option("--every", type=Duration(), default="1s", show_default=True, help="How often, with --watch.")
+@pass_look
+def list_(
+    look: Look, waiting: bool, state: str | None, skill: str | None, subject: str | None, limit: int, after: int | None, watch: bool, every: timedelta
+) -> None:
+    """List tasks, newest first."""
+    screen = Screen(look)
+    with connect(look) as api:
+
+        def page() -> dict[str, Any]:
+            found: dict[str, Any] = api.get("/v1/tasks", waiting=waiting, state=state, skill=skill, subject=subject, limit=limit, after=after)
+            return found
+
+        if watch:
+            follow(screen, api, page, lambda: time.sleep(every.total_seconds()))
+        else:
+            _page(screen, api, page(), waiting=waiting, filtered=bool(state or skill or subject))
+
+
+def _page(screen: Screen, api: Api, page: dict[str, Any], *, waiting: bool, filtered: bool) -> None:
+    found = page["tasks"]
+    reasons = _reasons(api) if not screen.look.machine and any(task["stage"] == "approval" for task in found) else {}
+    first = next((task for task in found if task["waiting_for"] == "person"), None)
+    empty = "Nothing waits for you." if waiting else "No task fits these filters." if filtered else "There are no tasks yet."
+    following = words.what_to_do(first) if first else f"tutti why {found[0]['id']}" if found else "tutti send TYPE DATA"
+    screen.list(
+        found,
+        {
+            "STATE": words.state,
+            "TASK": lambda task: task["id"],
+            "SKILL": lambda task: task["skill"],
+            "AGENT": words.agent,
+            "SINCE": lambda task: words.age(task["submitted_at"]),
+            "WAITS FOR": lambda task: words.need(task, reasons),
+        },
+        empty=empty,
+        next=following,
+    )
+    if page["next"] is not None:
+        screen.say(f"There are more: --after {page['next']}")
+
+
+def _reasons(api: Api) -> dict[str, str]:
+    return {approval["task"]: "; ".join(approval["reasons"]) for approval in api.get("/v1/approvals", limit=1000)}
+
+
+def follow(screen: Screen, api: Api, page: Callable[[], dict[str, Any]], pause: Callable[[], None]) -> None:
+    """Show the page again and again: redrawn on a terminal, elsewhere each task when it is new or has changed."""
+    redraw = sys.stdout.isatty() and not screen.look.machine
+    shown: dict[str, Any] = {}
+    while True:
+        found = page()
+        if redraw:
+            click.echo("\x1b[H\x1b[2J", nl=False)
+            _page(screen, api, found, waiting=False, filtered=True)
+        else:
+            for task in reversed(found["tasks"]):
+                if shown.get(task["id"]) != task:
+                    shown[task["id"]] = task
+                    _changed(screen, task)
+        pause()
+
+
+def _changed(screen: Screen, task: dict[str, Any]) -> None:
+    if screen.look.machine:
+        import orjson
+
+        click.echo(orjson.dumps(task))  # a line each, whatever --json says: a stream has no end to close a list at
+    else:
+        screen.text(f"{words.state(task):<13}  {task['id']}  {task['skill']}  {words.agent(task)}  {words.need(task)}".rstrip())
+
+
+@tasks.command()
+@click.argument("id")
+@pass_look
+def show(look: Look, id: str) -> None:
+    """Show a task with its input and output."""
+    screen = Screen(look)
+    with connect(look) as api:
+        task = api.get("/v1/tasks/{}", id)
+    _show(screen, task)
+
+
+def _show(screen: Screen, task: dict[str, Any]) -> None:
+    if screen.look.machine:
+        screen.data(task)
+        return
+    quality = None if task["quality"] is None else f"{task['quality']:.2f} ({task['quality_source']})"
+    screen.text(
+        pairs([
+            ("task", task["id"]), ("state", words.state(task)), ("reason", task["reason"]), ("skill", f"{task['skill']} ({task['nature']})"), ("department", task["department"]),
+            ("agent", words.agent(task)), ("subject", task["subject"]), ("amount", words.amount(task)), ("priority", task["priority"] or None), ("attempts", task["attempts"]),
+            ("quality", quality), ("signal", task["signal"]), ("parent", task["parent"]), ("result of", task["coalesced_into"]), ("approval", task["approval"]),
+            ("submitted", task["submitted_at"]), ("started", task["started_at"]), ("finished", task["finished_at"]), ("deadline", task["deadline_at"]),
+            ("progress", f"{task['progress']:.0%} {task['doing']}" if "progress" in task else None),
+            ("input", "erased" if task["erased"] else brief(task["input"], 2000)),
+            ("output", None if task["output"] is None else brief(task["output"], 2000)),
+            ("detail", None if task["detail"] is None else brief(task["detail"], 2000)),
+            ("asks", task["question"] if task["stage"] == "asking" else None),
+        ])
+    )  # fmt: skip
+    screen.next(words.what_to_do(task) if task["waiting_for"] == "person" else f"tutti why {task['id']}")
+
+
+@tasks.command()
+@click.argument("id")
+@click.option("--reason", default="", help="Why; it stands in the record.")
+@pass_look
+def cancel(look: Look, id: str, reason: str) -> None:
+    """Cancel an open task. What already happened outside stays."""
+    _act(look, "/v1/tasks/{}/cancel", id, "canceled", reason=reason)
+
+
+@tasks.command()
+@click.argument("id")
+@click.argument("value")
+@pass_look
+def answer(look: Look, id: str, value: str) -> None:
+    """Answer what an agent asks. VALUE is JSON, @file or -; words that are no JSON are taken as a text."""
+    from tutti.errors import Invalid
+
+    try:
+        given = json_of(value, "the answer")
+    except Invalid:
+        if value.startswith("@") or value[:1] in '{["':
+            raise
+        given = value
+    _act(look, "/v1/tasks/{}/answer", id, "answered", value=given)
+
+
+@tasks.command()
+@click.argument("id")
+@click.argument("how", type=click.Choice(["again", "happened", "drop"]))
+@click.option("--reason", default="", help="Why; it stands in the record.")
+@pass_look
+def settle(look: Look, id: str, how: str, reason: str) -> None:
+    """Decide about a parked task: send it on again, say that it happened, or drop it."""
+    _act(look, "/v1/tasks/{}/settle", id, {"again": "sent on again", "happened": "settled as happened", "drop": "dropped"}[how], how=how, reason=reason)
+
+
+def _act(look: Look, path: str, id: str, done: str, **body: Any) -> None:
+    screen = Screen(look)
+    with connect(look) as api:
+        task = api.post(path, id, **body)
+        if look.machine:
+            screen.data(task)
+            return
+        screen.done(f"{done}: {id} is {words.state(task)}")
+        screen.next(f"tutti why {id}")

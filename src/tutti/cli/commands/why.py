@@ -1,0 +1,115 @@
+"""`tutti why`: the record of a decision, told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from tutti.cli.options import Look, command, pass_look
+from tutti.cli.screen import Screen, brief, pairs
+from tutti.cli.wire import connect
+
+Record = Mapping[str, Any]
+
+
+@command()
+@click.argument("id")
+@click.option("--lineage", is_flag=True, help="What it led to, as a tree. For a signal that is what is shown anyway.")
+@pass_look
+def why(look: Look, id: str, lineage: bool) -> None:
+    """Explain a task (t-…), an approval (a-…) or what a signal (s-…) led to, from the record alone."""
+    screen = Screen(look)
+    with connect(look) as api:
+        record = api.get("/v1/lineage/{}" if lineage else "/v1/why/{}", id)
+    if look.machine:
+        screen.data(record)
+    elif record["schema"].startswith("tutti.lineage"):
+        if record.get("signal") and "task" in record["tree"]:
+            screen.text(f"came from signal {record['signal']}")
+        _tree(screen, record["tree"], "", "")
+        task = _first_task(record["tree"])
+        if task:
+            screen.next(f"tutti why {task}")
+    else:
+        _told(screen, record)
+
+
+def _told(screen: Screen, record: Record) -> None:
+    screen.text(record["sentence"])
+    if record["route"]:
+        _route(screen, record["route"])
+    if record["gate"]:
+        _gate(screen, record["gate"])
+    if record["would_change"]:
+        screen.heading("\nWhat would have changed it")
+        for change in record["would_change"]:
+            screen.text(f"  {change['change']} → {change['to']}" + ("" if change["flips"] else " all the same"))
+    out = record["turned_out"]
+    screen.heading("\nHow it turned out")
+    screen.text(f"  {out['state']}, {out['attempts']} attempt{'' if out['attempts'] == 1 else 's'}, {out['ms']:.0f} ms")
+    for judged in out["judgements"]:
+        screen.text(f"  judged {judged['quality']:.2f} by {judged['check'] or judged['by']} ({judged['source']}) at {judged['at']}")
+    if record["output"] is not None:
+        screen.text(f"  output {brief(record['output'])}")
+    if record["detail"] is not None:
+        screen.text(f"  detail {brief(record['detail'])}")
+    first, last = record["journal"]["first"], record["journal"]["last"]
+    screen.text(f"\nJournal #{first}–#{last} of {record['journal']['head']}. Input {brief(record['input'])}")
+    screen.next(f"tutti why --lineage {record['task']}")
+
+
+def _route(screen: Screen, route: Record) -> None:
+    if len(route["candidates"]) > 1:
+        parts = list(route["weights"])
+        screen.heading("\nCandidates as known then")
+        rows = [
+            [
+                ("▶ " if f"{c['agent']} {c['version']}" == route["chosen"] else "  ") + f"{c['agent']} {c['version']}", f"{c['quality']:.2f}", str(c["judged"]),
+                *[f"{c['parts'][part]:+.3f}" for part in parts], f"{c['score']:.3f}", f"{c['propensity']:.0%}",
+            ]
+            for c in route["candidates"]
+        ]  # fmt: skip
+        screen.table(rows, ["AGENT", "QUALITY", "JUDGED", *[part.upper() for part in parts], "SCORE", "CHANCE"])
+    if route["ruled_out"]:
+        screen.heading("\nRuled out")
+        for out in route["ruled_out"]:
+            screen.text(f"  {out['agent']}: {out['rule']}")
+        if route["ruled_out_count"] > len(route["ruled_out"]):
+            screen.text(f"  and {route['ruled_out_count'] - len(route['ruled_out'])} more")
+
+
+def _gate(screen: Screen, gate: Record) -> None:
+    screen.heading("\nGate")
+    answer = gate.get("answer")
+    level = None if gate["level"] is None else f"{gate['level']}" + ("" if gate["up_to"] is None else f" up to {gate['up_to']:.2f}")
+    text = pairs([
+        ("verdict", gate["verdict"]), ("policy", ", ".join(gate["policies"]) or None), ("level", level),
+        ("amount", None if gate["amount"] is None else f"{gate['amount']:.2f} {gate['currency'] or ''}"), ("asked because", "; ".join(gate["why_asked"])),
+        ("answer", f"{answer['answer']} by {answer['by']} at {answer['at']}" if answer else None), ("reasons", "; ".join(gate["reasons"])),
+    ])  # fmt: skip
+    screen.text("\n".join(f"  {line}" for line in text.splitlines()))
+
+
+def _tree(screen: Screen, node: Record, first: str, rest: str) -> None:
+    subject = f" ({node['subject']})" if node.get("subject") else ""
+    if "signal" in node and "type" in node:
+        line = f"signal {node['signal']} {node['type']}{subject}" + (f" stopped: {node['stopped']}" if node["stopped"] else "")
+    else:
+        amount = "" if node["amount"] is None else f" over {node['amount']:.2f}"
+        line = (
+            f"task {node['task']} {node['skill']}{amount}: {node['state']}"
+            + (f" by {node['agent']}" if node["agent"] else "")
+            + (f" ({node['reason']})" if node["reason"] else "")
+        )
+    screen.text(first + line)
+    for place, child in enumerate(node["led_to"]):
+        final = place == len(node["led_to"]) - 1
+        _tree(screen, child, rest + ("└─ " if final else "├─ "), rest + ("   " if final else "│  "))
+
+
+def _first_task(node: Record) -> str | None:
+    if "task" in node:
+        return str(node["task"])
+    return next((found for child in node["led_to"] if (found := _first_task(child))), None)

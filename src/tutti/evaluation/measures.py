@@ -8,7 +8,8 @@ from typing import Any
 
 Select = Callable[..., Awaitable[list[dict[str, Any]]]]
 _MILLION = 1_000_000
-_WINDOWS = 4  # parts of the run over which shares are shown
+_EARLY = 50  # tasks of a skill that count as its beginning
+_WINDOWS = 4  # equal parts of the rest over which shares are shown
 
 
 async def measures(select: Select) -> dict[str, Any]:
@@ -81,27 +82,31 @@ def _mean(row: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _shares(select: Select) -> dict[str, list[dict[str, Any]]]:
-    """For each skill that several agents did: each agent's share of the work in equal parts of the run, first to last."""
+    """Who did the work, where several agents share a skill (and class of tasks): each one's share of the first tasks and then of equal parts of the rest.
+
+    The first entry of `shares` is over the first 50 tasks, before much was learned; the others are quarters of what came after, in order. `standing` is the
+    agent's mean judgement, drawn towards 0.5 by two judgements so that one lucky task does not make a best agent.
+    """
     rows = await select(
-        f"SELECT skill, agent, part, COUNT(*) AS n, AVG(quality) AS quality FROM (SELECT skill, agent, quality, NTILE({_WINDOWS}) OVER (PARTITION BY skill ORDER BY seq) AS part "
-        "FROM task WHERE agent IS NOT NULL AND attempts > 0) AS numbered GROUP BY skill, agent, part"
+        f"SELECT skill, class, agent, part, COUNT(*) AS n, COUNT(quality) AS judged, SUM(quality) AS total FROM ("
+        f"SELECT skill, class, agent, quality, CASE WHEN place <= {_EARLY} THEN 0 ELSE 1 + (place - {_EARLY} - 1) * {_WINDOWS} / (many - {_EARLY}) END AS part FROM ("
+        "SELECT skill, class, agent, quality, ROW_NUMBER() OVER (PARTITION BY skill, class ORDER BY seq) AS place, COUNT(*) OVER (PARTITION BY skill, class) AS many "
+        "FROM task WHERE agent IS NOT NULL AND attempts > 0) AS placed) AS numbered GROUP BY skill, class, agent, part"
     )
     totals: dict[tuple[str, int], int] = {}
-    counts: dict[str, dict[str, dict[int, int]]] = {}
-    judged: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    agents: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for row in rows:
-        totals[row["skill"], row["part"]] = totals.get((row["skill"], row["part"]), 0) + row["n"]
-        counts.setdefault(row["skill"], {}).setdefault(row["agent"], {})[row["part"]] = row["n"]
-        if row["quality"] is not None:
-            judged.setdefault((row["skill"], row["agent"]), []).append((row["n"], float(row["quality"])))
+        name = f"{row['skill']} ({row['class']})" if row["class"] else row["skill"]
+        totals[name, row["part"]] = totals.get((name, row["part"]), 0) + row["n"]
+        agents.setdefault(name, {}).setdefault(row["agent"], []).append(row)
     found: dict[str, list[dict[str, Any]]] = {}
-    for skill, agents in sorted(counts.items()):
-        if len(agents) < 2:
+    for name, by_agent in sorted(agents.items()):
+        if len(by_agent) < 2:
             continue
-        for agent, parts in sorted(agents.items()):
-            marks = judged.get((skill, agent), [])
-            weight = sum(n for n, _ in marks)
-            quality = round(sum(n * q for n, q in marks) / weight / _MILLION, 4) if weight else None
-            shares = [round(parts.get(part, 0) / totals[skill, part], 4) for part in range(1, _WINDOWS + 1) if (skill, part) in totals]
-            found.setdefault(skill, []).append({"agent": agent, "tasks": sum(parts.values()), "quality": quality, "shares": shares})
+        for agent, parts in sorted(by_agent.items()):
+            counts = {part["part"]: part["n"] for part in parts}
+            judged, total = sum(part["judged"] for part in parts), sum(int(part["total"] or 0) for part in parts) / _MILLION
+            shares = [round(counts.get(part, 0) / totals[name, part], 4) for part in range(_WINDOWS + 1) if (name, part) in totals]
+            entry = {"agent": agent, "tasks": sum(counts.values()), "judged": judged, "quality": round(total / judged, 4) if judged else None}
+            found.setdefault(name, []).append(entry | {"standing": round((total + 1) / (judged + 2), 4), "shares": shares})
     return found

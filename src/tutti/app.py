@@ -48,6 +48,7 @@ def journal_for(settings: Settings, *, clock: Clock | None = None, ids: Ids | No
     """The journal of a workspace with the house's tables and folds; not started."""
     clock = clock or SystemClock()
     ids = ids or Ids(clock)
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # first and by itself: `parents` would make it open to others
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     keys = Keys.load_or_create(settings.home, ids)
     return open_journal(

@@ -15,7 +15,7 @@ _MILLION = 1_000_000
 
 
 class Board:
-    """Columns for one skill in one class of tasks: posterior (good, bad), expected latency, cost, capacity and runs under way.
+    """Columns for one skill in one class of tasks: posterior (good, bad, mean), expected latency, cost, load (0..1) and who is at capacity.
 
     Built from the cards and the standings; `learn` and `occupy` keep it current, so a route reads and never rebuilds.
     """
@@ -30,10 +30,13 @@ class Board:
         self._prior_bad = np.array([max((1.0 - offer.quality) * PRIOR_WEIGHT, 0.01) for offer in offers])
         self._claimed_ms = np.array([offer.latency.total_seconds() * 1000 for offer in offers])
         self.cost = np.array([offer.cost for offer in offers])
-        self.concurrency = np.array([float(card.concurrency) for card in cards])
-        self.running = np.array([float(running.get((card.name, card.version), 0)) for card in cards])
+        self.concurrency = [card.concurrency for card in cards]
+        self.running = [running.get((card.name, card.version), 0) for card in cards]
+        self.load = np.array([_load(runs, limit) for runs, limit in zip(self.running, self.concurrency, strict=True)])
+        self.full = {number for number, runs in enumerate(self.running) if runs >= self.concurrency[number]}
         self.good = self._prior_good.copy()
         self.bad = self._prior_bad.copy()
+        self.mean = self.good / (self.good + self.bad)
         self.judged = np.zeros(len(cards), dtype=np.int64)
         self.latency_ms = self._claimed_ms.copy()
         self.conditional = [number for number, offer in enumerate(offers) if offer.when]
@@ -49,6 +52,7 @@ class Board:
             return
         self.good[number] = self._prior_good[number] + max(standing["good"], 0) / _MILLION
         self.bad[number] = self._prior_bad[number] + max(standing["bad"], 0) / _MILLION
+        self.mean[number] = self.good[number] / (self.good[number] + self.bad[number])
         self.judged[number] = standing["judged"]
         runs = standing["runs"]
         self.latency_ms[number] = (self._claimed_ms[number] * LATENCY_WEIGHT + standing["ms"]) / (LATENCY_WEIGHT + runs)
@@ -57,4 +61,10 @@ class Board:
         """Count a run that starts (1) or ends (-1)."""
         number = self.index.get((agent, version))
         if number is not None:
-            self.running[number] += runs
+            now = self.running[number] = self.running[number] + runs
+            self.load[number] = _load(now, self.concurrency[number])
+            (self.full.add if now >= self.concurrency[number] else self.full.discard)(number)
+
+
+def _load(runs: int, limit: int) -> float:
+    return min(runs / max(limit, 1), 1.0)

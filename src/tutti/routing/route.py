@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -55,116 +56,114 @@ def route(
     With `explore` the quality part is one draw of each posterior, else its mean. The parts of each candidate add up to its score.
     """
     number = len(board.cards)
-    eligible = np.ones(number, dtype=bool)
-    ruled: list[RuledOut] = []
-    count = 0
-    busy = False
-
-    def rule_out(index: int, rule: str) -> None:
-        nonlocal count
-        eligible[index] = False
-        count += 1
-        if len(ruled) < LISTED:
-            ruled.append(RuledOut(board.cards[index].id, rule))
+    out: dict[int, str] = {}  # who is ruled out, by which rule: the first one that says so
 
     for key, rule in shut.items():
         index = board.index.get(key)
         if index is not None:
-            rule_out(index, rule)
+            out[index] = rule
     for id in excluded:
         name, _, version = id.rpartition("@")
         index = board.index.get((name, version))
-        if index is not None and eligible[index]:
-            rule_out(index, "already failed at this task")
+        if index is not None:
+            out.setdefault(index, "already failed at this task")
     if board.conditional and conditions:
         values = case.values(skill)
         for index in board.conditional:
             card = board.cards[index]
             condition = conditions.get((card.name, card.version))
-            if eligible[index] and condition is not None and not condition.holds(values):
-                rule_out(index, f"its condition does not hold: {condition.text}")
-    for full in np.flatnonzero(eligible & (board.running >= board.concurrency)).tolist():
-        busy = True
-        rule_out(full, f"at capacity: {int(board.running[full])} of {int(board.concurrency[full])} runs")
+            if index not in out and condition is not None and not condition.holds(values):
+                out[index] = f"its condition does not hold: {condition.text}"
+    full = sorted(board.full.difference(out))
+    for index in full:
+        out[index] = f"at capacity: {board.running[index]} of {board.concurrency[index]} runs"
 
-    left = np.flatnonzero(eligible)
-    mean = board.good / (board.good + board.bad)
-    latency, cost, load = _fixed_parts(board, left, case, weights)
-    quality = weights.quality * mean[left]
-    order = np.argsort(-(quality + latency + cost + load), kind="stable")
-    shortlist: list[int] = []
-    for position in order:
-        candidate = int(left[position])
-        forbidden = permit(candidate) if permit is not None else None
-        if forbidden is None:
-            shortlist.append(int(position))
+    left, fixed = _fixed_parts(board, out, case, weights)
+    shortlist = []
+    for position in _best_first(weights.quality * board.mean[left] + fixed.sum(axis=0)):
+        index = int(left[position])
+        rule_said = permit(index) if permit is not None else None
+        if rule_said is None:
+            shortlist.append(position)
             if len(shortlist) == SHORTLIST:
                 break
         else:
-            rule_out(candidate, forbidden)
-    found = Route(skill, task_class, None, (), tuple(ruled), number, count, busy=busy, weights=weights)
-    if not shortlist:
-        return found
-
-    arms = left[shortlist]
-    fixed = (latency + cost + load)[shortlist]
-    drawn, propensity, winner = _draw(board, arms, fixed, weights, mean, explore, rng)
-    scores = weights.quality * drawn + fixed
-    ranked = np.argsort(-scores, kind="stable")
-    candidates = tuple(
-        _candidate(board, int(arms[i]), mean, drawn[i], weights, latency[shortlist[i]], cost[shortlist[i]], load[shortlist[i]], propensity[i]) for i in ranked
+            out[index] = rule_said
+    ruled = tuple(RuledOut(board.cards[index].id, rule) for index, rule in islice(out.items(), LISTED))
+    candidates: list[Candidate] = []
+    chosen = None
+    if shortlist:
+        arms, parts = (left, fixed) if len(shortlist) == len(left) else (left[shortlist], fixed[:, shortlist])
+        drawn, propensity, winner = _draw(board, arms, parts.sum(axis=0), weights, explore, rng)
+        candidates = [_candidate(board, weights, *arm) for arm in zip(arms.tolist(), drawn, propensity, *parts.tolist(), strict=True)]
+        chosen = candidates[winner]
+        candidates.sort(key=lambda candidate: -candidate.score)
+    return Route(
+        skill,
+        task_class,
+        chosen,
+        tuple(candidates),
+        ruled,
+        number,
+        len(out),
+        explored=explore and len(shortlist) > 1,
+        busy=bool(full),
+        weights=weights,
     )
-    chosen = candidates[int(np.flatnonzero(ranked == winner)[0])]
-    return replace(found, chosen=chosen, candidates=candidates, explored=explore and len(shortlist) > 1)
 
 
-def _fixed_parts(board: Board, left: np.ndarray, case: Case, weights: Weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Latency against the deadline, cost against the dearest, load against capacity: each from 0 down to minus its weight."""
+def _fixed_parts(board: Board, out: Collection[int], case: Case, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
+    """Who is left, and three rows for them: latency against the deadline, cost against the dearest, load against capacity.
+
+    Each goes from 0 down to minus its weight.
+    """
+    eligible = np.ones(len(board.cards), dtype=bool)
+    if out:
+        eligible[list(out)] = False
+    left = eligible.nonzero()[0]
     spare = case.time_left_ms if case.time_left_ms is not None and case.time_left_ms > 0 else 30_000.0
-    latency = -weights.latency * np.minimum(board.latency_ms[left] / spare, 1.0)
+    parts = np.zeros((3, len(left)))
+    np.minimum(board.latency_ms[left] * (weights.latency / spare), weights.latency, out=parts[0])
     dearest = board.cost[left].max(initial=0.0)
-    cost = -weights.cost * (board.cost[left] / dearest) if dearest > 0 else np.zeros(len(left))
-    load = -weights.load * np.minimum(board.running[left] / np.maximum(board.concurrency[left], 1.0), 1.0)
-    return latency, cost, load
+    if dearest > 0:
+        np.multiply(board.cost[left], weights.cost / dearest, out=parts[1])
+    np.multiply(board.load[left], weights.load, out=parts[2])
+    return left, np.negative(parts, out=parts)
 
 
-def _draw(
-    board: Board, arms: np.ndarray, fixed: np.ndarray, weights: Weights, mean: np.ndarray, explore: bool, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, int]:
+def _best_first(worth: np.ndarray) -> list[int]:
+    """Positions by falling worth; as they stand where all of them fit the shortlist anyway."""
+    if len(worth) <= SHORTLIST:
+        return list(range(len(worth)))
+    order: list[int] = np.argsort(-worth, kind="stable").tolist()
+    return order
+
+
+def _draw(board: Board, arms: np.ndarray, fixed: np.ndarray, weights: Weights, explore: bool, rng: np.random.Generator) -> tuple[list[float], list[float], int]:
     """Draws of the choice, propensities, and the winner among the arms."""
     if not explore or len(arms) == 1:
-        drawn = mean[arms]
-        winner = int(np.argmax(weights.quality * drawn + fixed))
-        propensity = np.zeros(len(arms))
-        propensity[winner] = 1.0
-        return drawn, propensity, winner
+        drawn = board.mean[arms]
+        winner = int((weights.quality * drawn + fixed).argmax())
+        return drawn.tolist(), [float(arm == winner) for arm in range(len(arms))], winner
     draws = rng.beta(board.good[arms], board.bad[arms], size=(DRAWS, len(arms)))
-    winners = np.argmax(weights.quality * draws + fixed, axis=1)
-    pick = int(rng.integers(DRAWS))
-    propensity = np.bincount(winners, minlength=len(arms)) / DRAWS
-    return draws[pick], propensity, int(winners[pick])
+    winners = (weights.quality * draws + fixed).argmax(axis=1)
+    pick = int(rng.random() * DRAWS)
+    return draws[pick].tolist(), (np.bincount(winners, minlength=len(arms)) / DRAWS).tolist(), int(winners[pick])
 
 
-def _candidate(
-    board: Board, index: int, mean: np.ndarray, drawn: float, weights: Weights, latency: float, cost: float, load: float, propensity: float
-) -> Candidate:
+def _candidate(board: Board, weights: Weights, index: int, drawn: float, propensity: float, latency: float, cost: float, load: float) -> Candidate:
     card = board.cards[index]
-    parts = {
-        "quality": round(weights.quality * float(drawn), 6),
-        "latency": round(float(latency), 6),
-        "cost": round(float(cost), 6),
-        "load": round(float(load), 6),
-    }
+    parts = {"quality": round(weights.quality * drawn, 6), "latency": round(latency, 6), "cost": round(cost, 6), "load": round(load, 6)}
     return Candidate(
         agent=card.name,
         version=card.version,
-        quality=round(float(mean[index]), 6),
-        drawn=round(float(drawn), 6),
+        quality=round(float(board.mean[index]), 6),
+        drawn=round(drawn, 6),
         judged=int(board.judged[index]),
         latency_ms=round(float(board.latency_ms[index]), 3),
         cost=float(board.cost[index]),
-        load=round(float(board.running[index] / max(board.concurrency[index], 1.0)), 4),
+        load=round(board.running[index] / max(board.concurrency[index], 1), 4),
         parts=parts,
         score=round(sum(parts.values()), 6),
-        propensity=round(float(propensity), 6),
+        propensity=round(propensity, 6),
     )

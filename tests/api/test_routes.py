@@ -101,6 +101,7 @@ async def test_the_fleet_and_its_levels(call: Call) -> None:
     id = await submitted(call, "refund.pay", {"amount": 40})
     assert (await call("GET", f"/v1/tasks/{id}/wait?timeout_ms=20000"))[1]["done"] is True
     assert (await call("PUT", "/v1/levels/ticket.triage", {"level": "act"}))[0] == 400
+    assert (await call("PUT", "/v1/levels/refund.pay", {"level": "act", "up_to": -1}))[0] == 400
 
 
 async def test_the_record(call: Call, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ class LevelForm(_Form):
     """How far an action goes alone."""
 
     level: str
-    up_to: float | None = None
+    up_to: float | None = Field(None, ge=0)
     reason: str = ""
 
 

@@ -168,6 +168,11 @@ def brief(value: Any, most: int = 400) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def count(number: int, noun: str) -> str:
+    """A number with its noun: `1 task`, `2,000 tasks`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def ago(seconds: float) -> str:
     """A span of time as people say it."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):

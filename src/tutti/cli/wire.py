@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -17,8 +17,10 @@ import orjson
 from tutti.cli.options import Look
 from tutti.cli.places import existing, settings_for
 from tutti.errors import Conflict, Refused, TuttiError, Unreachable
-from tutti.fleet import Fleet
 from tutti.settings import Settings
+
+if TYPE_CHECKING:  # declaring fleets loads pydantic and numpy, talking to one does not
+    from tutti.fleet import Fleet
 
 _PROBE = 5.0  # seconds in which a running `tutti up` says that it is there
 _PATIENCE = 3600.0  # seconds for an answer; rewriting a large file for an erasure takes minutes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import click
@@ -101,6 +102,8 @@ def _skills(version: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def set_level(look: Look, skill: str, level: str, up_to: float | None, reason: str) -> None:
     """Set how far the action SKILL goes alone: approve (a person says yes first) or act."""
     screen = Screen(look)
+    if up_to is not None and not (isfinite(up_to) and up_to >= 0):
+        raise click.UsageError(f"--up-to {up_to} is no amount.")  # JSON has no NaN: it would arrive as no limit at all
     with connect(look) as api:
         answer = api.call("PUT", "/v1/levels/{}", skill, body={"level": level, "up_to": up_to, "reason": reason})
     if look.machine:

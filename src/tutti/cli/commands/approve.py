@@ -46,7 +46,8 @@ def _answer(look: Look, id: str, answer: str, note: str, yes: bool) -> int:
         view = api.get("/v1/approvals/{}", id)
         if view["state"] != "open":
             by = f" by {view['answered_by']}" if view["answered_by"] else ""
-            raise Conflict(f"{view['id']} was answered already: {view['state']}{by}.", hint=f"`tutti why {view['task']}` says more.")
+            answered = "approved" if view["state"] == "used" else view["state"]  # a yes is used up when the task starts
+            raise Conflict(f"{view['id']} was answered already: {answered}{by}.", hint=f"`tutti why {view['task']}` says more.")
         _show(screen, view)
         if not screen.sure(f"{answer.capitalize()}?", yes=yes, what=answer):
             screen.say("Nothing was answered.")

@@ -11,7 +11,7 @@ from tutti.cli import exits
 from tutti.cli.inputs import file_text
 from tutti.cli.options import Look, noun, pass_look
 from tutti.cli.places import existing, settings_for
-from tutti.cli.screen import Screen
+from tutti.cli.screen import Screen, count
 from tutti.clock import to_text
 from tutti.errors import Invalid, NotFound
 from tutti.settings import Settings
@@ -55,12 +55,13 @@ def verify(look: Look, place: str | None, head: str | None, public_key: str | No
     elif ok:
         screen.text(f"✓ {found.facts:,} records, no gaps, head {_short(found.head.root)}")
         screen.say(
-            f"{found.payloads:,} payloads and {found.heads:,} signed heads fit"
+            f"{count(found.payloads, 'payload')} and {count(found.heads, 'signed head')} fit"
             + (f"; {found.set_aside} heads were given up by a stated restore" if found.set_aside else "")
         )
         screen.say(f"signatures held against {'the key given' if public_key else 'the key in ' + str(beside.home / 'keys') if key and beside else 'the keys that the heads name (give --public-key)'}"
                    + (f", heads against {witness}" if witness else ""))  # fmt: skip
-        screen.next("tutti audit export DIR")
+        if settings is not None:
+            screen.next("tutti replay --check")
     else:
         screen.text(f"✗ {message}")
         if found.first_bad is not None:
@@ -155,19 +156,19 @@ def _known(root: str, witness: Path) -> tuple[int, str] | None:
 
 
 @audit.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("target", metavar="FOLDER", type=click.Path(path_type=Path))
 @pass_look
-def export(look: Look, folder: Path) -> None:
+def export(look: Look, target: Path) -> None:
     """Write the record into FOLDER as JSON lines; `tutti audit verify FOLDER` checks it anywhere."""
     from tutti.journal import export as write
 
     screen = Screen(look)
     settings = existing(settings_for(look))
     with screen.bar("records") as report:
-        head = write(settings.place, folder, witness=settings.witness, workspace=settings.workspace, progress=report)
+        head = write(settings.place, target, witness=settings.witness, workspace=settings.workspace, progress=report)
     if look.machine:
-        screen.data({"folder": str(folder), "seq": head.seq, "root": head.root})
+        screen.data({"folder": str(target), "seq": head.seq, "root": head.root})
         return
-    screen.done(f"{head.seq:,} records in {folder}, head {_short(head.root)}")
+    screen.done(f"{head.seq:,} records in {target}, head {_short(head.root)}")
     screen.say("It holds customers' data in the clear: keep it like the database.")
-    screen.next(f"tutti audit verify {folder} --public-key {settings.home / 'keys' / 'journal.pub'}")
+    screen.next(f"tutti audit verify {target} --public-key {settings.home / 'keys' / 'journal.pub'}")

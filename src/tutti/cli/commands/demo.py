@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
 
 import click
 
@@ -13,15 +12,13 @@ from tutti.errors import NotFound
 
 
 @command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR", help="Real tickets and accounts instead of the sample company."
-)
+@click.option("--data", type=click.Path(exists=True, file_okay=False), metavar="DIR", help="Real tickets and accounts instead of the sample company.")
 @click.option("--once", is_flag=True, help="End by itself when all is done; exit 0 only if its checks hold.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the sample company.")
-@click.option("--tickets", type=click.IntRange(1), help="How many tickets of the sample company.")
-@click.option("--accounts", type=click.IntRange(1), help="How many accounts of the sample company.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Of the sample company.")
+@click.option("--tickets", type=click.IntRange(1), default=400, show_default=True, help="How many tickets of the sample company.")
+@click.option("--accounts", type=click.IntRange(1), default=250, show_default=True, help="How many accounts of the sample company.")
 @pass_look
-def demo(look: Look, data: Path | None, once: bool, seed: int, tickets: int | None, accounts: int | None) -> int:
+def demo(look: Look, data: str | None, once: bool, seed: int, tickets: int, accounts: int) -> int:
     """Run the customer-lifecycle fleet: a sample company, or your data. No key, no network. Ctrl-C stops it."""
     settings = settings_for(look, "acme")
     try:

@@ -17,7 +17,7 @@ from tutti import __version__
 from tutti.cli import exits
 from tutti.cli.options import Look, command, pass_look
 from tutti.cli.places import settings_for
-from tutti.cli.screen import Screen
+from tutti.cli.screen import Screen, count
 from tutti.cli.wire import connect, serving
 from tutti.errors import NotFound, TuttiError
 from tutti.settings import Settings
@@ -78,7 +78,7 @@ def _checks(look: Look, address: str | None) -> Iterator[Check]:
             yield Check("fleet", _BAD, error.message, error.hint)
         else:
             fleet_name = fleet.name
-            yield Check("fleet", _OK, f"{fleet.name}: {len(fleet.cards)} agents")
+            yield Check("fleet", _OK, f"{fleet.name}: {count(len(fleet.cards), 'agent')}")
             for problem in fleet.problems():
                 yield Check("fleet", _WARN, problem)
     try:

@@ -6,7 +6,7 @@ import click
 
 from tutti.cli import exits
 from tutti.cli.options import Look, command, pass_look
-from tutti.cli.screen import Screen
+from tutti.cli.screen import Screen, count
 from tutti.cli.wire import connect
 
 
@@ -25,7 +25,7 @@ def erase(look: Look, subject: str, yes: bool) -> int:
     if look.machine:
         screen.data(answer)
     elif answer["payloads"]:
-        screen.done(f"erased {subject}: {answer['payloads']} payloads are gone, the facts stay under a pseudonym")
+        screen.done(f"erased {subject}: {count(answer['payloads'], 'payload')} gone, the facts stay under a pseudonym")
         screen.say("Backups and exports made before keep what they have.")
         screen.next("tutti audit verify")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from time import monotonic
 from typing import Any
@@ -57,7 +58,11 @@ def run(
             return exits.OK
         screen.say(f"task {id}")
         waited = waited_for(api, id, None if timeout is None else timeout.total_seconds())
-        return _told(screen, waited)
+        reasons = {}
+        if waited["waits"] and not look.machine:
+            held = api.get("/v1/tasks/{}", waited["waits"][0])
+            reasons = {held["id"]: words.why_asked(api, held)}
+        return _told(screen, waited, reasons)
 
 
 def waited_for(api: Api, id: str, seconds: float | None) -> dict[str, Any]:
@@ -70,7 +75,7 @@ def waited_for(api: Api, id: str, seconds: float | None) -> dict[str, Any]:
             return waited
 
 
-def _told(screen: Screen, waited: dict[str, Any]) -> int:
+def _told(screen: Screen, waited: dict[str, Any], reasons: Mapping[str, str]) -> int:
     task = waited["task"]
     if screen.look.machine:
         screen.data(task)
@@ -82,13 +87,15 @@ def _told(screen: Screen, waited: dict[str, Any]) -> int:
         return code
     if waited["waits"]:
         id = waited["waits"][0]
-        screen.warn(f"{task['id']} needs a human" + ("" if id == task["id"] else f" for {id}, which it waits for") + f": {words.need(task)}".removesuffix(": "))
+        screen.warn(
+            f"{task['id']} needs a human" + ("" if id == task["id"] else f" for {id}, which it waits for") + f": {reasons.get(id, '')}".removesuffix(": ")
+        )
         screen.next(words.what_to_do(task) if id == task["id"] else f"tutti tasks show {id}")
         return exits.NEEDS_A_HUMAN
     if not waited["running"]:
         screen.warn(f"{task['id']} is kept, and nobody does it now.")
         screen.next("tutti up fleet.py")
-        return exits.TIMEOUT
+        return exits.UNREACHABLE
     screen.warn(f"{task['id']} is {words.state(task)}; the time to wait is over, it goes on.")
     screen.next(f"tutti tasks show {task['id']}")
     return exits.TIMEOUT

@@ -11,7 +11,7 @@ import click
 
 from tutti.cli.inputs import file_text, json_of, parsed
 from tutti.cli.options import Look, command, pass_look
-from tutti.cli.screen import Screen
+from tutti.cli.screen import Screen, count
 from tutti.cli.wire import Api, connect
 from tutti.clock import SystemClock, to_text
 from tutti.errors import Invalid
@@ -100,5 +100,5 @@ def _many(screen: Screen, api: Api, events: list[Any]) -> None:
     if screen.look.output == "json":
         screen.data({"signals": len(events) - known, "known_before": known, "tasks": tasks})
     elif screen.look.output != "ndjson":
-        screen.text(f"{len(events) - known} signals taken in, {known} known before, {tasks} tasks")
+        screen.text(f"{count(len(events) - known, 'signal')} taken in, {known:,} known before, {count(tasks, 'task')}")
         screen.next("tutti tasks")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from tutti.cli.options import Look, command, pass_look
-from tutti.cli.screen import Screen
+from tutti.cli.screen import Screen, count
 from tutti.cli.wire import Api, connect
 from tutti.errors import Invalid, NotFound
 
@@ -25,7 +25,7 @@ def kill(look: Look, what: tuple[str, ...], reason: str) -> None:
     if look.machine:
         screen.data(answer)
         return
-    screen.done(f"stopped: {f'{scope} {name}'.strip()}; {answer['stopped']} runs were canceled")
+    screen.done(f"stopped: {f'{scope} {name}'.strip()}; {count(answer['stopped'], 'run')} canceled")
     screen.next(f"tutti lift {f'{scope} {name}'.strip()}")
 
 
@@ -42,7 +42,7 @@ def lift(look: Look, what: tuple[str, ...], reason: str) -> None:
     if look.machine:
         screen.data(answer)
         return
-    screen.done(f"lifted: {f'{scope} {name}'.strip()}; {answer['resumed']} tasks go on")
+    screen.done(f"lifted: {f'{scope} {name}'.strip()}; {count(answer['resumed'], 'task')} sent on")
     screen.next("tutti tasks --waiting")
 
 

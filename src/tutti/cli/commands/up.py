@@ -13,7 +13,7 @@ import click
 
 from tutti.cli.options import Look, command, pass_look
 from tutti.cli.places import settings_for
-from tutti.cli.screen import Screen
+from tutti.cli.screen import Screen, count
 from tutti.fleet import Fleet
 from tutti.settings import Settings
 
@@ -31,16 +31,12 @@ def up(look: Look, file: str) -> None:
     fleet = load_fleet(file)
     skills = {skill for card in fleet.cards.values() for skill in card.skills}
     screen.done(
-        f"fleet {fleet.name}: {_count(len(fleet.cards), 'agent')}, {_count(len(skills), 'skill')}, {_count(len(fleet.subscriptions), 'subscription')}",
+        f"fleet {fleet.name}: {count(len(fleet.cards), 'agent')}, {count(len(skills), 'skill')}, {count(len(fleet.subscriptions), 'subscription')}",
         monotonic() - start,
     )
     for problem in fleet.problems():
         screen.warn(problem)
     asyncio.run(_serve(screen, fleet, settings_for(look, fleet.name)))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 async def _serve(screen: Screen, fleet: Fleet, settings: Settings) -> None:
@@ -54,7 +50,7 @@ async def _serve(screen: Screen, fleet: Fleet, settings: Settings) -> None:
         screen.done(f"workspace {settings.workspace} ({place}, {head['seq']:,} facts)", monotonic() - start)
         waiting = len(await workspace.approvals())
         if waiting:
-            screen.say(f"  {_count(waiting, 'approval')} wait{'s' if waiting == 1 else ''} for you: tutti tasks --waiting")
+            screen.say(f"  {count(waiting, 'approval')} wait{'s' if waiting == 1 else ''} for you: tutti tasks --waiting")
 
         def ready(path: Path) -> None:
             screen.done(f"listening on {path}")

@@ -56,7 +56,7 @@ def _told(screen: Screen, record: Record) -> None:
     if record["detail"] is not None:
         screen.text(f"  detail {brief(record['detail'])}")
     first, last = record["journal"]["first"], record["journal"]["last"]
-    screen.text(f"\nJournal #{first}–#{last} of {record['journal']['head']}. Input {brief(record['input'])}")
+    screen.text(f"\nJournal #{first}–#{last} of {record['journal']['head']}." + ("" if record["input"] is None else f" Input {brief(record['input'])}"))
     screen.next(f"tutti why --lineage {record['task']}")
 
 

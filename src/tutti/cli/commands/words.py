@@ -8,6 +8,7 @@ from typing import Any
 
 from tutti.cli import exits
 from tutti.cli.screen import Screen, ago, brief
+from tutti.cli.wire import Api
 from tutti.clock import MICROS, SystemClock, from_datetime
 
 Task = Mapping[str, Any]
@@ -45,6 +46,13 @@ def need(task: Task, reasons: Mapping[str, str] | None = None) -> str:
         return "you: an answer"
     why = (reasons or {}).get(task["id"]) or task["reason"] or ""
     return f"you: {why}"
+
+
+def why_asked(api: Api, task: Task) -> str:
+    """Why a task needs a person, in words."""
+    if task["stage"] == "approval":
+        return "; ".join(api.get("/v1/approvals/{}", task["approval"])["reasons"])
+    return str(task["question"] if task["stage"] == "asking" else task["reason"])
 
 
 def what_to_do(task: Task) -> str:

@@ -46,6 +46,7 @@ class Orchestrator:
         self.traffic = Traffic(house, self.advance, self.give_up, slots=slots)
         self._tasks = house.journal.hot.table("task")
         self._executor = executor
+        self._calls: set[str] = set()  # tasks whose agent is being called
         self.progress: dict[str, tuple[float, str]] = {}  # of tasks that run: share done and the agent's words
 
     def follow(self, facts: list[Fact]) -> None:
@@ -241,12 +242,8 @@ class Orchestrator:
         if task is None or task["stage"] != Stage.RUNNING:
             return None
         key = (card.name, card.version)
-        stopped = gates.stopped_by(house.book(task["policy"]).kills, card, skill)
         house.breakers.started(key)
-        if stopped:
-            outcome = Outcome(Ending.STOPPED, error="stopped", detail=stopped)
-        else:
-            outcome = await self._attempt(task, card, skill, attempt)
+        outcome = await self._attempt(task, card, skill, attempt)
         changed = None if outcome.error == "invalid_input" else house.breakers.ended(key, outcome.ending, house.clock.now())
         self.progress.pop(id, None)
         while (task := self._tasks.get((id,))) is not None and task["stage"] in (Stage.RUNNING, Stage.ASKING):
@@ -280,6 +277,10 @@ class Orchestrator:
             line.limit = limit
             return transports.call(bound, input, context, self._executor)
 
+        stopped = gates.stopped_by(house.book(task["policy"]).kills, card, skill)
+        if stopped:  # asked at the last moment: from here on `stop_running` finds the call
+            return Outcome(Ending.STOPPED, error="stopped", detail=stopped)
+        self._calls.add(id)
         try:
             return await execution.run(call, timeout=timeout, clock=house.clock)
         except asyncio.CancelledError:
@@ -289,6 +290,8 @@ class Orchestrator:
             if (walk := asyncio.current_task()) is not None:
                 walk.uncancel()
             return Outcome(Ending.CANCELED, error="canceled", detail="a kill switch stopped it while it ran")
+        finally:
+            self._calls.discard(id)
 
     async def _finish(
         self, task: Row, card: AgentCard, skill: Skill, attempt: int, outcome: Outcome, cause: int | None, changed: tuple[str, int] | None
@@ -416,12 +419,13 @@ class Orchestrator:
         """The task whose result this one waits for has ended without it: at the same moment, or as the process went away."""
         first = await self.house.journal.row("task", (task["into_task"],))
         if first is not None and first["open"]:
-            return
+            return None
         if first is not None and first["state"] == State.COMPLETED:
             return await self.end(task, "task.completed", {"output": first["output"]})
         bundle = Bundle(expect={("task", (task["id"],)): task["version"]})
         bundle.add(Draft("task.resumed", task["id"], "tutti", {"stage": Stage.READY.value, "reason": "the task it waited for came to nothing"}, task["seq"]))
         await self.record(bundle)
+        return None
 
     async def end(self, task: Row, kind: str, data: dict[str, Any], detail: str = "", bundle: Bundle | None = None, by: str = "tutti") -> None:
         """End or park a task, and let those go on that waited for its result."""
@@ -470,10 +474,13 @@ class Orchestrator:
         return task["deadline_at"] is not None and self.house.clock.now() >= task["deadline_at"]
 
     async def result(self, id: str) -> Row:
-        """A task's row once it has ended. Raises `NotFound`."""
+        """A task's row once it has ended: how it ended and with what. Raises `NotFound`."""
         while True:
-            if (id,) in self._tasks:
-                await self.traffic.wait(id)
+            row = self._tasks.get((id,))
+            if row is not None:
+                end = await self.traffic.wait(id)
+                if end is not None:  # the fact says all of it; reading the row back would cost more than the rest of the wait
+                    return dict(row) | {name: value for change in execution.FOLDS[end.kind](end) if change[0] == "task" for name, value in change[2].items()}
             row = await self.house.journal.row("task", (id,))
             if row is None:
                 raise NotFound(f"There is no task {id}.", hint="`tutti tasks` lists them.")
@@ -481,11 +488,11 @@ class Orchestrator:
                 return row
 
     def stop_running(self, scope: str, name: str) -> int:
-        """Cancel the runs a kill switch speaks of; returns how many."""
+        """Cancel the agents' calls a kill switch speaks of; returns how many. What is being recorded meanwhile is let be."""
         stopped = 0
-        for id in self.traffic.walking():
+        for id in sorted(self._calls):
             row = self._tasks.get((id,))
-            if row is not None and row["stage"] in (Stage.RUNNING, Stage.ASKING) and name in ("", row["agent"] if scope == "agent" else row["skill"]):
+            if row is not None and name in ("", row["agent"] if scope == "agent" else row["skill"]):
                 self.traffic.cancel(id)
                 stopped += 1
         return stopped

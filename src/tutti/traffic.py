@@ -35,7 +35,7 @@ class Traffic:
         self._used = 0
         self._walks: dict[str, asyncio.Task[None]] = {}
         self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
-        self._waiters: dict[str, list[asyncio.Future[None]]] = {}
+        self._waiters: dict[str, list[asyncio.Future[Fact | None]]] = {}
         self._following: dict[str, set[str]] = {}  # task → tasks that wait for its result (coalesced)
         self._joining: dict[str, set[str]] = {}  # task → tasks that join on it
         self._overdue: Callable[[str, str], Awaitable[None]] | None = None
@@ -149,6 +149,7 @@ class Traffic:
             self._used += 1
         elif awaited:
             self._resting[id].remove(awaited)
+        self._wake("any")
 
     def cancel(self, id: str) -> None:
         """Stop a walk where it stands."""
@@ -241,7 +242,7 @@ class Traffic:
             if kind == "task.submitted":
                 self._submitted(fact)
             elif kind in _ENDS:
-                self._ended(fact.about)
+                self._ended(fact)
             elif kind in ("task.joined", "task.resumed"):
                 row = self._tasks.get((fact.about,))
                 if row is not None:
@@ -273,7 +274,8 @@ class Traffic:
         if row["deadline_at"] is not None:
             self._timer(fact.about, "deadline", row["deadline_at"])
 
-    def _ended(self, id: str) -> None:
+    def _ended(self, fact: Fact) -> None:
+        id = fact.about
         self._queue.drop(id)
         for what in ("again", "deadline", "approval"):
             timer = self._timers.pop((id, what), None)
@@ -283,7 +285,7 @@ class Traffic:
             row = self._tasks.get((waiting,))
             if row is not None and row["stage"] in (Stage.JOINING, Stage.COALESCED):
                 self._enqueue(row)
-        self._wake(id)
+        self._wake(id, fact)
 
     async def quiet(self) -> None:
         """Wait until no open task moves by itself: each waits for a person, or for one that does."""
@@ -304,13 +306,13 @@ class Traffic:
 
     # --- waiting for ends ---------------------------------------------------------------------------------------
 
-    def wait(self, what: str) -> asyncio.Future[None]:
-        """A future that is done when a task has ended, or a question (`task/number`) is answered."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def wait(self, what: str) -> asyncio.Future[Fact | None]:
+        """A future that is done when a task has ended (with the fact that ended it), or a question (`task/number`) is answered."""
+        future: asyncio.Future[Fact | None] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(what, []).append(future)
         return future
 
-    def _wake(self, what: str) -> None:
+    def _wake(self, what: str, fact: Fact | None = None) -> None:
         for waiter in self._waiters.pop(what, ()):
             if not waiter.done():
-                waiter.set_result(None)
+                waiter.set_result(fact)

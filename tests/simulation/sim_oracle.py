@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sim_fleet import IDEMPOTENT
@@ -163,7 +162,9 @@ def _budgets(facts: list[Fact], spending: list[dict[str, Any]], tasks: dict[str,
             amount = money if budget == "refunds" else count * MICROS
             held[budget] -= amount
             reserved[fact.about] -= amount
-        found += [f"budget {name} stood at {held[name] / MICROS} of {limit} after fact {fact.seq}" for name, limit in limits.items() if held[name] > limit * MICROS]
+        found += [
+            f"budget {name} stood at {held[name] / MICROS} of {limit} after fact {fact.seq}" for name, limit in limits.items() if held[name] > limit * MICROS
+        ]
     for row in spending:
         if row["money" if row["budget"] == "refunds" else "count"] * (1 if row["budget"] == "refunds" else MICROS) != held[row["budget"]]:
             found.append(f"the view says {row} is spent, the facts say {held[row['budget']]}")

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sim_fleet import MAILS, REFUNDS, IDEMPOTENT, company
+from sim_fleet import IDEMPOTENT, MAILS, REFUNDS, company
 from sim_oracle import Told, violations
 
 from tutti.app import Workspace, journal_for

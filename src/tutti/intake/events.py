@@ -75,7 +75,7 @@ def _decoded(text: Any, doubled: bool) -> Any:
 def too_deep(value: Any, limit: int = DEPTH_LIMIT) -> bool:
     """Whether JSON data is nested deeper than `limit`. Walks level by level, so deep data cannot exhaust the stack."""
     level = [value]
-    for _ in range(limit + 1):
+    for _ in range(limit):
         level = [
             child
             for parent in level

@@ -75,10 +75,10 @@ def test_a_skill_without_capacity_is_passed_over_and_a_dropped_task_is_gone():
 
 def test_a_breaker_opens_rests_longer_each_time_and_closes_on_success():
     breakers, key, now = execution.Breakers(), ("agent", "1"), 0
-    for n in range(THRESHOLD):
+    for _ in range(THRESHOLD):
         assert breakers.shut(now) == {}
         changed = breakers.ended(key, Ending.FAILED, now)
-    assert changed == ("tripped", int(FIRST_REST.total_seconds() * MICROS)), n
+    assert changed == ("tripped", int(FIRST_REST.total_seconds() * MICROS))
     rests = []
     for _ in range(9):
         now = breakers.opens_at(now)

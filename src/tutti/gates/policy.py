@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from hashlib import sha256
@@ -153,12 +152,8 @@ class Gatekeeper:
 
 def as_decimal(amount: int) -> str | None:
     """Millionths as Cedar's decimal (four places, rounded away from zero); None where it cannot hold the number."""
-    number = (Decimal(amount) / 1_000_000).quantize(Decimal("0.0001"), rounding=ROUND_UP)
+    number = Decimal(amount) / 1_000_000
     if abs(number) > _DECIMAL_LIMIT:
         return None
+    number = number.quantize(Decimal("0.0001"), rounding=ROUND_UP)
     return f"{number:f}"  # the schema says that it is a decimal; spelled as an extension call it takes Cedar 8 µs longer to read
-
-
-def join_texts(texts: Iterable[str]) -> str:
-    """Several policy files as one text, in the order given."""
-    return "\n\n".join(text.strip() for text in texts) + "\n"

@@ -7,12 +7,13 @@ from typing import Any
 
 from tutti.errors import Invalid
 
+_LARGEST = 10**12  # so that sums of millionths stay far below the 63 bits of a database's integer
 
 def to_millionths(amount: Any, where: str) -> int:
-    """Money as whole millionths. Raises `Invalid` for what is no finite number."""
+    """Money as whole millionths. Raises `Invalid` for what is no finite number, or above a million million."""
     try:
         number = Decimal(str(amount))
-        if not number.is_finite() or isinstance(amount, bool):
+        if not number.is_finite() or isinstance(amount, bool) or abs(number) > _LARGEST:
             raise InvalidOperation
     except InvalidOperation:
         raise Invalid(f"{where} is {amount!r}, not an amount.", hint="Write a number, for example 20.00.") from None

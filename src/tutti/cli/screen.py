@@ -123,7 +123,7 @@ class Screen:
         """A progress bar with its rate on stderr where that is a terminal; yields `report(done, all)`, all 0 where unknown."""
         from time import monotonic
 
-        shown = sys.stderr.isatty() and not self.look.quiet
+        shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not self.look.quiet
         start = monotonic()
 
         def report(done: int, total: int = 0) -> None:

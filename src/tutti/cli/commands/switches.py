@@ -9,8 +9,6 @@ from tutti.cli.screen import Screen, count
 from tutti.cli.wire import Api, connect
 from tutti.errors import Invalid, NotFound
 
-_SCOPES = ("agent", "action", "workspace")
-
 
 @command()
 @click.argument("what", nargs=-1, required=True, metavar="[agent|action] NAME | workspace")
@@ -19,6 +17,7 @@ _SCOPES = ("agent", "action", "workspace")
 def kill(look: Look, what: tuple[str, ...], reason: str) -> None:
     """Stop an agent, an action or the whole workspace. When this returns, no effect starts any more, and what ran is canceled."""
     screen = Screen(look)
+    _check(what)
     with connect(look) as api:
         scope, name = _meant(api, what)
         answer = api.post("/v1/kill-switches/throw", scope=scope, name=name, reason=reason)
@@ -36,6 +35,7 @@ def kill(look: Look, what: tuple[str, ...], reason: str) -> None:
 def lift(look: Look, what: tuple[str, ...], reason: str) -> None:
     """Lift a kill switch. Tasks that it parked before they began go on."""
     screen = Screen(look)
+    _check(what)
     with connect(look) as api:
         scope, name = _meant(api, what)
         answer = api.post("/v1/kill-switches/lift", scope=scope, name=name, reason=reason)
@@ -46,14 +46,17 @@ def lift(look: Look, what: tuple[str, ...], reason: str) -> None:
     screen.next("tutti tasks --waiting")
 
 
+def _check(what: tuple[str, ...]) -> None:
+    if what != ("workspace",) and not (len(what) == 2 and what[0] in ("agent", "action")) and (len(what) != 1 or what[0] in ("agent", "action")):
+        raise click.UsageError("Say agent NAME, action SKILL, or workspace.")
+
+
 def _meant(api: Api, what: tuple[str, ...]) -> tuple[str, str]:
     """The scope and the name. A name alone is looked up; a stop must never be about the wrong thing, so two meanings are refused."""
     if what == ("workspace",):
         return "workspace", ""
-    if len(what) == 2 and what[0] in _SCOPES:
+    if len(what) == 2:
         return what[0], what[1]
-    if len(what) != 1 or what[0] in _SCOPES:
-        raise click.UsageError("Say agent NAME, action SKILL, or workspace.")
     (name,) = what
     rows = api.get("/v1/agents")
     meanings = [("agent", name)] * any(row["name"] == name for row in rows) + [("action", name)] * any(

@@ -90,7 +90,15 @@ class Site:
         self.witness = self.folder / "witness.jsonl"
 
     def journal(self, **options: Any) -> Journal:
-        given = {"clock": self.clock, "ids": self.ids, "keys": self.keys, "tables": TABLES, "folds": FOLDS, "witness": self.witness, "threaded": False} | options
+        given = {
+            "clock": self.clock,
+            "ids": self.ids,
+            "keys": self.keys,
+            "tables": TABLES,
+            "folds": FOLDS,
+            "witness": self.witness,
+            "threaded": False,
+        } | options
         journal = open_journal(self.place, self.workspace, **given)
         self.journals.append(journal)
         return journal
@@ -112,6 +120,12 @@ class Site:
 
     def export(self, folder: Path, **options: Any) -> Any:
         return export(self.place, folder, workspace=self.workspace, **options)
+
+    def bytes(self) -> bytes:
+        return Path(self.place).read_bytes()
+
+    def put(self, content: bytes) -> None:
+        Path(self.place).write_bytes(content)
 
     def tamper(self, sql: str, params: tuple[Any, ...] = ()) -> None:
         """Change the database behind the journal's back, as somebody with its password could."""
@@ -139,7 +153,7 @@ def spend(amount: int, owner: str = "sales") -> Draft:
 
 async def until(condition: Any) -> None:
     """Let the loop turn until something holds; no clock involved."""
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - what is waited for has no event
         await asyncio.sleep(0)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,15 +88,14 @@ async def test_a_damaged_file(site: Site) -> None:
     journal = await site.open()
     await asyncio.gather(*[journal.append([draft(about=f"t-{n}")]) for n in range(500)])
     await journal.close()
-    path = Path(site.place)
-    whole = path.read_bytes()
-    path.write_bytes(b"not a database" * 1000)
+    whole = site.bytes()
+    site.put(b"not a database" * 1000)
     with pytest.raises(JournalBroken):
         await site.open()
     assert not site.verify().ok
-    path.write_bytes(whole[: len(whole) // 2])
+    site.put(whole[: len(whole) // 2])
     assert not site.verify().ok
-    path.write_bytes(whole)
+    site.put(whole)
     assert site.verify().ok
 
 
@@ -107,15 +105,14 @@ async def test_every_single_byte_of_a_fact_counts(site: Site) -> None:
     for n in range(3):
         await journal.append([draft(about=f"task-{n}", stage="where is the byte")])
     await journal.close()
-    path = Path(site.place)
-    whole = path.read_bytes()
+    whole = site.bytes()
     start = whole.index(b'task-1test{"stage"')
     for place in range(start, start + 40):
         for flip in (0x01, 0x80):
-            path.write_bytes(whole[:place] + bytes([whole[place] ^ flip]) + whole[place + 1 :])
+            site.put(whole[:place] + bytes([whole[place] ^ flip]) + whole[place + 1 :])
             report = site.verify()
             assert (report.ok, report.first_bad) == (False, 2), (place - start, flip, report)
-    path.write_bytes(whole)
+    site.put(whole)
     assert site.verify().ok
 
 

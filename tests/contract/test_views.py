@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from journal_site import BUDGET, FOLDS, HISTORY, NOON, TABLES, TASK, Site, draft, spend
+from journal_site import BUDGET, FOLDS, HISTORY, TABLES, TASK, Site, draft, spend
 
 from tutti.errors import Invalid, JournalBroken, NotFound, Refused, StorageFailed
+from tutti.journal import open_journal
 from tutti.model.view import Put, Table
 
 
@@ -93,7 +94,9 @@ async def test_pages(site: Site) -> None:
 async def test_selects_are_portable_and_read_only(site: Site) -> None:
     journal = await site.open()
     await journal.append([draft(), spend(5), spend(6, "ops")])
-    rows = await journal.select("SELECT sum(spent) AS total, avg(spent) AS mean, count(*) AS n, max(owner) = ? AS last FROM budget WHERE owner <> '?%'", ["sales"])
+    rows = await journal.select(
+        "SELECT sum(spent) AS total, avg(spent) AS mean, count(*) AS n, max(owner) = ? AS last FROM budget WHERE owner <> '?%'", ["sales"]
+    )
     assert rows == [{"total": 11, "mean": 5.5, "n": 2, "last": 1}]
     for sql in ("DELETE FROM fact", "UPDATE head SET seq = 0"):
         with pytest.raises((StorageFailed, Invalid)):
@@ -202,9 +205,6 @@ async def test_a_journal_that_goes_back_while_open_is_broken(site: Site) -> None
 def test_reserved_names() -> None:
     for wrong in (replace(BUDGET, name="fact"), replace(BUDGET, indexes=(("nothing",),)), replace(BUDGET, defaults={"nothing": 1})):
         with pytest.raises(ValueError, match=r"fact|nothing"):
-            from tutti.journal import open_journal
-
             open_journal("x", tables=[wrong])
     with pytest.raises(ValueError, match="two view tables"):
         open_journal("x", tables=[*TABLES, BUDGET])
-    assert NOON

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tutti.journal.merkle import (
-    EMPTY, Frontier, consistency_proof, inclusion_proof, leaf_hash, node_hash, root_of, verify_consistency, verify_inclusion,
+    EMPTY,
+    Frontier,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    node_hash,
+    root_of,
+    verify_consistency,
+    verify_inclusion,
 )  # fmt: skip
 
 LEAVES = [leaf_hash(str(n).encode()) for n in range(40)]

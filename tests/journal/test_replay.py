@@ -35,7 +35,9 @@ change = st.one_of(
     st.tuples(st.sampled_from(["put", "set"]), st.just("closing"), st.tuples(st.sampled_from("pq")), closing_values),
     st.tuples(st.just("add"), st.just("closing"), st.tuples(st.sampled_from("pq")), st.fixed_dictionaries({}, optional={"a": small})),
     st.tuples(st.sampled_from(["put", "set"]), st.just("counting"), st.tuples(st.sampled_from("pq"), st.integers(0, 1)), counting_values),
-    st.tuples(st.just("add"), st.just("counting"), st.tuples(st.sampled_from("pq"), st.integers(0, 1)), st.fixed_dictionaries({}, optional={"n": small, "m": small})),
+    st.tuples(
+        st.just("add"), st.just("counting"), st.tuples(st.sampled_from("pq"), st.integers(0, 1)), st.fixed_dictionaries({}, optional={"n": small, "m": small})
+    ),
 )
 fact = st.lists(change, max_size=4)
 append = st.tuples(st.lists(fact, min_size=1, max_size=3), st.sampled_from([None, 0, 1, 2, 3]))
@@ -51,11 +53,16 @@ async def run(folder: Path, steps: list[Any]) -> None:
     await journal.start()
     for batch in steps:
         waiting = [
-            journal.append_soon([Draft("anything", "x", "test", {"changes": changes}) for changes in facts], expect={} if version is None else {("closing", ("p",)): version})
+            journal.append_soon(
+                [Draft("anything", "x", "test", {"changes": changes}) for changes in facts], expect={} if version is None else {("closing", ("p",)): version}
+            )
             for facts, version in batch
         ]
         await asyncio.gather(*waiting, return_exceptions=True)
-        stored = {name: {tuple(row[c] for c in t.key): row for row in await journal.select(f"SELECT * FROM {name}")} for name, t in (("closing", CLOSING), ("counting", COUNTING))}
+        stored = {
+            name: {tuple(row[c] for c in t.key): row for row in await journal.select(f"SELECT * FROM {name}")}
+            for name, t in (("closing", CLOSING), ("counting", COUNTING))
+        }
         for rows in stored.values():
             for row in rows.values():
                 del row["rowid"]

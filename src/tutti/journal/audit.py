@@ -118,7 +118,11 @@ class _Exported:
     def heads(self) -> Iterable[tuple[str, SignedHead]]:
         names = [name for name in ("heads.ndjson", "witness.ndjson") if name == "heads.ndjson" or (self._folder / name).exists()]
         with _as_written("a head"):
-            return [(line["origin"], SignedHead(line["seq"], line["at"], line["root"], line["key"], line["signature"])) for name in names for line in self._lines(name)]
+            return [
+                (line["origin"], SignedHead(line["seq"], line["at"], line["root"], line["key"], line["signature"]))
+                for name in names
+                for line in self._lines(name)
+            ]
 
     def restores(self) -> Iterable[tuple[int, dict[str, Any]]]:
         return [(line["at"], orjson.loads(line["data"])) for line in self._lines("facts.ndjson") if line["kind"] == _RESTORED]
@@ -178,6 +182,7 @@ class _Check:
     between: tuple[int, int] | None = None
     reasons: list[str] = field(default_factory=list)
     good: int = 0  # the last seq whose head fitted
+    gap: bool = False  # the facts stop in the middle; what comes after the gap says nothing more
 
     def head(self, seq: int, root: str, stored: str, where: str) -> None:
         if root == stored:
@@ -211,7 +216,13 @@ def _verify(source: _Source, head: Any, public_key: bytes | None, progress: Prog
 
 
 def _walk(
-    source: _Source, row: HeadRow, check: _Check, heads: Sequence[tuple[str, SignedHead]], witnessed: Sequence[tuple[str, SignedHead]], keys: set[str], progress: Progress | None
+    source: _Source,
+    row: HeadRow,
+    check: _Check,
+    heads: Sequence[tuple[str, SignedHead]],
+    witnessed: Sequence[tuple[str, SignedHead]],
+    keys: set[str],
+    progress: Progress | None,
 ) -> Report:
     frontier, last_at, facts = Frontier(), 0, 0
     ahead = [(seq, root, where) for seq, root, where in check.heads if seq > 0]
@@ -228,6 +239,7 @@ def _walk(
             check.first_bad = check.first_bad or size
             check.reasons.append(f"fact {size} is missing" if seq > size else f"fact {seq} stands where fact {size} must stand")
             size -= 1
+            check.gap = True
             break
         content = dumps([seq, at, workspace, kind, about, by, cause]) + b"\n" + (data.encode() if type(data) is str else bytes(data))
         if hashed(b"\0" + content).digest() != leaf and check.first_bad is None:
@@ -282,6 +294,8 @@ class _GivenUp:
 def _end(check: _Check, row: HeadRow, frontier: Frontier, following: tuple[int, str, str] | None) -> None:
     """Hold the end of the facts against the head row and against heads that speak of later facts."""
     size = frontier.size
+    if check.gap:
+        return
     if row.seq > size or following is not None:
         check.first_bad = check.first_bad or size + 1
     if row.seq > size:

@@ -46,7 +46,7 @@ class Merged:
     def absorb(self, change: Change) -> None:
         """Take in one more change."""
         self.count += 1
-        if type(change) is Add:
+        if isinstance(change, Add):
             if not self.create:
                 self.create = "add"
             values, deltas = self.values, self.deltas

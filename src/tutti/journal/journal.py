@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tutti.clock import Clock, SystemClock, micros
 from tutti.errors import Invalid, NotFound, Overloaded, Refused, StorageFailed, TuttiError
@@ -24,13 +23,14 @@ from tutti.journal.hot import Hot, Row
 from tutti.journal.places import open_engine
 from tutti.journal.pump import Items, Job, Pump, Waiting
 from tutti.journal.replay import fill
-from tutti.journal.tables import open_rows, shapes
+from tutti.journal.tables import Shape, open_rows, shapes
 from tutti.journal.writer import Outcome, Writer
 from tutti.model.fact import Draft, Fact
 from tutti.model.view import AtMost, Fold, Key, Table, Thing
 from tutti.security.keys import Keys
 from tutti.security.sealing import SALT_BYTES, Payload, canonical, open_body, seal
 
+T = TypeVar("T")
 log = logging.getLogger("tutti.journal")
 _NAMES = 50_000  # subjects' names kept at hand
 
@@ -161,7 +161,9 @@ class Journal:
         """Seal a JSON value about a subject (by name); append it with the facts that name its id. Raises: `Invalid`."""
         payload = seal(value, self._ids.bytes(SALT_BYTES), self.pseudonym(subject) if subject is not None else None, subject)
         if len(payload.body) > self._limits.payload_bytes:
-            raise Invalid(f"a payload of {len(payload.body)} bytes is over the limit of {self._limits.payload_bytes}", hint="store it elsewhere and pass a reference")
+            raise Invalid(
+                f"a payload of {len(payload.body)} bytes is over the limit of {self._limits.payload_bytes}", hint="store it elsewhere and pass a reference"
+            )
         return payload
 
     async def append(
@@ -298,11 +300,11 @@ class Journal:
 
     # reading
 
-    async def _read(self, work: Callable[..., Any], *args: Any) -> Any:
+    async def _read(self, work: Callable[[Reader], T]) -> T:
         assert self._loop is not None
-        return await self._loop.run_in_executor(self.reader, self._reads, partial(work, *args) if args else work)
+        return await self._loop.run_in_executor(self.reader, self._reads, work)
 
-    def _reads(self, work: Callable[[Reader], Any]) -> Any:
+    def _reads(self, work: Callable[[Reader], T]) -> T:
         if self._reading is None:
             self._reading = self._engine.reader()
         try:
@@ -333,7 +335,7 @@ class Journal:
                 return found
         return await self._read(lambda reader: reads.row(reader, shape, key))
 
-    def _shape(self, table: str) -> Any:
+    def _shape(self, table: str) -> Shape:
         shape = self._tables.get(table)
         if shape is None:
             raise NotFound(f"there is no view table {table}")

@@ -63,6 +63,18 @@ CREATE TABLE IF NOT EXISTS view_shape (name text COLLATE "C" PRIMARY KEY, shape 
 """,
 }
 
+_INSERTS = """
+WITH facts AS (
+    INSERT INTO fact (seq, at, kind, about, "by", cause, data, leaf)
+    SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[], %b::bytea[])
+), payloads AS (
+    INSERT INTO payload (id, subject, salt, body)
+    SELECT * FROM unnest(%s::text[], %s::text[], %b::bytea[], %b::bytea[]) ON CONFLICT DO NOTHING
+), subjects AS (
+    INSERT INTO subject (id, name) SELECT * FROM unnest(%s::text[], %s::text[]) ON CONFLICT DO NOTHING
+)
+"""
+
 _TYPES = {"text": 'text COLLATE "C"', "int": "bigint", "blob": "bytea"}
 _ARRAYS = {"text": "text[]", "int": "bigint[]", "blob": "bytea[]"}
 # What must be on for a commit to be a promise. Source: PostgreSQL 18 manual, section 19.5.
@@ -127,9 +139,9 @@ def clear_errors() -> Iterator[None]:
 
 def connect(url: str, workspace: str) -> psycopg.Connection[Any]:
     """A connection on the workspace's schema."""
-    psycopg = _psycopg()
+    driver = _psycopg()
     with clear_errors():
-        db: psycopg.Connection[Any] = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="tutti", prepare_threshold=2)
+        db: psycopg.Connection[Any] = driver.connect(url, autocommit=True, connect_timeout=10, application_name="tutti", prepare_threshold=2)
         db.prepared_max = 1000
         db.execute(f"SET search_path TO {quoted(schema_of(workspace))}")
         if db.info.encoding != "utf-8":
@@ -212,6 +224,8 @@ class Postgres:
         self._db: psycopg.Connection[Any] | None = None
         self._open = False
         self._pending: list[tuple[str, Any]] = []
+        self._facts: Sequence[tuple[Any, ...]] = ()
+        self._payloads: Sequence[Payload] = ()
         self._statements: dict[tuple[Any, ...], str] = {}
         self._last_fact: tuple[int, bytes] | None = None
 
@@ -258,7 +272,9 @@ class Postgres:
                     if row and row[0] == "off":
                         db.close()
                         raise StorageFailed(
-                            f"the database has {setting} = off: what it acknowledges may be lost", hint=f"set {setting} = on and reload the server", setting=setting
+                            f"the database has {setting} = off: what it acknowledges may be lost",
+                            hint=f"set {setting} = on and reload the server",
+                            setting=setting,
                         )
                 db.execute(f"SET lock_timeout = {int(self._busy_ms)}")
             self._db = db
@@ -279,7 +295,9 @@ class Postgres:
                 self._send(f"CREATE INDEX ON {quoted(name)} (open) WHERE open = 1")
             for index in shape.table.indexes:
                 self._send(f"CREATE INDEX ON {quoted(name)} ({', '.join(map(quoted, index))})")
-            self._send("INSERT INTO view_shape (name, shape) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET shape = excluded.shape", (name, shape.described()))
+            self._send(
+                "INSERT INTO view_shape (name, shape) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET shape = excluded.shape", (name, shape.described())
+            )
         self._flush()
         return stale
 
@@ -298,7 +316,7 @@ class Postgres:
         return self._db
 
     def begin(self, wait: bool = True) -> HeadRow:
-        self._pending.clear()
+        self._forget_pending()
         self._last_fact = None
         fresh = self._db is None
         try:
@@ -311,9 +329,8 @@ class Postgres:
     def _begin(self, db: psycopg.Connection[Any]) -> HeadRow:
         try:
             with clear_errors():
-                with db.pipeline():
-                    db.execute("BEGIN")
-                    cursor = db.execute("SELECT seq, at, frontier, workspace, origin FROM head FOR UPDATE")
+                cursor = db.execute("BEGIN; SELECT seq, at, frontier, workspace, origin FROM head FOR UPDATE")  # one round trip
+                cursor.nextset()
                 row = cursor.fetchone()
         except TuttiError:
             self.rollback()
@@ -351,7 +368,7 @@ class Postgres:
         raise StorageFailed("the connection was lost in a commit; whether it was written shows when it is back", hint="read before you repeat it") from failed
 
     def rollback(self) -> None:
-        self._pending.clear()
+        self._forget_pending()
         if self._db is not None and not self._db.closed and self._db.info.transaction_status:
             with suppress(_psycopg().Error):
                 self._db.execute("ROLLBACK")
@@ -365,17 +382,22 @@ class Postgres:
         self._flush()
 
     def rollback_to_savepoint(self) -> None:
-        self._pending.clear()
+        self._forget_pending()
         with clear_errors():
             self.db.execute("ROLLBACK TO SAVEPOINT caller")
             self.db.execute("RELEASE SAVEPOINT caller")
 
     # statements
 
+    def _forget_pending(self) -> None:
+        self._pending.clear()
+        self._facts = self._payloads = ()
+
     def _send(self, sql: str, params: Any = None) -> None:
         self._pending.append((sql, params))
 
     def _flush(self) -> None:
+        self._send_inserts()
         pending, self._pending = self._pending, []
         if not pending:
             return
@@ -409,20 +431,23 @@ class Postgres:
 
     def add_facts(self, rows: Sequence[tuple[Any, ...]]) -> None:
         self._last_fact = (rows[-1][0], rows[-1][7])
-        self._send(
-            'INSERT INTO fact (seq, at, kind, about, "by", cause, data, leaf)'
-            " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[], %b::bytea[])",
-            [_plain(column) for column in _by_column(rows)],
-        )
+        self._facts = rows
 
     def add_payloads(self, payloads: Sequence[Payload]) -> None:
-        self._send(
-            "INSERT INTO payload (id, subject, salt, body) SELECT * FROM unnest(%s::text[], %s::text[], %b::bytea[], %b::bytea[]) ON CONFLICT DO NOTHING",
-            _by_column([(payload.id, payload.subject, payload.salt, payload.body) for payload in payloads]),
-        )
+        self._payloads = payloads
+
+    def _send_inserts(self, last: str = "SELECT 1", params: Sequence[Any] = ()) -> None:
+        """Facts, payloads, subjects and what comes last in one statement: each one more costs a wait."""
+        facts, payloads = self._facts, self._payloads
+        if not facts and not payloads:
+            if params:
+                self._send(last, params)
+            return
+        self._facts = self._payloads = ()
         names = {payload.subject: payload.name for payload in payloads if payload.subject is not None}
-        if names:
-            self._send("INSERT INTO subject (id, name) SELECT * FROM unnest(%s::text[], %s::text[]) ON CONFLICT DO NOTHING", [list(names), list(names.values())])
+        columns = [_plain(column) for column in _by_column(facts)] if facts else [[]] * 8
+        columns += _by_column([(payload.id, payload.subject, payload.salt, payload.body) for payload in payloads]) if payloads else [[]] * 4
+        self._send(_INSERTS + last, [*columns, list(names), list(names.values()), *params])
 
     def change(self, tables: Mapping[str, Shape], merged: Mapping[Thing, Merged]) -> None:
         groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
@@ -463,7 +488,7 @@ class Postgres:
         )
 
     def set_head(self, seq: int, at: int, frontier: bytes) -> None:
-        self._send("UPDATE head SET seq = %s, at = %s, frontier = %s", (seq, at, frontier))
+        self._send_inserts("UPDATE head SET seq = %s, at = %s, frontier = %s", (seq, at, frontier))
 
     def add_signed_head(self, head: SignedHead) -> None:
         self._send("INSERT INTO signed_head (seq, at, root, key, signature) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING", tuple(head))
@@ -488,7 +513,9 @@ class Postgres:
             self.db.execute("VACUUM FULL subject")
 
     def backup(self, target: Path) -> None:
-        raise Refused("a journal on PostgreSQL is backed up by its server", hint=f"pg_dump --schema='{schema_of(self._workspace)}' --format=custom --file={target} URL")
+        raise Refused(
+            "a journal on PostgreSQL is backed up by its server", hint=f"pg_dump --schema='{schema_of(self._workspace)}' --format=custom --file={target} URL"
+        )
 
     def reader(self) -> PostgresReader:
         return PostgresReader(self.url, self._workspace)

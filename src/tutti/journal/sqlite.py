@@ -169,6 +169,7 @@ class Sqlite:
                 self._waits = True
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")
+                self._db.execute("PRAGMA secure_delete=OFF")  # some builds have it on; `forget` and `scrub` see to what must go
                 self._db.execute("BEGIN IMMEDIATE")
                 self._migrate(workspace, origin)
                 self._db.execute("COMMIT")
@@ -185,7 +186,10 @@ class Sqlite:
             pid = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
             os.close(handle)
             raise Conflict(
-                f"process {pid} already works on {self.path}", hint=f"stop it, or talk to it; a second writer needs PostgreSQL (pid {pid})", pid=pid, path=self.path
+                f"process {pid} already works on {self.path}",
+                hint=f"stop it, or talk to it; a second writer needs PostgreSQL (pid {pid})",
+                pid=pid,
+                path=self.path,
             ) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
@@ -375,7 +379,9 @@ class Sqlite:
             busy = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             self.db.execute("PRAGMA secure_delete=OFF")
         if busy:
-            raise StorageFailed(f"a reader keeps the log of {self.path} alive; what was erased may still stand in it", hint="stop long reads and erase again", path=self.path)
+            raise StorageFailed(
+                f"a reader keeps the log of {self.path} alive; what was erased may still stand in it", hint="stop long reads and erase again", path=self.path
+            )
 
     def backup(self, target: Path) -> None:
         """Copy the journal as of one instant while writing goes on. The copy appears under its name when it is whole."""

@@ -101,7 +101,9 @@ class Writer:
         except ValueError as error:
             raise JournalBroken(f"the head row is damaged: {error}", hint="run `tutti audit verify`, then restore the last backup") from None
         if frontier.size != row.seq:
-            raise JournalBroken(f"the head row says seq {row.seq}, its tree has {frontier.size} leaves", hint="run `tutti audit verify`, then restore the last backup")
+            raise JournalBroken(
+                f"the head row says seq {row.seq}, its tree has {frontier.size} leaves", hint="run `tutti audit verify`, then restore the last backup"
+            )
         return frontier
 
     def head(self) -> Head:
@@ -291,7 +293,10 @@ class Writer:
 
     def _read_others(self, row: HeadRow, outcome: Outcome) -> None:
         if row.seq < self.seq:
-            raise JournalBroken(f"the journal went back from fact {self.seq} to {row.seq} while it was open", hint="an older copy was put in its place; stop, and restore the right one")
+            raise JournalBroken(
+                f"the journal went back from fact {self.seq} to {row.seq} while it was open",
+                hint="an older copy was put in its place; stop, and restore the right one",
+            )
         stored = self.engine.query(f"SELECT {FACT_COLUMNS} FROM fact WHERE seq > ? AND seq <= ? ORDER BY seq", (self.seq, row.seq))
         outcome.others = [fact_of(fact) for fact in stored]
         touched: dict[str, dict[Thing, None]] = {}

@@ -127,13 +127,9 @@ def _read(path: Path) -> bytes:
             raise Refused(f"others may read the key {path}", hint=f"chmod 600 {path}", path=str(path))
         secret = bytes.fromhex(path.read_text().strip())
     except FileNotFoundError:
-        raise JournalBroken(
-            f"the key {path} is missing", hint="put the workspace's keys folder back from where you keep it", path=str(path)
-        ) from None
+        raise JournalBroken(f"the key {path} is missing", hint="put the workspace's keys folder back from where you keep it", path=str(path)) from None
     except ValueError:
         secret = b""
     if len(secret) != 32:
-        raise JournalBroken(
-            f"the key {path} is damaged", hint="put the workspace's keys folder back from where you keep it", path=str(path)
-        )
+        raise JournalBroken(f"the key {path} is damaged", hint="put the workspace's keys folder back from where you keep it", path=str(path))
     return secret

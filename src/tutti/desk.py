@@ -253,6 +253,8 @@ class Desk:
         if not verify_approval(self._journal.keys.owner.public, gates.signed(self._journal.workspace, row, answer), signature):
             raise Refused("The signature does not hold for this answer.", hint="Answer with the owner's key of this workspace.")
         task = await self._row("task", row["task"], "task")
+        if not task["open"] or task["stage"] != Stage.APPROVAL or task["approval"] != id:
+            raise Conflict(f"{id} is not asked any more: its task is {task['state']}.", hint=f"`tutti why {row['task']}` says how.")
         bundle = Bundle(expect={("approval", (id,)): row["version"], ("task", (row["task"],)): task["version"]})
         data = {"task": row["task"], "answer": answer, "input": row["input"], "signature": signature, "key": self._journal.keys.owner.public.hex()[:16]}
         if note:

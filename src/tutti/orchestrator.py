@@ -27,7 +27,7 @@ from tutti.model.route import Route
 from tutti.model.task import Stage, State
 from tutti.model.verdict import Ruling, Verdict, reserves_of
 from tutti.model.view import AtMost
-from tutti.reception import Bundle, Origin, Reception, emitted, fresh_until
+from tutti.reception import Bundle, Origin, Reception, amount_of, emitted, fresh_until
 from tutti.traffic import Traffic
 
 log = logging.getLogger("tutti")
@@ -114,7 +114,7 @@ class Orchestrator:
 
         def permit(index: int) -> str | None:
             card = board.cards[index]
-            question = self._question(card, card.skills[skill.name], task)
+            question = self._question(card, card.skills[skill.name], task, input)
             verdict = gates.decide(question, book)
             verdicts[index] = (question, verdict)
             return verdict.reasons[0] if verdict.ruling is Ruling.DENY else None
@@ -126,7 +126,7 @@ class Orchestrator:
             conditions=house.conditions(skill.name), permit=permit,
         )  # fmt: skip
         if route.chosen is None:
-            return await self._nobody(task, route, [verdict for _, verdict in verdicts.values()])
+            return await self._nobody(task, route, list(verdicts.values()))
         index = board.index[route.chosen.agent, route.chosen.version]
         question, verdict = verdicts[index]
         bundle = Bundle()
@@ -148,7 +148,7 @@ class Orchestrator:
         problem = gates.check_answer(approval, task, card.id, house.clock.now()) or await self._forged(task, approval)
         if problem:
             return await self.end(task, "task.parked", {"reason": problem})
-        question = self._question(card, card.skills[task["skill"]], task, approval=task["approval"])
+        question = self._question(card, card.skills[task["skill"]], task, await self.input(task), task["approval"])
         verdict = gates.decide(question, house.book(task["policy"]))
         bundle = Bundle()
         bundle.add(gates.as_fact(task["id"], verdict, question, task["seq"]))
@@ -156,32 +156,31 @@ class Orchestrator:
             return await self._deny(task, bundle, verdict)
         return await self._start(task, bundle, 1, card, verdict)
 
-    async def _nobody(self, task: Row, route: Route, verdicts: list[Verdict]) -> None:
+    async def _nobody(self, task: Row, route: Route, verdicts: list[tuple[gates.Question, Verdict]]) -> None:
         """Nobody can take it now: wait where waiting helps, else end it with the reasons."""
         now = self.house.clock.now()
         opens_at = self.house.breakers.opens_at(now)
         if route.busy or opens_at is not None:
             self.traffic.later(task["id"], _BUSY if opens_at is None or route.busy else (opens_at - now) / MICROS + 0.001)
             return None
-        if verdicts and all(verdict.ruling is Ruling.DENY for verdict in verdicts):
+        if verdicts and all(verdict.ruling is Ruling.DENY for _, verdict in verdicts):
+            question, verdict = verdicts[0]
             bundle = Bundle()
-            card = self.house.registry.offers(task["skill"])[0]
-            bundle.add(gates.as_fact(task["id"], verdicts[0], self._question(card, card.skills[task["skill"]], task), task["seq"]))
-            return await self._deny(task, bundle, verdicts[0])
+            bundle.add(gates.as_fact(task["id"], verdict, question, task["seq"]))
+            return await self._deny(task, bundle, verdict)
         rules = "; ".join(f"{out.agent}: {out.rule}" for out in route.ruled_out[:4])
         return await self.end(task, "task.parked", {"reason": f"no agent may take it: {rules}"})
 
     async def _deny(self, task: Row, bundle: Bundle, verdict: Verdict) -> None:
-        reason = verdict.reasons[0]
-        kind = "task.parked" if reason.startswith("kill switch") else "task.rejected"
-        await self.end(task, kind, {"reason": reason}, bundle=bundle)
+        kind = "task.parked" if verdict.stopped else "task.rejected"
+        await self.end(task, kind, {"reason": verdict.reasons[0]}, bundle=bundle)
 
-    def _question(self, card: AgentCard, skill: Skill, task: Row, approval: str | None = None) -> gates.Question:
+    def _question(self, card: AgentCard, skill: Skill, task: Row, input: Any, approval: str | None = None) -> gates.Question:
+        """What the gates are asked. The amount is read from the input as it is now: a join may have put it there."""
         cause = "signal" if task["signal"] else "task" if task["parent"] else "person"
-        asker = self._tasks.get((task["parent"],), {}).get("department") if task["parent"] else None
-        return gates.Question(
-            card, skill, asker or task["department"], cause, task["priority"], self.house.clock.now(), task["amount"], task["currency"], approval
-        )
+        amount = amount_of(skill, input)
+        currency = skill.currency if amount is not None else None
+        return gates.Question(card, skill, task["asker"] or "", cause, task["priority"], self.house.clock.now(), amount, currency, approval)
 
     def _misfit(self, skill: Skill, input: Any) -> str:
         """What is wrong with an action's parameters; checked before a person is asked about them. Advice is checked when it runs."""
@@ -341,6 +340,8 @@ class Orchestrator:
                 bundle.add(Draft("task.failed", id, "tutti", {"error": reason} | ({"detail": detail} if detail else {}), bundle.since(place)))
                 self._unfollow(bundle, id)
         await self.record(bundle)
+        if isinstance(step, execution.Fail):
+            self.reception.forsake(task["work_key"], id)
         if isinstance(step, execution.Retry):
             self.traffic.later(id, max((step.at - house.clock.now()) / MICROS, 0.0))
 
@@ -431,6 +432,8 @@ class Orchestrator:
         """End or park a task, and let those go on that waited for its result."""
         bundle = bundle or Bundle()
         bundle.expect["task", (task["id"],)] = task["version"]
+        if task["stage"] in (Stage.APPROVAL, Stage.APPROVED):  # neither the question nor an unused yes outlives it
+            bundle.add(Draft("approval.expired", task["approval"], "tutti", {"task": task["id"]}, -1 if bundle.drafts else task["seq"]))
         sealed = await self._detail(bundle, task, detail)
         if sealed:
             data = data | {"detail": sealed}
@@ -438,6 +441,8 @@ class Orchestrator:
         if kind != "task.parked":
             self._unfollow(bundle, task["id"])
         await self.record(bundle)
+        if kind not in ("task.parked", "task.completed"):
+            self.reception.forsake(task["work_key"], task["id"])
 
     def _unfollow(self, bundle: Bundle, id: str) -> None:
         """The work came to nothing: those who waited for its result do it themselves."""
@@ -524,6 +529,4 @@ class Orchestrator:
             await self.end(task, "task.failed", {"error": "deadline_passed"})
             self.traffic.cancel(id)
         elif task["stage"] == Stage.APPROVAL:
-            bundle = Bundle()
-            bundle.add(Draft("approval.expired", task["approval"], "tutti", {"task": id}, task["seq"]))
-            await self.end(task, "task.parked", {"reason": "nobody answered before the approval expired"}, bundle=bundle)
+            await self.end(task, "task.parked", {"reason": "nobody answered before the approval expired"})

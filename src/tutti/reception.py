@@ -136,10 +136,11 @@ class Reception:
             reference = payload.id
         id = id or house.ids.new("t")
         nature = skill.nature if skill else Nature.ACTION if action else Nature.ADVICE
-        amount = _amount(skill, input) if skill else None
+        amount = amount_of(skill, input) if skill else None
         ask = intake.Ask(
             id, skill_name, nature.value, department, reference, house.journal.pseudonym(subject) if subject else None, priority, deadline_at, origin.hops,
-            origin.parent, origin.signal, origin.agent, amount, skill.currency if skill and amount is not None else None, tuple(joins),
+            origin.parent, origin.signal, origin.agent, amount, skill.currency if skill and amount is not None else None,
+            origin.department or None, tuple(joins),
         )  # fmt: skip
         bundle.expect["task", (id,)] = 0
         if skill is None or skill.fresh_for is None or joins:
@@ -191,10 +192,10 @@ class Reception:
                     known.version += 1
                     known.task, known.fresh_until, known.output = fact.about, fact.data["fresh_until"], fact.data["output"]
 
-    def forsake(self, key: str | None) -> None:
+    def forsake(self, key: str | None, task: str) -> None:
         """The task that did this work came to nothing; the next asker does it anew."""
         work = self._works.get(key or "")
-        if work is not None and work.fresh_until is None:
+        if work is not None and work.task == task and work.fresh_until is None:
             work.fresh_until = 0
 
     def _keep(self, key: str, work: _Work) -> None:
@@ -225,7 +226,7 @@ def emitted(event_type: str, subject: str | None, data: Any, task: str, number: 
     return intake.read_event(event)
 
 
-def _amount(skill: Skill, input: Any) -> int | None:
+def amount_of(skill: Skill, input: Any) -> int | None:
     """The amount of an action in millionths, or None where the input states none that is a number."""
     if skill.amount is None or not isinstance(input, Mapping) or input.get(skill.amount) is None:
         return None

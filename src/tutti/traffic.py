@@ -60,14 +60,18 @@ class Traffic:
         self.pump()
 
     async def stop(self, grace: float) -> None:
-        """Let what runs finish for `grace` seconds, then cancel it; what is canceled is taken up again at the next start."""
+        """Let what runs finish for `grace` seconds, then cancel it; what is canceled is taken up again at the next start.
+
+        An agent that waits for a person's answer is not waited for: its question is durable, and people take longer than any grace.
+        """
         self._draining = True
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         walks = list(self._walks.values())
-        if walks and grace > 0:
-            await asyncio.wait(walks, timeout=grace)
+        running = [walk for id, walk in self._walks.items() if self._tasks.get((id,), {}).get("stage") != Stage.ASKING]
+        if running and grace > 0:
+            await asyncio.wait(running, timeout=grace)
         self.open = False
         pending = [walk for walk in (*walks, *self._chores) if not walk.done()]
         for walk in pending:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from tutti import Context, Fleet
 from tutti.errors import Conflict, Refused
 from tutti.security import SigningKey, sign_approval
-from tutti.testing import World
+from tutti.testing import World, agents
 
 
 class Payment(BaseModel):
@@ -203,3 +203,32 @@ async def test_an_agent_cannot_spend_what_it_does_not_state(tutti):
     fleet.budget("gifts", action="gift.send", money=100)
     run = await tutti(fleet).submit("gift.send", {"amount": "a lot"})
     assert (run.task("gift.send").state, run.task("gift.send").reason) == ("rejected", "budget gifts counts money, and this action states no amount")
+
+
+async def test_the_gate_knows_which_department_asked(tutti):
+    """Marketing may not ask finance for refunds, whoever runs them; support may."""
+    fleet = Fleet("walls")
+
+    for department in ("support", "marketing"):
+
+        @fleet.agent(skill=f"{department}.think", department=department, name=department)
+        async def think(_: Any, ctx: Context) -> None:
+            ctx.propose("refund.pay", {"account": "1", "amount": 1})
+
+    fleet.action("refund.pay", department="finance", amount="amount", name="pay", idempotent=True)(lambda _: "paid")
+    fleet.autonomy("refund.pay", level="act")
+    fleet.policy('permit (principal, action, resource); @id("wall") forbid (principal, action == Tutti::Action::"act", resource) when { context.asker == "marketing" };')
+    run = await tutti(fleet).submit("support.think", {})
+    assert run.task("refund.pay").state == "completed"
+    await run.submit("marketing.think", {})
+    assert (run.task("refund.pay").state, run.task("refund.pay").reason) == ("rejected", "policy wall forbids it")
+
+
+async def test_an_amount_that_a_join_brings_in_is_gated_too(tutti):
+    fleet = Fleet("joined")
+    fleet.agent(skill="price.find", department="revenue", name="finder")(agents.lying(5000))
+    fleet.action("refund.pay", department="finance", amount="amount", name="pay", idempotent=True)(lambda _: "paid")
+    fleet.autonomy("refund.pay", level="act", up_to=10)
+    fleet.on("refund.asked", do="refund.pay", gather={"amount": "price.find"})
+    run = await tutti(fleet).send("refund.asked", data={"account": "1", "amount": 1})
+    assert (run.task("refund.pay").waiting_for, run.task("refund.pay").amount) == ("person", 5000)

@@ -48,7 +48,7 @@ def decide(question: Question, book: Book) -> Verdict:
     skill = question.skill
     stopped = stopped_by(book.kills, question.card, skill)
     if stopped:
-        return Verdict(Ruling.DENY, (stopped,), policy=book.policies.digest)
+        return Verdict(Ruling.DENY, (stopped,), policy=book.policies.digest, stopped=True)
     context: dict[str, Any] = {"asker": question.asker, "cause": question.cause}
     if skill.is_action:
         context["priority"] = question.priority

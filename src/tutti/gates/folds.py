@@ -14,10 +14,13 @@ from tutti.model.view import Add, Change, Fold, Put, Set
 
 def _gated(fact: Fact) -> Iterable[Change]:
     data = fact.data
+    values = {"amount": data["amount"], "currency": data["currency"]} if "amount" in data else {}
     if data["verdict"] != "allow":
+        if values:
+            yield Set("task", (fact.about,), values)
         return
     reserves = data.get("reserve") or ()
-    values = {"policy": data["policy"]}
+    values["policy"] = data["policy"]
     if reserves:
         values["reserve"] = orjson.dumps(reserves, option=orjson.OPT_SORT_KEYS).decode()
     yield Set("task", (fact.about,), values)

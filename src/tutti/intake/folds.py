@@ -54,6 +54,7 @@ def _submitted(fact: Fact) -> Iterable[Change]:
             "attempts": 0,
             "by_person": 0,
             "from_agent": data.get("from_agent"),
+            "asker": data.get("asker"),
             "from_at": fact.at,
             "submitted_at": fact.at,
             "seq": fact.seq,

@@ -27,6 +27,7 @@ class Ask:
     from_agent: str | None = None
     amount: int | None = None
     currency: str | None = None
+    asker: str | None = None  # department that asked
     joins: tuple[tuple[str, str], ...] = ()  # (field of the input, task it comes from)
 
 
@@ -42,7 +43,7 @@ def submission(ask: Ask, by: str, cause: int | None, *, key: str | None = None, 
         "input": ask.input,
         "stage": stage.value,
     }
-    for name in ("deadline_at", "subject", "parent", "signal", "from_agent", "amount", "currency"):
+    for name in ("deadline_at", "subject", "parent", "signal", "from_agent", "asker", "amount", "currency"):
         value = getattr(ask, name)
         if value is not None:
             data[name] = value

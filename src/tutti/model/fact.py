@@ -54,6 +54,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "stage",
         "joins",
         "from_agent",
+        "asker",
         "amount",
         "currency",
     ),

@@ -40,7 +40,7 @@ TASKS = Table(
     "task",
     key=("id",),
     columns={
-        "id": "text", "skill": "text", "nature": "text", "department": "text", "priority": "int", "deadline_at": "int", "hops": "int",
+        "id": "text", "skill": "text", "nature": "text", "department": "text", "asker": "text", "priority": "int", "deadline_at": "int", "hops": "int",
         "subject": "text", "state": "text", "stage": "text", "reason": "text", "detail": "text",
         "agent": "text", "agent_version": "text", "policy": "text", "class": "text", "explored": "int",
         "input": "text", "output": "text", "parent": "text", "signal": "text", "work_key": "text", "into_task": "text",

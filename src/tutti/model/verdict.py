@@ -46,6 +46,7 @@ class Verdict:
     up_to: int | None = None
     reserves: tuple[Reserve, ...] = ()
     approval: str | None = None  # the answered approval it rests on
+    stopped: bool = False  # a kill switch denied it: the task is kept until it is lifted
 
 
 APPROVALS = Table(

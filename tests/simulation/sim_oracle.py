@@ -12,6 +12,7 @@ from tutti.app import FOLDS, TABLES
 from tutti.clock import MICROS
 from tutti.journal import open_journal, rebuild, verify
 from tutti.model.fact import Fact
+from tutti.model.task import ENDED_STATES
 from tutti.settings import Settings
 from tutti.testing import World
 from tutti.testing.clocks import START
@@ -88,6 +89,8 @@ def _unended(tasks: dict[str, Any], about: dict[str, list[Fact]]) -> list[str]:
         ends = [fact for fact in about[id] if fact.kind in ENDS]
         if row["open"]:
             found.append(f"{row['skill']} {id} never ended: {row['stage']} ({row['reason']})")
+        elif row["stage"] != "ended" or row["state"] not in {state.value for state in ENDED_STATES}:
+            found.append(f"{row['skill']} {id} has ended and stands as {row['state']}, {row['stage']}")
         if len(ends) != (0 if row["open"] else 1):
             found.append(f"{id} ended {len(ends)} times")
         later = [fact.kind for fact in about[id] if ends and fact.seq > ends[0].seq and fact.kind.startswith(("run.", "task.")) and fact.kind != "task.judged"]

@@ -134,6 +134,7 @@ class Day:
         self.worlds = {skill: Receiver(rng=world_rng, latency=0.5, lost=0.1, honours_keys=keys) for skill, keys in IDEMPOTENT.items()}
         self.outside = self._plan(random.Random(f"{seed}/plan"))
         self.drills = self.fate.choice((0.0, 0.1, 0.5))  # how often the person throws a switch when looking
+        self.seen: list[str] = []  # approvals that the person has seen
         self.done: set[int] = set()
 
     def _plan(self, rng: random.Random) -> list[tuple[float, str, dict[str, Any]]]:
@@ -199,6 +200,8 @@ class Day:
                 open_ones = [row["id"] for row in (await workspace.tasks(limit=100))["tasks"] if row["stage"] != "ended"]
                 if open_ones:
                     await self._cancel(workspace, rng.choice(open_ones))
+            if self.seen and rng.random() < 0.3:  # a page that was opened a while ago: its button is still there
+                await self._click(workspace, rng.choice(self.seen))
             if rng.random() < self.drills:
                 await self._switch(workspace)
 
@@ -217,8 +220,15 @@ class Day:
             if told[:2] == [scope, name] and told[3] is None:
                 told[3] = self.loop.time()
 
+    async def _click(self, workspace: Workspace, approval: str) -> None:
+        answer = self.person_rng.choice(("approve", "reject"))
+        if await self._tolerant(lambda: workspace.answer_as_owner(approval, answer)):
+            self.told.approvals[approval] = answer
+
     async def _waiting(self, workspace: Workspace) -> list[dict[str, Any]]:
-        return list((await workspace.tasks(waiting=True, limit=200))["tasks"])
+        rows = list((await workspace.tasks(waiting=True, limit=200))["tasks"])
+        self.seen += [row["approval"] for row in rows if row["stage"] == "approval" and row["approval"] not in self.seen]
+        return rows
 
     async def _decide(self, workspace: Workspace, row: dict[str, Any], *, last: bool = False) -> None:
         rng, id = self.person_rng, row["id"]

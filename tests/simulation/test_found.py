@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tutti import Context, Fleet
-from tutti.errors import AgentFailed
+from tutti.errors import AgentFailed, Conflict
 from tutti.model.fact import Fact
 from tutti.testing import World
 
@@ -163,3 +163,47 @@ async def test_quiet_is_told_when_one_of_two_that_are_awaited_has_ended(tutti):
     run = await tutti(fleet).submit("both.ask", {})
     await run.answer("person.ask", "yes")
     assert run.task("both.ask").output == ["yes", 1]
+
+
+def asking() -> Fleet:
+    fleet = Fleet("asking")
+
+    @fleet.action("price.change", department="d")
+    async def change(price: dict[str, Any]) -> str:
+        return "changed"
+
+    return fleet
+
+
+@pytest.mark.parametrize("answer", ["approve", "reject"])
+async def test_a_task_that_was_canceled_cannot_be_approved_any_more(tutti, answer):
+    run = await tutti(asking()).submit("price.change", {})
+    approval = run.task("price.change").approval
+    await run.cancel("price.change")
+    with pytest.raises(Conflict, match=r"was answered already: expired|is not asked any more"):
+        await run.workspace.answer_as_owner(approval, answer)
+    assert await run.workspace.approvals() == []
+    await run.advance(timedelta())
+    assert (run.task("price.change").state, run.task("price.change").stage) == ("canceled", "ended")
+
+
+async def test_a_yes_that_a_kill_switch_made_void_is_asked_for_again(tutti):
+    run = await tutti(asking()).submit("price.change", {})
+    first = run.task("price.change").approval
+    await run.kill("action", "price.change")
+    await run.approve("price.change")
+    assert run.task("price.change").stage == "parked"
+    await run.lift("action", "price.change")
+    assert run.task("price.change").approval != first
+    assert [row["id"] for row in run.workspace.journal.hot.table("approval").values()] == [run.task("price.change").approval]
+    await run.approve("price.change")
+    assert run.task("price.change").state == "completed"
+
+
+async def test_after_a_failure_the_next_ones_share_the_work_again(tutti):
+    run = tutti(health(1))
+    workspace = (await run.submit("account.health", {"a": 1})).workspace
+    await asyncio.gather(*(workspace.submit("account.health", {"a": 1}) for _ in range(3)))
+    await run.advance(timedelta(seconds=5))
+    assert [task.state for task in run.tasks()] == ["failed", "completed", "completed", "completed"]
+    assert {task.output["score"] for task in run.tasks()[1:]} == {2}

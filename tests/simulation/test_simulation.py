@@ -91,7 +91,7 @@ def test_it_bites_without_the_durable_start(monkeypatch):
     assert bites("is not idempotent and was called")
 
 
-def test_it_bites_without_the_fence(monkeypatch):
+def without_fence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks at the versions that an append expects, nor at the limits it must stay within."""
     take = Planner._take
 
@@ -99,7 +99,16 @@ def test_it_bites_without_the_fence(monkeypatch):
         return take(self, plan, append._replace(expect={}, within=()), bodies, at)
 
     monkeypatch.setattr(Planner, "_take", take_all)
+
+
+def test_it_bites_without_the_fence(monkeypatch):
+    without_fence(monkeypatch)
     assert bites("budget ")
+
+
+@pytest.mark.slow
+def test_without_the_fence_tasks_go_on_after_their_end(monkeypatch):
+    without_fence(monkeypatch)
     assert bites("went on after its end")
 
 

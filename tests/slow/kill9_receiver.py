@@ -21,7 +21,11 @@ rng = random.Random(1)
 
 class Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        call = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        size = int(self.headers["Content-Length"])
+        body = self.rfile.read(size)
+        if len(body) < size:
+            return  # the caller was killed in the middle of its request
+        call = json.loads(body)
         sleep(rng.random() * 0.03)
         with lock:
             effect = not (call["honours"] and call["key"] in known)

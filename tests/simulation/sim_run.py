@@ -85,6 +85,9 @@ class Life:
         self.countdown -= 1
         return self.countdown == 0
 
+    def _file(self, suffix: str) -> Path:
+        return Path(self.day.settings.place + suffix)
+
     def crash(self) -> None:
         """Everything that is not in the file is gone from this moment on."""
         self.dead = True
@@ -96,7 +99,11 @@ class Life:
             corridor.traffic.open = False
             for timer in corridor.traffic._timers.values():
                 timer.cancel()
+        left = {suffix: file.read_bytes() for suffix in ("", "-wal") if (file := self._file(suffix)).exists()}
         self.workspace.journal.abandon()
+        self._file("-shm").unlink(missing_ok=True)
+        for suffix, content in left.items():  # closing has tidied the files up; a crash does not
+            self._file(suffix).write_bytes(content)
         if not self.gone.done():
             self.gone.set_result(None)
         raise Crash

@@ -88,10 +88,10 @@ class Person:
         result = CliRunner().invoke(tutti, list(words), input=input, env={**environment(self.folder), **environ})
         return Left(result.exit_code, result.stdout, result.stderr)
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
         """Run a command as a process of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "tutti.cli", *words], cwd=self.folder, env=environment(self.folder), text=True,
+            [sys.executable, "-m", "tutti.cli", *words], cwd=self.folder, env={**environment(self.folder), **environ}, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 

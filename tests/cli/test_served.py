@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -151,6 +152,16 @@ def test_a_second_up_is_refused(beside: SimpleNamespace) -> None:
     process = beside.call.start("up", "shopup.py")
     _, err = process.communicate(timeout=60)
     assert (process.returncode, "already works on" in err) == (exits.CONFLICT, True)
+
+
+def test_interrupting_leaves_130(beside: SimpleNamespace) -> None:
+    beside.call("run", "refund.pay", '{"amount": 1}')
+    process = beside.call.start("tasks", "--watch")
+    assert process.stdout is not None
+    assert " t-" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in err) == (exits.INTERRUPTED, False)
 
 
 def test_watching_shows_each_change_once(beside: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:

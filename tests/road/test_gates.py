@@ -90,7 +90,7 @@ async def test_level_approve_asks_and_level_act_ends_at_its_limit(tutti):
     run = await tutti(paying(World(), level="approve")).submit("refund.pay", {"account": "1", "amount": 1})
     approval = (await run.workspace.approvals())[0]
     assert approval["question"] == "Pay 1.00 EUR to account 1."
-    assert approval["reasons"] == ["level 2 (approve): a person decides every refund.pay"]
+    assert approval["reasons"] == ["at level 2 (approve) a person decides every refund.pay"]
     await run.workspace.set_level("refund.pay", "act", up_to=5, reason="it has worked")
     await run.submit("refund.pay", {"account": "1", "amount": 5})
     assert run.task("refund.pay").state == "completed"

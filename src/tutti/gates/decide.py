@@ -82,7 +82,7 @@ def _decide_action(question: Question, book: Book, policies: tuple[str, ...]) ->
 
 def _why_ask(question: Question, level: int, up_to: int | None) -> str:
     if level < Level.ACT:
-        return f"level {level} (approve): a person decides every {question.skill.name}"
+        return f"at level {level} (approve) a person decides every {question.skill.name}"
     if up_to is None:
         return ""
     if question.amount is None:

@@ -76,22 +76,28 @@ async def _run(data: str | None, once: bool, json_output: bool, seed: int, ticke
         await workspace.open()
     talk.say(f"✓ {len(fleet.cards)} agents in {len(departments)} departments")
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     serving = None
     try:
-        if not once:
+        if once:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        else:
             from tutti import api
 
-            serving = asyncio.create_task(api.serve(workspace))
+            serving = asyncio.create_task(api.serve(workspace))  # it ends at SIGINT and SIGTERM, and the demo with it
+            serving.add_done_callback(lambda _: stop.set())
         timing = await _feed(workspace, company, talk, stop)
         await _until(workspace.quiet(), stop)
+        if once and stop.is_set():
+            return 130
         if once:
             return await _sum_up(workspace, company, scores, timing, settings, json_output, talk)
-        await _invite(workspace, settings, talk)
+        if not stop.is_set():
+            await _invite(workspace, settings, talk)
         await stop.wait()
         talk.say("Stopping; nothing is lost.")
+        if serving is not None:
+            await serving
         return 0
     finally:
         if serving is not None:
@@ -124,7 +130,8 @@ async def _feed(workspace: Workspace, company: lifecycle.Company, talk: _Talk, s
         for event in queue:
             while not stop.is_set():
                 try:
-                    repeated += (await workspace.send(event, by="demo"))["duplicate"]
+                    taken = await workspace.send(event, by="demo")
+                    repeated += taken["duplicate"]
                     break
                 except Overloaded:
                     await asyncio.sleep(0.05)

@@ -78,6 +78,13 @@ class Orchestrator:
 
     async def advance(self, task: Row) -> None:
         """One step of one task, as far as its stage says."""
+        try:
+            await self._step(task)
+        except NotFound as error:  # its input was erased
+            if (now := self._tasks.get((task["id"],))) is not None:
+                await self.end(now, "task.parked", {"reason": error.message})
+
+    async def _step(self, task: Row) -> None:
         match task["stage"]:
             case Stage.JOINING:
                 await self._join(task)
@@ -362,7 +369,7 @@ class Orchestrator:
                 bundle.expect["task", (follower,)] = row["version"]
                 bundle.add(Draft("task.completed", follower, "tutti", {"output": output.id}, bundle.since(done)))
         checks = house.checks.get(skill.name)
-        if checks:
+        if checks and not await self._erased(task):
             judgement = evaluation.judge(checks, await self.input(task), outcome.output)
             for error in judgement.errors if judgement else ():
                 log.warning("a check of %s failed: %s", skill.name, error)
@@ -470,6 +477,10 @@ class Orchestrator:
             raise NotFound(f"The input of {task['id']} was erased.", hint="Nothing can be done with it any more.")
         value = values[reference]
         return value.get(part) if part else value
+
+    async def _erased(self, task: Row) -> bool:
+        reference = (task["input"] or "").partition("#")[0]
+        return reference not in await self.house.journal.payloads([reference])
 
     async def subject(self, task: Row) -> str | None:
         """The name of a task's subject."""

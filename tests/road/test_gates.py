@@ -217,7 +217,9 @@ async def test_the_gate_knows_which_department_asked(tutti):
 
     fleet.action("refund.pay", department="finance", amount="amount", name="pay", idempotent=True)(lambda _: "paid")
     fleet.autonomy("refund.pay", level="act")
-    fleet.policy('permit (principal, action, resource); @id("wall") forbid (principal, action == Tutti::Action::"act", resource) when { context.asker == "marketing" };')
+    fleet.policy(
+        'permit (principal, action, resource); @id("wall") forbid (principal, action == Tutti::Action::"act", resource) when { context.asker == "marketing" };'
+    )
     run = await tutti(fleet).submit("support.think", {})
     assert run.task("refund.pay").state == "completed"
     await run.submit("marketing.think", {})

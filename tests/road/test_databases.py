@@ -1,0 +1,82 @@
+"""The same road on both databases, with a process that ends in between."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tutti import Context, Fleet, Settings, Workspace
+from tutti.app import FOLDS, TABLES
+from tutti.journal import rebuild, verify
+
+
+def money() -> Fleet:
+    fleet = Fleet("money")
+
+    @fleet.agent(skill="ticket.triage", department="support", name="triage")
+    async def triage(ticket: dict[str, Any], ctx: Context) -> dict[str, bool]:
+        ctx.propose("refund.pay", {"amount": ticket["amount"]})
+        return {"seen": True}
+
+    @fleet.action("refund.pay", department="finance", name="pay", amount="amount", idempotent=True)
+    async def pay(refund: dict[str, Any], ctx: Context) -> str:
+        return f"paid {refund['amount']}"
+
+    fleet.on("ticket.opened", do="ticket.triage")
+    fleet.check("ticket.triage")(lambda input, output: 1.0)
+    fleet.autonomy("refund.pay", level="act", up_to=10)
+    fleet.budget("refunds", action="refund.pay", money=20, per="ever")
+    return fleet
+
+
+def ticket(n: int, amount: int) -> dict[str, Any]:
+    return {"specversion": "1.0", "id": str(n), "source": "/desk", "type": "ticket.opened", "subject": f"account/{n}", "data": {"amount": amount}}
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+async def test_the_road_runs_stops_and_goes_on(engine, tmp_path, request):
+    database = request.getfixturevalue("postgres_url") if engine == "postgres" else ""
+    settings = Settings("money", tmp_path, database)
+    async with Workspace(money(), settings) as workspace:
+        await workspace.send(ticket(100, 12))
+        await workspace.quiet()
+        await asyncio.gather(*(workspace.send(ticket(n, 5)) for n in range(6)))
+        await workspace.quiet()
+        measured = await workspace.measures()
+        assert measured["tasks"]["by_state"] == {"completed": 11, "input-required": 1, "rejected": 2}, "four refunds of 5 fit into 20"
+        assert measured["autonomy_ratio"] == {"ratio": 1.0, "alone": 4, "finished": 4}
+    async with Workspace(money(), settings) as workspace:
+        assert (await workspace.send(ticket(1, 5)))["duplicate"]
+        [approval] = await workspace.approvals()
+        await workspace.answer_as_owner(approval["id"], "approve")
+        await workspace.quiet()
+        task = await workspace.task(approval["task"])
+        assert (task["state"], task["reason"]) == ("rejected", "budget refunds has 0.00 of 20.00 left in all")
+        assert (await workspace.why(approval["task"]))["gate"]["verdict"] == "deny"
+        assert len((await workspace.tasks(limit=5))["tasks"]) == 5
+        erased = await workspace.erase("account/100")
+        assert erased["payloads"] >= 2
+    place = settings.place
+    assert verify(place, witness=settings.witness, workspace="money").ok
+    assert rebuild(place, TABLES, FOLDS, workspace="money") == []
+
+
+async def test_two_nodes_on_one_database_do_not_spend_the_last_euro_twice(postgres_url, tmp_path):
+    """Each node decides on what it knows; the database refuses the second, which looks again and sees that nothing is left."""
+    settings = Settings("pair", tmp_path, postgres_url)
+    async with Workspace(money(), settings) as first:
+        await first.send(ticket(0, 10))
+        await first.quiet()
+        async with Workspace(money(), settings) as second:
+            for n, node in enumerate((first, second) * 3, 1):
+                await node.send(ticket(n, 10))
+            for _ in range(3):
+                for node in (first, second):
+                    await node.journal.catch_up()
+                    await node.quiet()
+            rows = await first.journal.select("SELECT state, COUNT(*) AS n FROM task WHERE skill = 'refund.pay' GROUP BY state")
+            assert {row["state"]: row["n"] for row in rows} == {"completed": 2, "rejected": 5}
+            spent = await first.journal.select("SELECT money FROM spending")
+            assert [row["money"] for row in spent] == [20_000_000]

@@ -149,7 +149,7 @@ class Day:
         plan: list[tuple[float, str, dict[str, Any]]] = []
         for number in range(rng.randint(8, 16)):
             at, account = rng.random() * 20, f"a{rng.randint(1, 3)}"
-            kind = rng.choice(("ticket", "ticket", "ticket", "month", "plan", "health", "refund", "price"))
+            kind = rng.choice(("ticket", "ticket", "ticket", "month", "plan", "health", "refund", "price", "mail"))
             body: dict[str, Any] = {"account": account, "n": number}
             if kind == "ticket":
                 propose = [action for action in ("refund.pay", "mail.send", "price.change") if rng.random() < 0.5]
@@ -162,7 +162,7 @@ class Day:
                 body["amount"] = rng.choice((10, 30, 60))
             if rng.random() < 0.2:
                 body["deadline"] = rng.choice((1.0, 5.0, 15.0))
-            plan += [(at, kind, body)] * (rng.choice((1, 1, 4)) if kind in ("refund", "health") else 1)  # some come all at once
+            plan += [(at, kind, body)] * (rng.choice((1, 1, 4)) if kind in ("refund", "health", "mail") else 1)  # some come all at once
         return sorted(plan, key=lambda entry: entry[0])
 
     # --- those outside ------------------------------------------------------------------------------------------
@@ -188,10 +188,11 @@ class Day:
                 sent = await workspace.send(event)
                 self.told.signals.setdefault(sent["signal"], []).extend(sent["tasks"])
             return
-        skill = {"plan": "account.plan", "health": "account.health", "refund": "refund.pay", "price": "price.change"}[kind]
+        skill = {"plan": "account.plan", "health": "account.health", "refund": "refund.pay", "price": "price.change", "mail": "mail.send"}[kind]
         body = {key: value for key, value in body.items() if key != "n"} if kind in ("refund", "price") else body
+        input = body["account"] if kind == "mail" else body
         limit = None if deadline is None else timedelta(seconds=deadline)
-        self.told.tasks.append(await workspace.submit(skill, body, subject=subject, deadline=limit))
+        self.told.tasks.append(await workspace.submit(skill, input, subject=subject, deadline=limit))
 
     async def person(self, life: Life) -> None:
         """Somebody who looks now and then, decides, cancels, and throws switches."""

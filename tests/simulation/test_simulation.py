@@ -103,6 +103,7 @@ def without_fence(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_bites_without_the_fence(monkeypatch):
     without_fence(monkeypatch)
+    assert bites("a signal was taken in 2 times")
     assert bites("budget ")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from tutti.model.fact import Draft
 from tutti.model.verdict import Level, Reserve, Ruling, Verdict
 
 Row = Mapping[str, Any]
+_RESERVED = tuple(field.name for field in fields(Reserve))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def as_fact(task: str, verdict: Verdict, question: Question, cause: int | None) 
         data["policies"] = list(verdict.policies)
     if question.skill.is_action:
         data |= {"level": verdict.level, "up_to": verdict.up_to, "amount": question.amount, "currency": question.currency, "approval": verdict.approval}
-        data["reserve"] = [asdict(reserve) for reserve in verdict.reserves]
+        data["reserve"] = [{name: getattr(reserve, name) for name in _RESERVED} for reserve in verdict.reserves]  # asdict copies deeply: 12 µs
     return Draft("task.gated", task, "tutti", data, cause)
 
 

@@ -185,7 +185,7 @@ class Desk:
             raise Conflict(f"{id} asks nothing now.", hint=f"It is {row['state']}.")
         asked = await self._journal.select("SELECT MAX(number) AS number FROM answer WHERE task = ? AND answer IS NULL", (id,))
         bundle = Bundle(expect={("task", (id,)): row["version"]})
-        payload = self._journal.seal(value, await self.corridor.subject(row))
+        payload = self._journal.seal(value, await self.corridor.house.subject(row))
         bundle.payloads.append(payload)
         bundle.add(Draft("task.answered", id, by, {"answer": payload.id, "number": asked[0]["number"]}, row["seq"]))
         await self.corridor.record(bundle)
@@ -202,7 +202,7 @@ class Desk:
             await self.corridor.record(bundle)
         elif how == "happened":
             bundle = Bundle()
-            payload = self._journal.seal(reason or "settled by a person", await self.corridor.subject(row))
+            payload = self._journal.seal(reason or "settled by a person", await self.corridor.house.subject(row))
             bundle.payloads.append(payload)
             await self.corridor.end(row, "task.completed", {"output": payload.id}, bundle=bundle, by=by)
         elif how == "drop":
@@ -259,7 +259,7 @@ class Desk:
         bundle = Bundle(expect={("approval", (id,)): row["version"], ("task", (row["task"],)): task["version"]})
         data = {"task": row["task"], "answer": answer, "input": row["input"], "signature": signature, "key": self._journal.keys.owner.public.hex()[:16]}
         if note:
-            payload = self._journal.seal(note, await self.corridor.subject(task))
+            payload = self._journal.seal(note, await self.corridor.house.subject(task))
             bundle.payloads.append(payload)
             data["note"] = payload.id
         bundle.add(Draft("approval.answered", id, by, data, task["seq"]))
@@ -287,7 +287,7 @@ class Desk:
         bundle = Bundle(expect={("task", (id,)): row["version"]})
         sealed = None
         if note:
-            payload = self._journal.seal(note, await self.corridor.subject(row))
+            payload = self._journal.seal(note, await self.corridor.house.subject(row))
             bundle.payloads.append(payload)
             sealed = payload.id
         ms = (row["finished_at"] - (row["started_at"] or row["finished_at"])) / 1000

@@ -12,7 +12,7 @@ import orjson
 
 from tutti.clock import Clock
 from tutti.context import Notes
-from tutti.errors import Invalid
+from tutti.errors import Invalid, NotFound
 from tutti.evaluation import Check
 from tutti.execution import Breakers
 from tutti.gates import Book, Gatekeeper, Policies, parse_policies
@@ -107,6 +107,21 @@ class House:
         if reload:
             self.load()
 
+    # --- what a task is about -----------------------------------------------------------------------------------
+
+    async def input(self, task: Row) -> Any:
+        """A task's input. Raises `NotFound` when its subject was erased."""
+        reference, _, part = (task["input"] or "").partition("#")
+        values = await self.journal.payloads([reference])
+        if reference not in values:
+            raise NotFound(f"The input of {task['id']} was erased.", hint="Nothing can be done with it any more.")
+        value = values[reference]
+        return value.get(part) if part else value
+
+    async def subject(self, task: Row) -> str | None:
+        """The name of a task's subject; None where it has none, or was erased."""
+        return await self.journal.subject_name(task["subject"]) if task["subject"] else None
+
     # --- routing ------------------------------------------------------------------------------------------------
 
     def board(self, skill: str, task_class: str) -> Board:
@@ -152,7 +167,7 @@ class House:
         if condition is not None:
             try:
                 task_class = str(condition.value(case.values(skill)))[:60]
-            except Exception: # what the expression speaks of is not known of this case
+            except Exception:  # what the expression speaks of is not known of this case
                 task_class = ""
         return case, {topic: id for topic, (id, _) in known.items()}, task_class
 

@@ -40,7 +40,7 @@ class Line:
         house.registry.skill(skill)
         id = derived("t", self._task, str(number), skill)
         origin = Origin(f"agent/{self._card.name}", task["department"], task["seq"], task["hops"] + 1, self._task, task["signal"], self._card.name)
-        subject = await corridor.subject(task)
+        subject = await house.subject(task)
         if await house.journal.row("task", (id,)) is None:
             prepare = lambda bundle: corridor.reception.task(  # noqa: E731
                 bundle, skill, input, subject, origin, priority=task["priority"], deadline_at=task["deadline_at"], id=id
@@ -64,7 +64,7 @@ class Line:
             answered = traffic.wait(f"{self._task}/{number}")
             if task["stage"] != Stage.ASKING:
                 bundle = Bundle(expect={("task", (self._task,)): task["version"]})
-                payload = journal.seal(str(text), await self._corridor.subject(task))
+                payload = journal.seal(str(text), await self._corridor.house.subject(task))
                 bundle.payloads.append(payload)
                 bundle.add(Draft("task.asked", self._task, f"agent/{self._card.name}", {"question": payload.id, "number": number}, task["seq"]))
                 await self._corridor.record(bundle)

@@ -15,8 +15,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
-from tutti import evaluation, execution, gates, routing, transports
+from tutti import execution, gates, routing, transports
 from tutti.clock import MICROS
+from tutti.closing import Closing
 from tutti.errors import Conflict, Invalid, NoRoute, NotFound, Overloaded, Refused, StorageFailed
 from tutti.house import House
 from tutti.line import Line
@@ -25,9 +26,9 @@ from tutti.model.fact import Draft, Fact
 from tutti.model.outcome import Ending, Outcome
 from tutti.model.route import Route
 from tutti.model.task import Stage, State
-from tutti.model.verdict import Ruling, Verdict, reserves_of
+from tutti.model.verdict import Ruling, Verdict
 from tutti.model.view import AtMost
-from tutti.reception import Bundle, Origin, Reception, amount_of, emitted, fresh_until
+from tutti.reception import Bundle, Reception, amount_of
 from tutti.traffic import Traffic
 
 log = logging.getLogger("tutti")
@@ -44,6 +45,7 @@ class Orchestrator:
         self.house = house
         self.reception = Reception(house)
         self.traffic = Traffic(house, self.advance, self.give_up, slots=slots)
+        self.closing = Closing(house, self.reception, self.traffic.followers)
         self._tasks = house.journal.hot.table("task")
         self._executor = executor
         self._calls: set[str] = set()  # tasks whose agent is being called
@@ -111,7 +113,7 @@ class Orchestrator:
             return await self.end(task, "task.parked", {"reason": error.message})
         if self._late(task):
             return await self.end(task, "task.failed", {"error": "deadline_passed"})
-        input = await self.input(task)
+        input = await self.house.input(task)
         problem = self._misfit(skill, input)
         if problem:
             return await self.end(task, "task.failed", {"error": "invalid_input"}, problem)
@@ -155,7 +157,7 @@ class Orchestrator:
         problem = gates.check_answer(approval, task, card.id, house.clock.now()) or await self._forged(task, approval)
         if problem:
             return await self.end(task, "task.parked", {"reason": problem})
-        question = self._question(card, card.skills[task["skill"]], task, await self.input(task), task["approval"])
+        question = self._question(card, card.skills[task["skill"]], task, await self.house.input(task), task["approval"])
         verdict = gates.decide(question, house.book(task["policy"]))
         bundle = Bundle()
         bundle.add(gates.as_fact(task["id"], verdict, question, task["seq"]))
@@ -269,10 +271,10 @@ class Orchestrator:
 
     async def _attempt(self, task: Row, card: AgentCard, skill: Skill, attempt: int) -> Outcome:
         house, id = self.house, task["id"]
-        input = await self.input(task)
+        input = await self.house.input(task)
         known = await house.notes.about(task["subject"]) if skill.when or house.classes.get(skill.name) else {}
         line = Line(self, card, id)
-        subject = await self.subject(task)
+        subject = await self.house.subject(task)
         context = transports.Context(id, skill.name, id, attempt, task["deadline_at"], subject, {topic: value for topic, (_, value) in known.items()}, line)
         bound = house.functions[card.name, card.version, skill.name]
         timeout = skill.timeout.total_seconds()
@@ -303,99 +305,13 @@ class Orchestrator:
         self, task: Row, card: AgentCard, skill: Skill, attempt: int, outcome: Outcome, cause: int | None, changed: tuple[str, int] | None
     ) -> None:
         """Record how an attempt ended and what follows, with all the run proposed, signalled and learned, in one append."""
-        house, id = self.house, task["id"]
-        now = house.clock.now()
-        excluded = [name for name in (task["excluded"] or "").split(",") if name] + [card.id]
-        rivals = any(offer.id not in excluded for offer in house.registry.offers(skill.name))
-        step = execution.next_step(skill, task, outcome, attempt=attempt, rivals=rivals, now=now, rng=house.ids.rng)
-        bundle = Bundle(expect={("task", (id,)): task["version"]})
-        data: dict[str, Any] = {
-            "attempt": attempt,
-            "agent": card.name,
-            "outcome": outcome.ending.value,
-            "next": type(step).__name__.lower(),
-            "ms": round(outcome.ms, 3),
-        }
-        if outcome.cost:
-            data["cost"] = round(outcome.cost * MICROS)
-        if outcome.error:
-            data["error"] = outcome.error
-        detail = await self._detail(bundle, task, outcome.detail)
-        if detail:
-            data["detail"] = detail
-        if isinstance(step, execution.Retry):
-            data["run_at"] = step.at
-        if isinstance(step, execution.Fallback):
-            data["excluded"] = ",".join(excluded)
-        if outcome.ending in (Ending.FAILED, Ending.STOPPED) and not outcome.unsure and not isinstance(step, execution.Retry) and task["reserve"]:
-            import orjson
-
-            data["release"] = gates.release(reserves_of(orjson.loads(task["reserve"])))
-        if skill.is_action and outcome.ending is Ending.DONE:
-            data["effect"] = 1
-        place = bundle.add(Draft("run.finished", id, f"agent/{card.name}", data, cause))
-        if changed is not None:
-            what, until = changed
-            health = {"version": card.version} | ({"failures": house.breakers.failures((card.name, card.version)), "until": until} if what == "tripped" else {})
-            bundle.add(Draft(f"agent.{what}", card.name, "tutti", health, -1))
-        match step:
-            case execution.Done():
-                await self._complete(bundle, task, card, skill, outcome, place)
-            case execution.Park(reason):
-                bundle.add(Draft("task.parked", id, "tutti", {"reason": reason} | ({"detail": detail} if detail else {}), bundle.since(place)))
-            case execution.Fail(reason):
-                bundle.add(Draft("task.failed", id, "tutti", {"error": reason} | ({"detail": detail} if detail else {}), bundle.since(place)))
-                self._unfollow(bundle, id)
+        id = task["id"]
+        bundle, step = await self.closing.attempt(task, card, skill, attempt, outcome, cause, changed)
         await self.record(bundle)
         if isinstance(step, execution.Fail):
             self.reception.forsake(task["work_key"], id)
         if isinstance(step, execution.Retry):
-            self.traffic.later(id, max((step.at - house.clock.now()) / MICROS, 0.0))
-
-    async def _complete(self, bundle: Bundle, task: Row, card: AgentCard, skill: Skill, outcome: Outcome, place: int) -> None:
-        house, id = self.house, task["id"]
-        subject = await self.subject(task)
-        output = house.journal.seal(outcome.output, subject)
-        bundle.payloads.append(output)
-        data: dict[str, Any] = {"output": output.id}
-        if task["work_key"]:
-            until = fresh_until(skill, house.clock.now())
-            data |= {"work_key": task["work_key"], "fresh_until": until}
-            bundle.finished[task["work_key"]] = (id, output.id, until)
-        done = bundle.add(Draft("task.completed", id, "tutti", data, bundle.since(place)))
-        for follower in sorted(self.traffic.followers(id)):
-            row = self._tasks.get((follower,))
-            if row is not None and row["stage"] == Stage.COALESCED:
-                bundle.expect["task", (follower,)] = row["version"]
-                bundle.add(Draft("task.completed", follower, "tutti", {"output": output.id}, bundle.since(done)))
-        checks = house.checks.get(skill.name)
-        if checks and not await self._erased(task):
-            judgement = evaluation.judge(checks, await self.input(task), outcome.output)
-            for error in judgement.errors if judgement else ():
-                log.warning("a check of %s failed: %s", skill.name, error)
-            if judgement is not None and judgement.check:
-                fact = evaluation.as_fact(task, judgement, f"check/{judgement.check}", outcome.ms, bundle.since(done))
-                if fact is not None:
-                    bundle.add(fact)
-        notes = outcome.notes + (((skill.shares, outcome.output),) if skill.shares else ())
-        if task["subject"]:
-            for topic, value in notes:
-                payload = house.journal.seal(value, subject)
-                bundle.payloads.append(payload)
-                bundle.add(Draft("note.shared", task["subject"], f"agent/{card.name}", {"topic": topic, "value": payload.id, "task": id}, bundle.since(done)))
-        self._send_out(bundle, task, card, outcome, place, subject)
-
-    def _send_out(self, bundle: Bundle, task: Row, card: AgentCard, outcome: Outcome, place: int, subject: str | None) -> None:
-        """Proposals become gated tasks of their own, emissions become signals: in the same append, so each happens once."""
-        id, by = task["id"], f"agent/{card.name}"
-        for proposal in outcome.proposals:
-            origin = Origin(by, task["department"], bundle.since(place), task["hops"], id, None, card.name)
-            self.reception.task(
-                bundle, proposal.skill, proposal.input, subject, origin, priority=task["priority"], deadline_at=task["deadline_at"], action=True
-            )
-        for number, emission in enumerate(outcome.emissions):
-            event = emitted(emission.type, emission.subject, emission.data, id, number, card.name, task["hops"] + 1, task["department"])
-            self.reception.signal(bundle, event, Origin(by, task["department"], bundle.since(place), task["hops"] + 1, id, None, card.name))
+            self.traffic.later(id, max((step.at - self.house.clock.now()) / MICROS, 0.0))
 
     # --- joins, ends --------------------------------------------------------------------------------------------
 
@@ -412,12 +328,12 @@ class Orchestrator:
                 return
             ended.append(first)
         outputs = await self.house.journal.payloads([first["output"] for first in ended if first["output"]])
-        value = await self.input(task)
+        value = await self.house.input(task)
         value = dict(value) if isinstance(value, Mapping) else {"data": value}
         for join, done in zip(awaited, ended, strict=True):
             value[join["field"]] = outputs.get(done["output"])
         bundle = Bundle(expect={("task", (task["id"],)): task["version"]})
-        payload = self.house.journal.seal(value, await self.subject(task))
+        payload = self.house.journal.seal(value, await self.house.subject(task))
         bundle.payloads.append(payload)
         last = max(ended, key=lambda row: row["finished_at"])
         bundle.add(Draft("task.joined", task["id"], "tutti", {"input": payload.id, "joins": len(awaited), "from_agent": last["agent"]}, last["seq"]))
@@ -441,50 +357,15 @@ class Orchestrator:
         bundle.expect["task", (task["id"],)] = task["version"]
         if task["stage"] in (Stage.APPROVAL, Stage.APPROVED):  # neither the question nor an unused yes outlives it
             bundle.add(Draft("approval.expired", task["approval"], "tutti", {"task": task["id"]}, -1 if bundle.drafts else task["seq"]))
-        sealed = await self._detail(bundle, task, detail)
+        sealed = await self.closing.words(bundle, task, detail)
         if sealed:
             data = data | {"detail": sealed}
         bundle.add(Draft(kind, task["id"], by, data, -1 if bundle.drafts else task["seq"]))
         if kind != "task.parked":
-            self._unfollow(bundle, task["id"])
+            self.closing.unfollow(bundle, task["id"])
         await self.record(bundle)
         if kind not in ("task.parked", "task.completed"):
             self.reception.forsake(task["work_key"], task["id"])
-
-    def _unfollow(self, bundle: Bundle, id: str) -> None:
-        """The work came to nothing: those who waited for its result do it themselves."""
-        for follower in sorted(self.traffic.followers(id)):
-            row = self._tasks.get((follower,))
-            if row is not None and row["stage"] == Stage.COALESCED:
-                bundle.expect["task", (follower,)] = row["version"]
-                bundle.add(Draft("task.resumed", follower, "tutti", {"stage": Stage.READY.value, "reason": "the task it waited for came to nothing"}, -1))
-
-    async def _detail(self, bundle: Bundle, task: Row, words: str) -> str | None:
-        """Seal an agent's words: they may hold data of the subject."""
-        if not words:
-            return None
-        payload = self.house.journal.seal(words, await self.subject(task))
-        bundle.payloads.append(payload)
-        return payload.id
-
-    # --- what a task is about -----------------------------------------------------------------------------------
-
-    async def input(self, task: Row) -> Any:
-        """A task's input. Raises `NotFound` when its subject was erased."""
-        reference, _, part = (task["input"] or "").partition("#")
-        values = await self.house.journal.payloads([reference])
-        if reference not in values:
-            raise NotFound(f"The input of {task['id']} was erased.", hint="Nothing can be done with it any more.")
-        value = values[reference]
-        return value.get(part) if part else value
-
-    async def _erased(self, task: Row) -> bool:
-        reference = (task["input"] or "").partition("#")[0]
-        return reference not in await self.house.journal.payloads([reference])
-
-    async def subject(self, task: Row) -> str | None:
-        """The name of a task's subject."""
-        return await self.house.journal.subject_name(task["subject"]) if task["subject"] else None
 
     def _late(self, task: Row) -> bool:
         return task["deadline_at"] is not None and self.house.clock.now() >= task["deadline_at"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from typing import Any
 
 from tutti import Context, Fleet, action, skill
@@ -137,3 +139,28 @@ async def test_one_object_is_one_agent_with_several_skills(tutti):
     run = await tutti(fleet).submit("order.read", {"n": 1})
     await run.submit("order.ship", {"n": 1})
     assert [(task.agent, task.output) for task in run.tasks()] == [("clerk", "order 1"), ("clerk", "shipped 1")]
+
+
+async def test_what_an_agent_says_of_a_subject_that_was_erased_meanwhile_is_not_kept(tutti):
+    fleet = Fleet("late")
+
+    @fleet.agent(skill="ticket.read", department="support", shares="mood")
+    async def read(ticket: dict[str, Any], ctx: Context) -> str:
+        await asyncio.sleep(10)
+        ctx.signal("ticket.seen", data=ticket)
+        ctx.note("words", ticket["text"])
+        return ticket["text"]
+
+    run = tutti(fleet)
+    await run.facts()
+    id = await run.workspace.submit("ticket.read", {"text": SECRET}, subject=NAME)
+    await asyncio.sleep(1)
+    await run.workspace.erase(NAME)
+    await run.advance(timedelta(seconds=30))
+    assert run.task(id).state == "completed"
+    assert run.task(id).output is None
+    assert not await run.facts("note.shared")
+    for file in run.workspace.settings.folder.rglob("*"):
+        if file.is_file():
+            assert SECRET.encode() not in file.read_bytes(), file.name
+            assert NAME.encode() not in file.read_bytes(), file.name

@@ -47,8 +47,13 @@ def test_the_import_contract_holds():
 
 
 def test_rooms_read_no_clock_draw_no_chance_and_start_no_thread():
-    forbidden = re.compile(r"^(time\.(time|monotonic|perf_counter|sleep)|random\.(random|choice|randint|Random)|uuid\w*\.uuid\w+|uuid4|threading\.Thread|datetime\.(now|utcnow)|os\.urandom|secrets\.\w+)$")
-    for path in [*modules(*ROOMS, "registry", "context", "model"), *(SOURCE / name for name in ("orchestrator.py", "traffic.py", "reception.py", "line.py", "house.py", "desk.py"))]:
+    forbidden = re.compile(
+        r"^(time\.(time|monotonic|perf_counter|sleep)|random\.(random|choice|randint|Random)|uuid\w*\.uuid\w+|uuid4|threading\.Thread|datetime\.(now|utcnow)|os\.urandom|secrets\.\w+)$"
+    )
+    for path in [
+        *modules(*ROOMS, "registry", "context", "model"),
+        *(SOURCE / name for name in ("orchestrator.py", "traffic.py", "reception.py", "line.py", "house.py", "desk.py")),
+    ]:
         assert not {name for name in names_called(path) if forbidden.match(name)}, path
 
 
@@ -77,7 +82,10 @@ def test_every_kind_of_fact_that_folds_is_listed_and_every_draft_too():
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Draft" and node.args and isinstance(node.args[0], ast.Constant):
                 written.add(node.args[0].value)
     assert written <= set(KINDS)
-    assert set(KINDS) - written <= {"task.parked", "task.rejected", "task.failed", "task.canceled", "agent.tripped", "agent.recovered", "workspace.opened"} | written
+    assert (
+        set(KINDS) - written
+        <= {"task.parked", "task.rejected", "task.failed", "task.canceled", "agent.tripped", "agent.recovered", "workspace.opened"} | written
+    )
 
 
 def test_no_view_table_keeps_a_payload_or_a_name():
@@ -121,7 +129,9 @@ def test_importing_tutti_loads_no_web_ml_or_llm_library():
 
 def test_no_file_names_a_registry_or_a_path_of_a_machine():
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
-    hosts = re.compile("|".join(("pypi" + r"\.org", "files" + r"\.pythonhosted", "registry" + r"\.npmjs", "index" + "-url =", "/work/" + "main", "/root/" + r"\.")))
+    hosts = re.compile(
+        "|".join(("pypi" + r"\.org", "files" + r"\.pythonhosted", "registry" + r"\.npmjs", "index" + "-url =", "/work/" + "main", "/root/" + r"\."))
+    )
     for name in listed:
         path = ROOT / name
         if path.is_file() and path.suffix in {".py", ".toml", ".lock", ".md", ".txt", ".cfg", ".yml", ".yaml", ".json", ".cedar", ""}:

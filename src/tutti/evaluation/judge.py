@@ -25,7 +25,7 @@ def judge(checks: Sequence[Check], input: Any, output: Any) -> Judgement | None:
     for check in checks:
         try:
             quality = check.quality(input, output)
-        except Exception as error: # a check is the user's code
+        except Exception as error:  # a check is the user's code
             errors.append(f"{check.name}: {type(error).__name__}")
             continue
         if quality is None:

@@ -69,7 +69,7 @@ async def run(call: Call, *, timeout: float, clock: Clock) -> Outcome:
         if task is None or task.cancelling():
             raise
         outcome = Outcome(Ending.FAILED, error="agent_raised", detail="the agent canceled itself", retry=True)
-    except Exception as error: # an agent may raise anything
+    except Exception as error:  # an agent may raise anything
         outcome = Outcome(Ending.FAILED, error="agent_raised", detail=f"{type(error).__name__}: {error}"[:2000], retry=True)
     waited = limit.waited if limit is not None else 0.0
     return replace(outcome, ms=max((clock.monotonic() - started - waited) * 1000, 0.0))

@@ -9,6 +9,7 @@ from tutti.errors import Invalid
 
 _LARGEST = 10**12  # so that sums of millionths stay far below the 63 bits of a database's integer
 
+
 def to_millionths(amount: Any, where: str) -> int:
     """Money as whole millionths. Raises `Invalid` for what is no finite number, or above a million million."""
     try:

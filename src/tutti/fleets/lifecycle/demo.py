@@ -67,9 +67,11 @@ async def _run(data: str | None, once: bool, json_output: bool, seed: int, ticke
     scores = lifecycle.model_scores(company, models)
     for kind, score in scores["churn"].items():
         blend = score["blend"]
-        talk.say(f"    churn of {kind} accounts, held out: AUC {blend['auc']} {blend['auc_95']}, Brier {blend['brier']} (base rate's {score['brier_of_base_rate']})")
+        talk.say(
+            f"    churn of {kind} accounts, held out: AUC {blend['auc']} {blend['auc_95']}, Brier {blend['brier']} (base rate's {score['brier_of_base_rate']})"
+        )
     fleet = lifecycle.build(company, fitted=models)
-    new = not Path(settings.place).exists()
+    new = _is_new(settings)
     workspace = Workspace(fleet, settings)
     departments = {card.department for card in fleet.cards.values()}
     with talk.step(f"workspace {settings.workspace} ({settings.place}, {'new' if new else 'taken up where it was'})"):
@@ -107,6 +109,10 @@ async def _run(data: str | None, once: bool, json_output: bool, seed: int, ticke
         talk.say(f"The data is in {settings.place}.")
 
 
+def _is_new(settings: Settings) -> bool:
+    return not settings.database and not Path(settings.place).exists()
+
+
 async def _until(work: Any, stop: asyncio.Event) -> None:
     """Wait for work, or for the stop."""
     tasks = {asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())}
@@ -139,7 +145,7 @@ async def _feed(workspace: Workspace, company: lifecycle.Company, talk: _Talk, s
                 return
             sent += 1
             while workspace.corridor.traffic.waiting > 2 * _AT_A_TIME and not stop.is_set():
-                await asyncio.sleep(0.01)
+                await workspace.corridor.traffic.wait("any")
             if time.monotonic() - said > 0.2:
                 said = time.monotonic()
                 talk.progress(_progress(workspace, sent, total))
@@ -163,7 +169,9 @@ async def _invite(workspace: Workspace, settings: Settings, talk: _Talk) -> None
     measured = await workspace.measures()
     ratio = measured["autonomy_ratio"]
     quality = measured["resolution_quality"]
-    talk.say(f"  {measured['tasks']['all']:,} tasks, autonomy {ratio['ratio']} ({ratio['alone']} of {ratio['finished']} actions), quality {quality['mean']} [{quality['low']}, {quality['high']}]")
+    talk.say(
+        f"  {measured['tasks']['all']:,} tasks, autonomy {ratio['ratio']} ({ratio['alone']} of {ratio['finished']} actions), quality {quality['mean']} [{quality['low']}, {quality['high']}]"
+    )
     approvals = await workspace.approvals(limit=1)
     first = approvals[0] if approvals else None
     talk.say("Try, in another terminal in this folder:")
@@ -248,7 +256,11 @@ async def _all_ended_or_wait(workspace: Workspace, company: lifecycle.Company, m
     )
     row = rows[0]
     stuck = row["n"] - (row["ended"] or 0) - (row["wait"] or 0)
-    return {"check": "every task ended or waits for a person with a reason", "ok": stuck == 0, "found": f"{row['ended']:,} ended, {row['wait']:,} wait, {stuck} neither"}
+    return {
+        "check": "every task ended or waits for a person with a reason",
+        "ok": stuck == 0,
+        "found": f"{row['ended']:,} ended, {row['wait']:,} wait, {stuck} neither",
+    }
 
 
 async def _actions_are_gated(workspace: Workspace, company: lifecycle.Company, measured: dict[str, Any]) -> dict[str, Any]:
@@ -279,7 +291,11 @@ async def _actions_are_gated(workspace: Workspace, company: lifecycle.Company, m
                 elif fact.about not in yes and not _within_level(verdict):
                     above += 1
     found = f"{started:,} action runs, {len(asked):,} asked a person, {bare} without gate or approval, {above} above their level"
-    return {"check": "every action has its gate, its level and, where asked, its approval; none above its level", "ok": bare == 0 and above == 0, "found": found}
+    return {
+        "check": "every action has its gate, its level and, where asked, its approval; none above its level",
+        "ok": bare == 0 and above == 0,
+        "found": found,
+    }
 
 
 def _within_level(verdict: dict[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from bench import work
 from bench.harness import answer, asked, quantile, sqlite_bytes, tree_cpu
 from tutti import Settings, Workspace
+from tutti.app import collect_seldom
 
 
 class Load:
@@ -58,6 +59,7 @@ async def measure(request: dict[str, Any]) -> dict[str, Any]:
     server = int(request.get("server", 0))
     workspace = Workspace(work.fleet(), settings)
     await workspace.open()
+    collect_seldom()  # as `tutti up` does
     load = Load(workspace, request["kind"])
     await load.run(request["in_flight"], request["seconds"] / 4)
     load.took.clear()

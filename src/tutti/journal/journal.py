@@ -33,6 +33,7 @@ from tutti.security.sealing import SALT_BYTES, Payload, canonical, open_body, se
 T = TypeVar("T")
 log = logging.getLogger("tutti.journal")
 _NAMES = 50_000  # subjects' names kept at hand
+_ENTRY = 400  # bytes that a payload kept at hand costs besides its body (measured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +284,7 @@ class Journal:
 
     def _forget(self, pseudonym: str) -> None:
         for name in [name for name, (subject, _) in self._cache.items() if subject == pseudonym]:
-            self._cached -= len(self._cache.pop(name)[1])
+            self._cached -= len(self._cache.pop(name)[1]) + _ENTRY
         self._names.pop(pseudonym, None)
 
     async def backup(self, path: Path | str) -> None:
@@ -395,9 +396,9 @@ class Journal:
         if name in self._cache or len(body) > self._limits.cached_bytes:
             return
         self._cache[name] = (subject, body)
-        self._cached += len(body)
+        self._cached += len(body) + _ENTRY
         while self._cached > self._limits.cached_bytes:
-            self._cached -= len(self._cache.popitem(last=False)[1][1])
+            self._cached -= len(self._cache.popitem(last=False)[1][1]) + _ENTRY
 
 
 def open_journal(

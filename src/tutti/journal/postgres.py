@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tutti.errors import Invalid, JournalBroken, NotFound, Refused, StorageFailed, TuttiError
 from tutti.journal.batch import Merged
 from tutti.journal.engine import SCHEMA, HeadRow, Held, SignedHead
-from tutti.journal.tables import Shape, check_types, literal, quoted
+from tutti.journal.tables import Shape, check_types, columns_in, literal, quoted
 from tutti.model.view import Key, Thing
 from tutti.security.sealing import Payload
 
@@ -294,7 +294,7 @@ class Postgres:
             if shape.closes:
                 self._send(f"CREATE INDEX ON {quoted(name)} (open) WHERE open = 1")
             for index in shape.table.indexes:
-                self._send(f"CREATE INDEX ON {quoted(name)} ({', '.join(map(quoted, index))})")
+                self._send(f"CREATE INDEX ON {quoted(name)} ({columns_in(index)}) WHERE {quoted(index[0])} IS NOT NULL")
             self._send(
                 "INSERT INTO view_shape (name, shape) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET shape = excluded.shape", (name, shape.described())
             )

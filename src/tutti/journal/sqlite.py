@@ -16,7 +16,7 @@ from typing import Any
 from tutti.errors import Conflict, Invalid, JournalBroken, StorageFailed, TuttiError
 from tutti.journal.batch import Merged
 from tutti.journal.engine import SCHEMA, HeadRow, Held, SignedHead
-from tutti.journal.tables import Shape, check_types, literal, quoted
+from tutti.journal.tables import Shape, check_types, columns_in, literal, quoted
 from tutti.model.view import Key, Thing
 from tutti.security.sealing import Payload
 
@@ -227,7 +227,7 @@ class Sqlite:
             if shape.closes:
                 self.db.execute(f"CREATE INDEX {quoted(name + '_open')} ON {quoted(name)} (open) WHERE open = 1")
             for number, index in enumerate(shape.table.indexes):
-                self.db.execute(f"CREATE INDEX {quoted(f'{name}_{number}')} ON {quoted(name)} ({', '.join(map(quoted, index))})")
+                self.db.execute(f"CREATE INDEX {quoted(f'{name}_{number}')} ON {quoted(name)} ({columns_in(index)}) WHERE {quoted(index[0])} IS NOT NULL")
             self.db.execute("INSERT OR REPLACE INTO view_shape (name, shape) VALUES (?, ?)", (name, shape.described()))
         return stale
 

@@ -16,6 +16,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def columns_in(index: tuple[str, ...]) -> str:
+    """The columns of an index as SQL."""
+    return ", ".join(map(quoted, index))
+
+
 def literal(value: Any) -> str:
     """An SQL literal for a default: text, integer or nothing."""
     if value is None:

@@ -49,7 +49,7 @@ TASKS = Table(
         "by_person": "int", "quality": "int", "quality_source": "text", "cost": "int", "seq": "int", "question": "text",
     },
     closes=True,
-    indexes=(("state",), ("parent",), ("signal",), ("subject",), ("into_task",)),
+    indexes=(("parent",), ("signal",), ("subject",)),  # not the state: it changes three times a task, and pages come newest first
 )  # fmt: skip
 
 JOINS = Table(

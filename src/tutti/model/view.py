@@ -21,7 +21,7 @@ class Table:
     """A view table. Each gets a `version` column, the count of changes to the row, which expectations are held against.
 
     With `closes` it has a column `open` (1 or 0); memory keeps the open rows only, and loads only those at start.
-    Without it memory keeps every row (`hot=True`) or none (`hot=False`).
+    Without it memory keeps every row (`hot=True`) or none (`hot=False`). An index leaves out rows whose first column is empty.
     """
 
     name: str

@@ -45,6 +45,7 @@ async def _serve(screen: Screen, fleet: Fleet, settings: Settings) -> None:
 
     start = monotonic()
     async with Workspace(fleet, settings) as workspace:
+        collect_seldom()
         head = await workspace.head()
         place = settings.place if "://" not in settings.place else "PostgreSQL"  # an address may hold a password
         screen.done(f"workspace {settings.workspace} ({place}, {head['seq']:,} facts)", monotonic() - start)

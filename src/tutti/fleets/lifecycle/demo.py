@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tutti.app import FOLDS, TABLES, Workspace
+from tutti.app import FOLDS, TABLES, Workspace, collect_seldom
 from tutti.errors import Overloaded
 from tutti.fleets import lifecycle
 from tutti.journal import rebuild, verify
@@ -76,6 +76,7 @@ async def _run(data: str | None, once: bool, json_output: bool, seed: int, ticke
     departments = {card.department for card in fleet.cards.values()}
     with talk.step(f"workspace {settings.workspace} ({settings.place}, {'new' if new else 'taken up where it was'})"):
         await workspace.open()
+    collect_seldom()
     talk.say(f"✓ {len(fleet.cards)} agents in {len(departments)} departments")
     stop = asyncio.Event()
     serving = None

@@ -41,7 +41,7 @@ def up(look: Look, file: str) -> None:
 
 async def _serve(screen: Screen, fleet: Fleet, settings: Settings) -> None:
     from tutti.api import serve
-    from tutti.app import Workspace
+    from tutti.app import Workspace, collect_seldom
 
     start = monotonic()
     async with Workspace(fleet, settings) as workspace:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from tutti import intake
 from tutti.clock import micros
@@ -43,8 +43,7 @@ class Bundle:
         return place - len(self.drafts)
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where something came from: who brought it, which fact led to it, and how far down the chain it is."""
 
     by: str

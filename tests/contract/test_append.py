@@ -126,8 +126,8 @@ BAD = {
     "key": Draft("task.changed", "t-1", "test", {1: "x"}),  # type: ignore[dict-item]
     "bytes": draft("task.changed", x=b"x"),
     "half a character": draft("task.changed", x="\ud800"),
-    "about": Draft("task.changed", "\ud800", "test"),
-    "zero": Draft("task.changed", "t\0", "test"),
+    "about": Draft("task.changed", "\ud800", "test", {}),
+    "zero": Draft("task.changed", "t\0", "test", {}),
     "no text": Draft("task.changed", "t", 5, {}),  # type: ignore[arg-type]
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from tutti.clock import MICROS
 from tutti.gates.policy import Gatekeeper, Policies, as_decimal
@@ -17,8 +17,7 @@ Row = Mapping[str, Any]
 _RESERVED = tuple(field.name for field in fields(Reserve))
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """May this agent do this task now? `amount` in millionths of `currency`; `approval` is the open row of an answered approval."""
 
     card: AgentCard

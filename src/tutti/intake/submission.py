@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tutti.model.fact import Draft
 from tutti.model.task import Stage
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """What is asked: a skill, for whom, how urgently, and what led to it. `input` is a payload id."""
 
     id: str

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A fact that has no place yet.
 
     `about` is the id of the thing it is about, `by` who did it (`agent/pay`, `person/owner`, `tutti`). `cause` is the `seq` of
@@ -18,12 +16,11 @@ class Draft:
     kind: str
     about: str
     by: str
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any]
     cause: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """A draft with its place: `seq` counts from 1 without gaps, `at` is in microseconds UTC and never decreases."""
 
     seq: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +16,7 @@ class Weights:
     load: float = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One eligible agent as it was known when the task was routed. The parts add up to the score."""
 
     agent: str
@@ -32,8 +32,7 @@ class Candidate:
     propensity: float  # chance that this draw would choose it
 
 
-@dataclass(frozen=True, slots=True)
-class RuledOut:
+class RuledOut(NamedTuple):
     """One agent that could not be taken, and the one rule that said so."""
 
     agent: str

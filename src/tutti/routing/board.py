@@ -1,11 +1,9 @@
-"""What is known of every agent that offers a skill, in columns, so that a thousand are scored at once."""
+"""What is known of every agent that offers a skill, in columns, kept current so that a route reads and computes little."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
-
-import numpy as np
 
 from tutti.model.agent import AgentCard
 
@@ -17,7 +15,8 @@ _MILLION = 1_000_000
 class Board:
     """Columns for one skill in one class of tasks: posterior (good, bad, mean), expected latency, cost, load (0..1) and who is at capacity.
 
-    Built from the cards and the standings; `learn` and `occupy` keep it current, so a route reads and never rebuilds.
+    Built from the cards and the standings; `learn` and `occupy` keep it current, so a route reads and never rebuilds. Plain lists: nearly all
+    skills have a handful of agents, where an array costs more to call than it saves, and a thousand are still scored in a third of a millisecond.
     """
 
     def __init__(
@@ -26,19 +25,19 @@ class Board:
         self.cards = cards
         self.index = {(card.name, card.version): number for number, card in enumerate(cards)}
         offers = [card.skills[skill] for card in cards]
-        self._prior_good = np.array([max(offer.quality * PRIOR_WEIGHT, 0.01) for offer in offers])
-        self._prior_bad = np.array([max((1.0 - offer.quality) * PRIOR_WEIGHT, 0.01) for offer in offers])
-        self._claimed_ms = np.array([offer.latency.total_seconds() * 1000 for offer in offers])
-        self.cost = np.array([offer.cost for offer in offers])
+        self._prior_good = [max(offer.quality * PRIOR_WEIGHT, 0.01) for offer in offers]
+        self._prior_bad = [max((1.0 - offer.quality) * PRIOR_WEIGHT, 0.01) for offer in offers]
+        self._claimed_ms = [offer.latency.total_seconds() * 1000 for offer in offers]
+        self.cost = [offer.cost for offer in offers]
         self.concurrency = [card.concurrency for card in cards]
         self.running = [running.get((card.name, card.version), 0) for card in cards]
-        self.load = np.array([_load(runs, limit) for runs, limit in zip(self.running, self.concurrency, strict=True)])
+        self.load = [_load(runs, limit) for runs, limit in zip(self.running, self.concurrency, strict=True)]
         self.full = {number for number, runs in enumerate(self.running) if runs >= self.concurrency[number]}
-        self.good = self._prior_good.copy()
-        self.bad = self._prior_bad.copy()
-        self.mean = self.good / (self.good + self.bad)
-        self.judged = np.zeros(len(cards), dtype=np.int64)
-        self.latency_ms = self._claimed_ms.copy()
+        self.good = list(self._prior_good)
+        self.bad = list(self._prior_bad)
+        self.mean = [good / (good + bad) for good, bad in zip(self.good, self.bad, strict=True)]
+        self.judged = [0] * len(cards)
+        self.latency_ms = list(self._claimed_ms)
         self.conditional = [number for number, offer in enumerate(offers) if offer.when]
         for card in cards:
             row = standing(card.name, card.version)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,18 +15,18 @@ from tutti.routing.board import Board
 
 SHORTLIST = 16  # arms that are drawn; 256 would cost 17 ms, 16 cost 0.3 ms (DESIGN section 4)
 DRAWS = 64  # vectors drawn; a propensity is known to 1/64
+_SPARE_MS = 30_000.0  # what latency is held against where a task has no deadline
 LISTED = 16  # ruled-out agents that are named; the rest are counted
 CONDITION_NAMES = ("input", "case", "subject", "priority", "skill")
 
 Permit = Callable[[int], str | None]  # index on the board → the rule that forbids it, or None
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """What a route may look at: the task's input and what is known of its subject (topic → value)."""
 
     input: Any = None
-    known: Mapping[str, Any] = field(default_factory=dict)
+    known: Mapping[str, Any] = MappingProxyType({})
     subject: str | None = None
     priority: int = 0
     time_left_ms: float | None = None
@@ -78,31 +78,24 @@ def route(
     for index in full:
         out[index] = f"at capacity: {board.running[index]} of {board.concurrency[index]} runs"
 
-    left, fixed = _fixed_parts(board, out, case, weights)
-    shortlist = []
-    for position in _best_first(weights.quality * board.mean[left] + fixed.sum(axis=0)):
-        index = int(left[position])
-        rule_said = permit(index) if permit is not None else None
-        if rule_said is None:
-            shortlist.append(position)
+    left = [index for index in range(number) if index not in out] if out else range(number)
+    costs = _Costs(board, left, case, weights)
+    shortlist: list[int] = []
+    for index in _best_first(board, left, costs):
+        said = permit(index) if permit is not None else None
+        if said is None:
+            shortlist.append(index)
             if len(shortlist) == SHORTLIST:
                 break
         else:
-            out[index] = rule_said
+            out[index] = said
+    candidates, chosen = _draw(board, shortlist, costs, explore, rng) if shortlist else ((), None)
     ruled = tuple(RuledOut(board.cards[index].id, rule) for index, rule in islice(out.items(), LISTED))
-    candidates: list[Candidate] = []
-    chosen = None
-    if shortlist:
-        arms, parts = (left, fixed) if len(shortlist) == len(left) else (left[shortlist], fixed[:, shortlist])
-        drawn, propensity, winner = _draw(board, arms, parts.sum(axis=0), weights, explore, rng)
-        candidates = [_candidate(board, weights, *arm) for arm in zip(arms.tolist(), drawn, propensity, *parts.tolist(), strict=True)]
-        chosen = candidates[winner]
-        candidates.sort(key=lambda candidate: -candidate.score)
     return Route(
         skill,
         task_class,
         chosen,
-        tuple(candidates),
+        candidates,
         ruled,
         number,
         len(out),
@@ -112,58 +105,72 @@ def route(
     )
 
 
-def _fixed_parts(board: Board, out: Collection[int], case: Case, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
-    """Who is left, and three rows for them: latency against the deadline, cost against the dearest, load against capacity.
+class _Costs:
+    """What latency (against the time left), price (against the dearest) and load cost an agent: each from 0 down to minus its weight."""
 
-    Each goes from 0 down to minus its weight.
-    """
-    eligible = np.ones(len(board.cards), dtype=bool)
-    if out:
-        eligible[list(out)] = False
-    left = eligible.nonzero()[0]
-    spare = case.time_left_ms if case.time_left_ms is not None and case.time_left_ms > 0 else 30_000.0
-    parts = np.zeros((3, len(left)))
-    np.minimum(board.latency_ms[left] * (weights.latency / spare), weights.latency, out=parts[0])
-    dearest = board.cost[left].max(initial=0.0)
-    if dearest > 0:
-        np.multiply(board.cost[left], weights.cost / dearest, out=parts[1])
-    np.multiply(board.load[left], weights.load, out=parts[2])
-    return left, np.negative(parts, out=parts)
+    __slots__ = ("board", "per_cost", "per_ms", "weights")
 
+    def __init__(self, board: Board, left: Collection[int], case: Case, weights: Weights) -> None:
+        spare = case.time_left_ms if case.time_left_ms is not None and case.time_left_ms > 0 else _SPARE_MS
+        dearest = max((board.cost[index] for index in left), default=0.0)
+        self.board = board
+        self.weights = weights
+        self.per_ms = weights.latency / spare
+        self.per_cost = weights.cost / dearest if dearest > 0 else 0.0
 
-def _best_first(worth: np.ndarray) -> list[int]:
-    """Positions by falling worth; as they stand where all of them fit the shortlist anyway."""
-    if len(worth) <= SHORTLIST:
-        return list(range(len(worth)))
-    order: list[int] = np.argsort(-worth, kind="stable").tolist()
-    return order
+    def of(self, index: int) -> tuple[float, float, float]:
+        board, weights = self.board, self.weights
+        return -min(board.latency_ms[index] * self.per_ms, weights.latency), -board.cost[index] * self.per_cost, -board.load[index] * weights.load
 
 
-def _draw(board: Board, arms: np.ndarray, fixed: np.ndarray, weights: Weights, explore: bool, rng: np.random.Generator) -> tuple[list[float], list[float], int]:
-    """Draws of the choice, propensities, and the winner among the arms."""
-    if not explore or len(arms) == 1:
-        drawn = board.mean[arms]
-        winner = int((weights.quality * drawn + fixed).argmax())
-        return drawn.tolist(), [float(arm == winner) for arm in range(len(arms))], winner
-    draws = rng.beta(board.good[arms], board.bad[arms], size=(DRAWS, len(arms)))
-    winners = (weights.quality * draws + fixed).argmax(axis=1)
-    pick = int(rng.random() * DRAWS)
-    return draws[pick].tolist(), (np.bincount(winners, minlength=len(arms)) / DRAWS).tolist(), int(winners[pick])
+def _best_first(board: Board, left: Collection[int], costs: _Costs) -> Collection[int]:
+    """Who is left, by falling worth; as they stand where all of them fit the shortlist anyway."""
+    if len(left) <= SHORTLIST:
+        return left
+    quality = costs.weights.quality
+    worth = {index: quality * board.mean[index] + sum(costs.of(index)) for index in left}
+    return sorted(left, key=worth.__getitem__, reverse=True)
 
 
-def _candidate(board: Board, weights: Weights, index: int, drawn: float, propensity: float, latency: float, cost: float, load: float) -> Candidate:
+def _draw(board: Board, arms: list[int], costs: _Costs, explore: bool, rng: np.random.Generator) -> tuple[tuple[Candidate, ...], Candidate]:
+    """The arms as candidates, best first, and the winner. Each draw of all posteriors has a winner: one draw is taken, all give the propensities."""
+    quality = costs.weights.quality
+    parts = [costs.of(index) for index in arms]
+    fixed = [sum(part) for part in parts]
+    if explore and len(arms) > 1:
+        draws = rng.beta([board.good[index] for index in arms], [board.bad[index] for index in arms], size=(DRAWS, len(arms)))
+        winners = (draws * quality + fixed).argmax(axis=1).tolist()
+        pick = int(rng.random() * DRAWS)
+        drawn, winner = draws[pick].tolist(), winners[pick]
+        chances = [winners.count(arm) / DRAWS for arm in range(len(arms))]
+    else:
+        drawn = [board.mean[index] for index in arms]
+        scores = [quality * mean + cost for mean, cost in zip(drawn, fixed, strict=True)]
+        winner = scores.index(max(scores))
+        chances = [float(arm == winner) for arm in range(len(arms))]
+    candidates = [_candidate(board, quality, *arm) for arm in zip(arms, drawn, chances, parts, strict=True)]
+    chosen = candidates[winner]
+    candidates.sort(key=_score, reverse=True)
+    return tuple(candidates), chosen
+
+
+def _score(candidate: Candidate) -> float:
+    return candidate.score
+
+
+def _candidate(board: Board, weight: float, index: int, drawn: float, propensity: float, costs: tuple[float, float, float]) -> Candidate:
     card = board.cards[index]
-    parts = {"quality": round(weights.quality * drawn, 6), "latency": round(latency, 6), "cost": round(cost, 6), "load": round(load, 6)}
+    quality, latency, cost, load = round(weight * drawn, 6), round(costs[0], 6), round(costs[1], 6), round(costs[2], 6)
     return Candidate(
-        agent=card.name,
-        version=card.version,
-        quality=round(float(board.mean[index]), 6),
-        drawn=round(drawn, 6),
-        judged=int(board.judged[index]),
-        latency_ms=round(float(board.latency_ms[index]), 3),
-        cost=float(board.cost[index]),
-        load=round(board.running[index] / max(board.concurrency[index], 1), 4),
-        parts=parts,
-        score=round(sum(parts.values()), 6),
-        propensity=round(propensity, 6),
+        card.name,
+        card.version,
+        round(board.mean[index], 6),
+        round(drawn, 6),
+        board.judged[index],
+        round(board.latency_ms[index], 3),
+        board.cost[index],
+        round(board.load[index], 4),
+        {"quality": quality, "latency": latency, "cost": cost, "load": load},
+        round(quality + latency + cost + load, 6),
+        propensity,
     )

@@ -166,7 +166,8 @@ class House:
         task_class = ""
         if condition is not None:
             try:
-                task_class = str(condition.value(case.values(skill)))[:60]
+                found = condition.value(case.values(skill))
+                task_class = str(found)[:60] if isinstance(found, str | int | bool) else ""  # a map or a fraction names no class
             except Exception:  # what the expression speaks of is not known of this case
                 task_class = ""
         return case, {topic: id for topic, (id, _) in known.items()}, task_class

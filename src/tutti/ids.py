@@ -49,7 +49,9 @@ class Ids:
         """`count` bytes nobody can guess (reproducible ones under a seed)."""
         if self._seeded:
             return self.rng.randbytes(count)
-        if count > len(self._pool) - self._drawn or self._process != os.getpid():  # a forked child draws its own; a call to the system for each salt took a sixtieth of a task
+        if (
+            count > len(self._pool) - self._drawn or self._process != os.getpid()
+        ):  # a forked child draws its own; a call to the system for each salt took a sixtieth of a task
             self._pool, self._drawn, self._process = os.urandom(max(count, _POOL)), 0, os.getpid()
         start, self._drawn = self._drawn, self._drawn + count
         return self._pool[start : self._drawn]

@@ -13,6 +13,7 @@ setup: $(STAMP) ## make the environment in .venv
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Tutti needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	@echo "setting up .venv (a minute or two, once) …" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

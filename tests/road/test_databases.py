@@ -80,3 +80,14 @@ async def test_two_nodes_on_one_database_do_not_spend_the_last_euro_twice(postgr
             assert {row["state"]: row["n"] for row in rows} == {"completed": 2, "rejected": 5}
             spent = await first.journal.select("SELECT money FROM spending")
             assert [row["money"] for row in spent] == [20_000_000]
+
+
+async def test_files_are_for_their_owner_only(tmp_path):
+    async with Workspace(money(), Settings("money", tmp_path / "state")) as workspace:
+        await workspace.send(ticket(1, 5))
+        await workspace.quiet()
+        await workspace.backup(str(tmp_path / "copy.db"))
+        found = {path.name: path.stat().st_mode & 0o077 for path in (tmp_path / "state").rglob("*") if path.suffix in (".db", ".db-wal", ".db-shm", ".key")}
+    assert found
+    assert not any(found.values()), found
+    assert not (tmp_path / "copy.db").stat().st_mode & 0o077

@@ -164,6 +164,7 @@ class Sqlite:
         self._take_lock()
         try:
             with clear_errors(self.path):
+                _for_its_owner_only(Path(self.path))
                 self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=1024)
                 self._db.execute(f"PRAGMA busy_timeout={int(self._busy_ms)}")
                 self._waits = True
@@ -391,6 +392,7 @@ class Sqlite:
         with clear_errors(self.path):
             source = sqlite3.connect(f"file:{_escaped(self.path)}?mode=ro", uri=True)
             try:
+                _for_its_owner_only(part)
                 copy = sqlite3.connect(part)
                 try:
                     source.backup(copy)  # all pages in one step: one snapshot, and writers do not make it start again
@@ -435,3 +437,9 @@ def _changing(shape: Shape, create: str, values: tuple[str, ...], deltas: tuple[
         f"INSERT INTO {name} ({', '.join(map(quoted, first))}) SELECT {', '.join(first.values())} FROM {rows} AS u WHERE true"
         f" ON CONFLICT ({', '.join(map(quoted, shape.key))}) DO UPDATE SET {', '.join(sets)}"
     )
+
+
+def _for_its_owner_only(path: Path) -> None:
+    """Make the file before SQLite does, which would let the others of this machine read it; its log takes after it."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

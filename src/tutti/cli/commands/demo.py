@@ -20,7 +20,7 @@ from tutti.errors import NotFound
 @pass_look
 def demo(look: Look, data: str | None, once: bool, seed: int, tickets: int, accounts: int) -> int:
     """Run the customer-lifecycle fleet: a sample company, or your data. No key, no network. Ctrl-C stops it."""
-    settings = settings_for(look, "acme")
+    settings = settings_for(look, "acme-data" if data else "acme")
     try:
         module = import_module("tutti.fleets.lifecycle.demo")
     except ModuleNotFoundError as error:

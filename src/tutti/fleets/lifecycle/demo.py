@@ -96,7 +96,7 @@ async def _run(data: str | None, once: bool, json_output: bool, seed: int, ticke
         if once:
             return await _sum_up(workspace, company, scores, timing, settings, json_output, talk)
         if not stop.is_set():
-            await _invite(workspace, settings, talk)
+            await _invite(workspace, settings, data, talk)
         await stop.wait()
         talk.say("Stopping; nothing is lost.")
         if serving is not None:
@@ -166,13 +166,15 @@ def _progress(workspace: Workspace, sent: int, total: int) -> str:
     return f"  signals {sent:,}/{total:,} {bar:▁<20} facts {workspace.journal.head.seq:,}  waiting for you {waiting}"
 
 
-async def _invite(workspace: Workspace, settings: Settings, talk: _Talk) -> None:
+async def _invite(workspace: Workspace, settings: Settings, data: str | None, talk: _Talk) -> None:
     measured = await workspace.measures()
     ratio = measured["autonomy_ratio"]
     quality = measured["resolution_quality"]
     talk.say(
         f"  {measured['tasks']['all']:,} tasks, autonomy {ratio['ratio']} ({ratio['alone']} of {ratio['finished']} actions), quality {quality['mean']} [{quality['low']}, {quality['high']}]"
     )
+    for line in _moved(measured)[:4]:
+        talk.say(f"  {line}")
     approvals = await workspace.approvals(limit=1)
     first = approvals[0] if approvals else None
     talk.say("Try, in another terminal in this folder:")
@@ -180,11 +182,23 @@ async def _invite(workspace: Workspace, settings: Settings, talk: _Talk) -> None
     if first is not None:
         lines.insert(1, (f"tutti why {first['task']}", "why this agent, this price"))
         lines.insert(2, (f"tutti approve {first['task']}", "say yes (it shows what will happen first)"))
-    lines.append((f"kill -9 {os.getpid()} && tutti demo", "nothing is lost, nothing happens twice"))
+    again = f" --data {data}" if data else ""
+    lines.append((f"kill -9 {os.getpid()} && tutti demo{again}", "nothing is lost, nothing happens twice"))
     lines.append(("tutti audit verify", f"then stop this, change one byte of {settings.place} and do it again"))
     for command, why in lines:
         talk.say(f"  {command:<46} {why}")
     talk.say("Ctrl-C stops cleanly.")
+
+
+def _moved(measured: dict[str, Any]) -> list[str]:
+    """Where work has moved between agents, the largest moves first."""
+    moves = []
+    for name, agents in measured["shares"].items():
+        for agent in agents:
+            if len(agent["shares"]) > 1 and agent["quality"] is not None:
+                first, last = agent["shares"][0], agent["shares"][-1]
+                moves.append((last - first, f"{agent['agent']} does {last:.0%} of {name}, at first {first:.0%}; judged {agent['quality']:.2f}"))
+    return [line for move, line in sorted(moves, reverse=True) if move > 0]
 
 
 async def _sum_up(

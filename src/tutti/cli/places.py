@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tutti.cli.options import Look, listed
+from tutti.clock import SystemClock, to_text
 from tutti.errors import Invalid, NotFound
 from tutti.settings import Settings
 
@@ -25,6 +26,11 @@ def settings_for(look: Look, default: str = "", environment: Mapping[str, str] |
     elif not name.replace("-", "").replace("_", "").isalnum():
         raise Invalid(f"{name!r} is no name of a workspace.", hint="Names have letters, digits, - and _.")
     return Settings.from_environment(name, known)
+
+
+def stamp() -> str:
+    """The present second as part of a file's name, for example 20261122T101403."""
+    return to_text(SystemClock().now())[:19].replace(":", "").replace("-", "")
 
 
 def workspaces(settings: Settings) -> list[str]:

@@ -10,7 +10,7 @@ import click
 from tutti.cli import exits
 from tutti.cli.inputs import file_text
 from tutti.cli.options import Look, noun, pass_look
-from tutti.cli.places import existing, settings_for
+from tutti.cli.places import existing, settings_for, stamp
 from tutti.cli.screen import Screen, count
 from tutti.clock import to_text
 from tutti.errors import Invalid, NotFound
@@ -156,14 +156,15 @@ def _known(root: str, witness: Path) -> tuple[int, str] | None:
 
 
 @audit.command()
-@click.argument("target", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="[FOLDER]", required=False, type=click.Path(path_type=Path))
 @pass_look
-def export(look: Look, target: Path) -> None:
+def export(look: Look, folder: Path | None) -> None:
     """Write the record into FOLDER as JSON lines; `tutti audit verify FOLDER` checks it anywhere."""
     from tutti.journal import export as write
 
     screen = Screen(look)
     settings = existing(settings_for(look))
+    target = folder or Path(f"{settings.workspace}-{stamp()}.export")
     with screen.bar("records") as report:
         head = write(settings.place, target, witness=settings.witness, workspace=settings.workspace, progress=report)
     if look.machine:

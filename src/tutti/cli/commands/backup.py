@@ -14,10 +14,10 @@ import click
 
 from tutti.cli import exits
 from tutti.cli.options import Look, command, pass_look
-from tutti.cli.places import settings_for
+from tutti.cli.places import settings_for, stamp
 from tutti.cli.screen import Screen
 from tutti.cli.wire import connect, serving
-from tutti.clock import SystemClock, to_text
+from tutti.clock import to_text
 from tutti.errors import Conflict, Invalid, JournalBroken, NotFound
 from tutti.settings import Settings
 
@@ -37,7 +37,7 @@ def backup(look: Look, file: Path | None, restore: Path | None, yes: bool) -> in
             raise click.UsageError("Name one file: to copy to, or to restore from.")
         return _restore(screen, restore, yes)
     with connect(look) as api:
-        target = (file or Path(f"{api.settings.workspace}-{_stamp()}.backup")).absolute()
+        target = (file or Path(f"{api.settings.workspace}-{stamp()}.backup")).absolute()
         answer = api.post("/v1/backups", path=str(target))
         keys = api.settings.home / "keys"
     if look.machine:
@@ -47,10 +47,6 @@ def backup(look: Look, file: Path | None, restore: Path | None, yes: bool) -> in
     screen.say(f"The keys are not in it; keep a copy of {keys} elsewhere.")
     screen.next(f"tutti audit verify {target}")
     return exits.OK
-
-
-def _stamp() -> str:
-    return to_text(SystemClock().now())[:19].replace(":", "").replace("-", "")
 
 
 def _restore(screen: Screen, source: Path, yes: bool) -> int:
@@ -80,7 +76,7 @@ def _restore(screen: Screen, source: Path, yes: bool) -> int:
         return exits.OK
     if serving(settings) is not None:
         raise Conflict(f"`tutti up` serves workspace {settings.workspace}.", hint="Stop it first, then restore.")
-    aside = place.with_name(f"{place.name}.before-restore-{_stamp()}")
+    aside = place.with_name(f"{place.name}.before-restore-{stamp()}")
     with _owned(place):
         part = place.with_name(place.name + ".restoring")
         shutil.copyfile(source, part)

@@ -156,15 +156,15 @@ def _known(root: str, witness: Path) -> tuple[int, str] | None:
 
 
 @audit.command()
-@click.argument("folder", metavar="[FOLDER]", required=False, type=click.Path(path_type=Path))
+@click.argument("target", metavar="[FOLDER]", required=False, type=click.Path(path_type=Path))
 @pass_look
-def export(look: Look, folder: Path | None) -> None:
+def export(look: Look, target: Path | None) -> None:
     """Write the record into FOLDER as JSON lines; `tutti audit verify FOLDER` checks it anywhere."""
     from tutti.journal import export as write
 
     screen = Screen(look)
     settings = existing(settings_for(look))
-    target = folder or Path(f"{settings.workspace}-{stamp()}.export")
+    target = target or Path(f"{settings.workspace}-{stamp()}.export")
     with screen.bar("records") as report:
         head = write(settings.place, target, witness=settings.witness, workspace=settings.workspace, progress=report)
     if look.machine:

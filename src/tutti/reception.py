@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from tutti import intake
 from tutti.clock import micros
-from tutti.errors import Invalid, NoRoute
+from tutti.errors import Invalid
 from tutti.house import House
 from tutti.journal import Payload
 from tutti.model.agent import Nature, Skill
@@ -124,16 +124,15 @@ class Reception:
     ) -> str:  # fmt: skip
         """Take in a task; returns its id. `reference` is the payload id of the input where it is sealed already."""
         house = self._house
-        try:
-            skill: Skill | None = house.registry.skill(skill_name)
-            department = house.registry.offers(skill_name)[0].department
-        except NoRoute:
-            skill, department = None, origin.department
+        card = house.registry.offer(skill_name)
+        skill = card.skills[skill_name] if card else None
+        department = card.department if card else origin.department
         if reference is None:
             payload = house.journal.seal(input, subject)
             bundle.payloads.append(payload)
             reference = payload.id
         id = id or house.ids.new("t")
+        bundle.expect["task", (id,)] = 0
         nature = skill.nature if skill else Nature.ACTION if action else Nature.ADVICE
         amount = amount_of(skill, input) if skill else None
         ask = intake.Ask(
@@ -141,7 +140,6 @@ class Reception:
             origin.parent, origin.signal, origin.agent, amount, skill.currency if skill and amount is not None else None,
             origin.department or None, tuple(joins),
         )  # fmt: skip
-        bundle.expect["task", (id,)] = 0
         if skill is None or skill.fresh_for is None or joins:
             bundle.add(intake.submission(ask, origin.by, origin.cause))
             return id

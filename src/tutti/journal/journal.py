@@ -78,6 +78,7 @@ class Journal:
         self._cache: OrderedDict[str, tuple[str | None, bytes]] = OrderedDict()
         self._cached = 0
         self._names: OrderedDict[str, str] = OrderedDict()
+        self._pseudonyms: OrderedDict[str, str] = OrderedDict()
 
     # opening and closing
 
@@ -156,7 +157,12 @@ class Journal:
 
     def pseudonym(self, name: str) -> str:
         """What stands for a subject's name in facts and views."""
-        return self.keys.pseudonym(name)
+        known = self._pseudonyms.get(name)
+        if known is None:
+            known = self._pseudonyms[name] = self.keys.pseudonym(name)
+            if len(self._pseudonyms) > _NAMES:
+                self._pseudonyms.popitem(last=False)
+        return known
 
     def seal(self, value: Any, subject: str | None = None) -> Payload:
         """Seal a JSON value about a subject (by name); append it with the facts that name its id. Raises: `Invalid`."""
@@ -235,6 +241,9 @@ class Journal:
         for thing, row in outcome.rows:
             hot.replace(thing, row)
         if outcome.others:
+            for fact in outcome.others:
+                if fact.kind == "subject.erased":  # another node erased it: nothing of it is kept at hand here either
+                    self._forget(fact.data["subject"])
             self._tell(outcome.others)
         for thing, merged in outcome.changes:
             hot.apply(thing, merged)
@@ -280,12 +289,15 @@ class Journal:
             outcome = await self._do(lambda: self._writer.erase(pseudonym, by))
         finally:
             self._forget(pseudonym)
+            self._pseudonyms.pop(subject, None)
         return outcome.facts[0].data["payloads"] if outcome.facts else 0
 
     def _forget(self, pseudonym: str) -> None:
         for name in [name for name, (subject, _) in self._cache.items() if subject == pseudonym]:
             self._cached -= len(self._cache.pop(name)[1]) + _ENTRY
-        self._names.pop(pseudonym, None)
+        spoken = self._names.pop(pseudonym, None)
+        if spoken is not None:
+            self._pseudonyms.pop(spoken, None)
 
     async def backup(self, path: Path | str) -> None:
         """Copy the journal while it is written. Put the copy in the journal's place to restore it, see `accept_restore`."""

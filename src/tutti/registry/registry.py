@@ -38,13 +38,18 @@ class Registry:
         """The card of one version, live or retired."""
         return self._cards.get((name, version))
 
+    def offer(self, skill: str) -> AgentCard | None:
+        """The first live card that offers a skill."""
+        return next(iter(self._live.get(skill, {}).values()), None)
+
     def offers(self, skill: str) -> list[AgentCard]:
         """Live cards that offer a skill."""
         return list(self._live.get(skill, {}).values())
 
     def skill(self, name: str) -> Skill:
         """A skill as its first live agent describes it. Raises `NoRoute` when nobody offers it."""
-        for card in self._live.get(name, {}).values():
+        card = self.offer(name)
+        if card is not None:
             return card.skills[name]
         known = sorted(skill for skill, offers in self._live.items() if offers)
         raise NoRoute(f"No agent offers {name}.", hint=f"Offered are: {', '.join(known) or 'none yet'}. Add an agent with skill={name!r}.", skill=name)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 from tutti.model.agent import AgentCard
 
@@ -15,8 +18,8 @@ _MILLION = 1_000_000
 class Board:
     """Columns for one skill in one class of tasks: posterior (good, bad, mean), expected latency, cost, load (0..1) and who is at capacity.
 
-    Built from the cards and the standings; `learn` and `occupy` keep it current, so a route reads and never rebuilds. Plain lists: nearly all
-    skills have a handful of agents, where an array costs more to call than it saves, and a thousand are still scored in a third of a millisecond.
+    Built from the cards and the standings; `learn` and `occupy` keep it current, so a route reads and never rebuilds. The columns are arrays that are read
+    number by number for the handful of agents that most skills have, and as a whole (`columns`) where there are many.
     """
 
     def __init__(
@@ -28,21 +31,25 @@ class Board:
         self._prior_good = [max(offer.quality * PRIOR_WEIGHT, 0.01) for offer in offers]
         self._prior_bad = [max((1.0 - offer.quality) * PRIOR_WEIGHT, 0.01) for offer in offers]
         self._claimed_ms = [offer.latency.total_seconds() * 1000 for offer in offers]
-        self.cost = [offer.cost for offer in offers]
+        self.cost = array("d", [offer.cost for offer in offers])
         self.concurrency = [card.concurrency for card in cards]
         self.running = [running.get((card.name, card.version), 0) for card in cards]
-        self.load = [_load(runs, limit) for runs, limit in zip(self.running, self.concurrency, strict=True)]
+        self.load = array("d", [_load(runs, limit) for runs, limit in zip(self.running, self.concurrency, strict=True)])
         self.full = {number for number, runs in enumerate(self.running) if runs >= self.concurrency[number]}
         self.good = list(self._prior_good)
         self.bad = list(self._prior_bad)
-        self.mean = [good / (good + bad) for good, bad in zip(self.good, self.bad, strict=True)]
+        self.mean = array("d", [good / (good + bad) for good, bad in zip(self.good, self.bad, strict=True)])
         self.judged = [0] * len(cards)
-        self.latency_ms = list(self._claimed_ms)
+        self.latency_ms = array("d", self._claimed_ms)
         self.conditional = [number for number, offer in enumerate(offers) if offer.when]
         for card in cards:
             row = standing(card.name, card.version)
             if row is not None:
                 self.learn(card.name, card.version, row)
+
+    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Mean quality, latency in ms, cost and load of all agents, as they are now: views, not copies."""
+        return np.frombuffer(self.mean), np.frombuffer(self.latency_ms), np.frombuffer(self.cost), np.frombuffer(self.load)
 
     def learn(self, agent: str, version: str, standing: Mapping[str, Any]) -> None:
         """Take in a standing (millionths) that a judgement or a run has moved."""

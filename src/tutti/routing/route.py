@@ -78,7 +78,7 @@ def route(
     for index in full:
         out[index] = f"at capacity: {board.running[index]} of {board.concurrency[index]} runs"
 
-    left = [index for index in range(number) if index not in out] if out else range(number)
+    left = dict.fromkeys(index for index in range(number) if index not in out) if out else range(number)
     costs = _Costs(board, left, case, weights)
     shortlist: list[int] = []
     for index in _best_first(board, left, costs):
@@ -127,11 +127,11 @@ def _best_first(board: Board, left: Collection[int], costs: _Costs) -> Collectio
     """Who is left, by falling worth; as they stand where all of them fit the shortlist anyway."""
     if len(left) <= SHORTLIST:
         return left
-    weights, per_ms, per_cost = costs.weights, costs.per_ms, costs.per_cost
-    quality, most, load = weights.quality, weights.latency, weights.load
-    columns = zip(board.mean, board.latency_ms, board.cost, board.load, strict=True)  # in one pass: there may be thousands
-    worth = [quality * m - (ms * per_ms if ms * per_ms < most else most) - c * per_cost - d * load for m, ms, c, d in columns]
-    return sorted(left, key=worth.__getitem__, reverse=True)
+    weights = costs.weights
+    mean, latency_ms, cost, load = board.columns()
+    worth = weights.quality * mean - np.minimum(latency_ms * costs.per_ms, weights.latency) - cost * costs.per_cost - load * weights.load
+    order: list[int] = np.argsort(-worth, kind="stable").tolist()
+    return order if len(left) == len(order) else [index for index in order if index in left]
 
 
 def _draw(board: Board, arms: list[int], costs: _Costs, explore: bool, rng: np.random.Generator) -> tuple[tuple[Candidate, ...], Candidate]:

@@ -9,15 +9,13 @@ import click
 
 from tutti.cli import exits
 from tutti.cli.commands import words
-from tutti.cli.commands.run import waited_for
+from tutti.cli.commands.run import SOON, waited_for
 from tutti.cli.options import Look, command, pass_look
 from tutti.cli.screen import Screen, ago, brief
 from tutti.cli.wire import Api, connect
 from tutti.clock import MICROS, SystemClock, from_datetime
 from tutti.errors import Conflict
 from tutti.settings import Settings
-
-_SOON = 5.0  # seconds an approved task is waited for, to say how it went
 
 
 @command()
@@ -78,7 +76,7 @@ def _signed(settings: Settings, view: dict[str, Any], answer: str) -> str:
 
 def _went(screen: Screen, api: Api, answered: dict[str, Any], answer: str) -> int:
     id = answered["task"]
-    waited = waited_for(api, id, _SOON if answer == "approve" else 0.0)
+    waited = waited_for(api, id, SOON if answer == "approve" else 0.0)
     task = waited["task"]
     if screen.look.machine:
         screen.data({**answered, "task_state": task["state"], "output": task["output"]})

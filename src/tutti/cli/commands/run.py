@@ -17,6 +17,7 @@ from tutti.cli.screen import Screen
 from tutti.cli.wire import Api, connect
 
 _SLICE = 20.0  # seconds one request waits; then the next one does
+SOON = 5.0  # seconds a task is waited for after somebody decided about it, to say how it went
 
 
 @command()

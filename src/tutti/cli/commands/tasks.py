@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from tutti.cli.commands import words
+from tutti.cli.commands.run import SOON, waited_for
 from tutti.cli.inputs import Duration, json_of
 from tutti.cli.options import Look, noun, pass_look
 from tutti.cli.screen import Screen, brief, pairs
@@ -175,7 +176,8 @@ def settle(look: Look, id: str, how: str, reason: str) -> None:
 def _act(look: Look, path: str, id: str, done: str, **body: Any) -> None:
     screen = Screen(look)
     with connect(look) as api:
-        task = api.post(path, id, **body)
+        api.post(path, id, **body)
+        task = waited_for(api, id, SOON)["task"]
         if look.machine:
             screen.data(task)
             return

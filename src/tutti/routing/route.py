@@ -56,28 +56,7 @@ def route(
     With `explore` the quality part is one draw of each posterior, else its mean. The parts of each candidate add up to its score.
     """
     number = len(board.cards)
-    out: dict[int, str] = {}  # who is ruled out, by which rule: the first one that says so
-
-    for key, rule in shut.items():
-        index = board.index.get(key)
-        if index is not None:
-            out[index] = rule
-    for id in excluded:
-        name, _, version = id.rpartition("@")
-        index = board.index.get((name, version))
-        if index is not None:
-            out.setdefault(index, "already failed at this task")
-    if board.conditional and conditions:
-        values = prepared(case.values(skill))
-        for index in board.conditional:
-            card = board.cards[index]
-            condition = conditions.get((card.name, card.version))
-            if index not in out and condition is not None and not condition.holds(values):
-                out[index] = f"its condition does not hold: {condition.text}"
-    full = sorted(board.full.difference(out))
-    for index in full:
-        out[index] = f"at capacity: {board.running[index]} of {board.concurrency[index]} runs"
-
+    out, busy = _ruled_out(skill, board, case, shut, excluded, conditions)
     left = dict.fromkeys(index for index in range(number) if index not in out) if out else range(number)
     costs = _Costs(board, left, case, weights)
     shortlist: list[int] = []
@@ -100,9 +79,41 @@ def route(
         number,
         len(out),
         explored=explore and len(shortlist) > 1,
-        busy=bool(full),
+        busy=busy,
         weights=weights,
     )
+
+
+def _ruled_out(
+    skill: str,
+    board: Board,
+    case: Case,
+    shut: Mapping[tuple[str, str], str],
+    excluded: Collection[str],
+    conditions: Mapping[tuple[str, str], Condition] | None,
+) -> tuple[dict[int, str], bool]:
+    """Who cannot be taken, by which rule (the first one that says so), and whether waiting for capacity would help."""
+    out: dict[int, str] = {}
+    for key, rule in shut.items():
+        index = board.index.get(key)
+        if index is not None:
+            out[index] = rule
+    for id in excluded:
+        name, _, version = id.rpartition("@")
+        index = board.index.get((name, version))
+        if index is not None:
+            out.setdefault(index, "already failed at this task")
+    if board.conditional and conditions:
+        values = prepared(case.values(skill))
+        for index in board.conditional:
+            card = board.cards[index]
+            condition = conditions.get((card.name, card.version))
+            if index not in out and condition is not None and not condition.holds(values):
+                out[index] = f"its condition does not hold: {condition.text}"
+    full = sorted(board.full.difference(out))
+    for index in full:
+        out[index] = f"at capacity: {board.running[index]} of {board.concurrency[index]} runs"
+    return out, bool(full)
 
 
 class _Costs:

@@ -367,7 +367,7 @@ class Desk:
             raise NotFound(f"No kill switch is on for {scope} {name}.".replace(" .", "."))
         bundle = Bundle()
         bundle.add(Draft("kill.lifted", f"{scope}/{name}", by, {"scope": scope, "name": name, "reason": reason}))
-        parked = [row for row in self._journal.hot.table("task").values() if row["stage"] == Stage.PARKED and (row["reason"] or "").startswith("kill switch")]
+        parked = [row for row in self._journal.hot.table("task").values() if row["stage"] == Stage.PARKED and (row["reason"] or "").startswith(gates.STOPPED)]
         for row in parked:
             bundle.expect["task", (row["id"],)] = row["version"]
             bundle.add(Draft("task.resumed", row["id"], "tutti", {"stage": Stage.READY.value, "reason": "the kill switch was lifted"}, -1))

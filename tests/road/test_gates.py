@@ -128,9 +128,8 @@ async def test_only_the_owners_key_answers_and_only_for_what_was_asked(tutti):
     assert len(world.effects) == 1
 
 
-async def test_parameters_changed_behind_an_approval_stop_the_action(tutti):
-    """An insider who rewrites the stored parameters after the yes: they are digested again right before the effect."""
-    world = World(latency=60.0)
+def busy_payer(world: World) -> Fleet:
+    """One refund at a time: an approved one waits while another runs, and there is time to tamper."""
     fleet = Fleet("money")
 
     @fleet.action("refund.pay", department="finance", amount="amount", idempotent=True, concurrency=1, timeout=timedelta(minutes=5))
@@ -139,18 +138,45 @@ async def test_parameters_changed_behind_an_approval_stop_the_action(tutti):
         return "paid"
 
     fleet.autonomy("refund.pay", level="act", up_to=10)
-    run = await tutti(fleet).submit("refund.pay", {"account": "2", "amount": 20})
-    workspace, asking = run.workspace, run.task("refund.pay").id
-    await workspace.submit("refund.pay", {"account": "1", "amount": 1})
+    return fleet
+
+
+async def approved_and_waiting(run: Any) -> str:
+    """The id of a refund of 20 that a person approved and that waits for the busy agent."""
+    await run.submit("refund.pay", {"account": "2", "amount": 20})
+    asking = run.task("refund.pay").id
+    await run.workspace.submit("refund.pay", {"account": "1", "amount": 1})
     await asyncio.sleep(1)
-    await workspace.answer_as_owner(asking, "approve")
-    row = workspace.journal.hot.table("task")[asking,]
-    assert row["stage"] == "approved", "it waits for the agent, which is busy"
+    await run.workspace.answer_as_owner(asking, "approve")
+    assert run.workspace.journal.hot.table("task")[asking,]["stage"] == "approved"
+    return asking
+
+
+async def test_parameters_changed_behind_an_approval_stop_the_action(tutti):
+    """An insider who rewrites the stored parameters after the yes: they are digested again right before the effect."""
+    world = World(latency=60.0)
+    run = tutti(busy_payer(world))
+    asking = await approved_and_waiting(run)
+    workspace = run.workspace
     with sqlite3.connect(workspace.settings.place) as db:
-        db.execute("UPDATE payload SET body = ? WHERE id = ?", (b'{"account":"2","amount":9999}', row["input"]))
+        held = workspace.journal.hot.table("task")[asking,]["input"]
+        db.execute("UPDATE payload SET body = ? WHERE id = ?", (b'{"account":"2","amount":9999}', held))
     db.close()
     await run.advance(timedelta(minutes=3))
     assert run.task(asking).reason == "the parameters are not those that were approved"
+    assert [effect.what for effect in world.effects] == ["1.0"]
+
+
+async def test_an_approval_whose_signature_does_not_hold_stops_the_action(tutti):
+    """An insider who writes an approval into the view has no owner's key: the signature is checked again right before the effect."""
+    world = World(latency=60.0)
+    run = tutti(busy_payer(world))
+    asking = await approved_and_waiting(run)
+    approvals = run.workspace.journal.hot.table("approval")
+    [(key, row)] = approvals.items()
+    approvals[key] = {**row, "signature": "00" * 64}
+    await run.advance(timedelta(minutes=3))
+    assert run.task(asking).reason == "the approval's signature does not hold"
     assert [effect.what for effect in world.effects] == ["1.0"]
 
 

@@ -5,10 +5,10 @@ It never chooses an agent, never asks a person itself, and never spends: the cor
 """
 
 from tutti.gates.approvals import APPROVAL_LASTS, as_request, check_answer, signature_holds, signed
-from tutti.gates.decide import Book, Question, as_fact, decide, release, stopped_by
+from tutti.gates.decide import STOPPED, Book, Question, as_fact, decide, release, stopped_by
 from tutti.gates.folds import FOLDS, TABLES
 from tutti.gates.policy import DEFAULT_POLICY, Gatekeeper, Policies, parse_policies
 
 __all__ = [
-    "APPROVAL_LASTS", "DEFAULT_POLICY", "FOLDS", "TABLES", "Book", "Gatekeeper", "Policies", "Question", "as_fact", "as_request", "check_answer", "decide", "parse_policies", "release", "signature_holds", "signed", "stopped_by",
+    "APPROVAL_LASTS", "DEFAULT_POLICY", "FOLDS", "STOPPED", "TABLES", "Book", "Gatekeeper", "Policies", "Question", "as_fact", "as_request", "check_answer", "decide", "parse_policies", "release", "signature_holds", "signed", "stopped_by",
 ]  # fmt: skip

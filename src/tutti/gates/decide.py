@@ -43,6 +43,9 @@ class Book:
     kills: Mapping[tuple[str, str], Row]
 
 
+STOPPED = "kill switch on "  # how the reason of whatever a switch stops begins
+
+
 def decide(question: Question, book: Book) -> Verdict:
     """Allow, ask or deny. The first gate that says no names its reason; an allowed action carries what it reserves."""
     skill = question.skill
@@ -130,7 +133,7 @@ def stopped_by(kills: Mapping[tuple[str, str], Row], card: AgentCard, skill: Ski
         row = kills.get(scope)
         if row is not None and row["on"]:
             what = "the workspace" if scope[0] == "workspace" else f"{scope[0]} {scope[1]}"
-            return f"kill switch on {what}: {row['reason'] or 'no reason given'}"
+            return f"{STOPPED}{what}: {row['reason'] or 'no reason given'}"
     return ""
 
 

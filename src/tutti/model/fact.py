@@ -108,7 +108,6 @@ KINDS: dict[str, tuple[str, ...]] = {
     "note.shared": ("subject", "topic", "value", "task"),
     # the workspace itself
     "workspace.created": ("name", "schema"),
-    "workspace.opened": ("node",),
     "workspace.restored": ("head", "witnessed"),
     "subject.erased": ("subject", "payloads"),
 }

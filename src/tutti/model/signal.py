@@ -1,25 +1,11 @@
-"""A signal: a CloudEvents 1.0 event as intake knows it; a subscription: what is to be done about one."""
+"""Signals as rows (the event itself is a payload), and subscriptions: what is to be done about one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from tutti.model.view import Table
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """Something happened. `event` is the whole CloudEvent, `hops` how many signals led from one to the next before it."""
-
-    id: str
-    type: str
-    event: dict[str, Any]
-    subject: str | None
-    priority: int
-    hops: int
-    department: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ class Condition:
     or speaks of another name.
     """
 
-    __slots__ = ("_program", "text", "uses")
+    __slots__ = ("_program", "text")
 
     def __init__(self, text: str, names: tuple[str, ...], where: str, example: str) -> None:
         import cel  # a compiled extension, loaded when the first condition is
@@ -29,7 +29,6 @@ class Condition:
         if unknown:
             raise Invalid(f"{where} speaks of `{unknown[0]}`, which is not known here.", hint=advice)
         self.text = text
-        self.uses = frozenset(used)
 
     def value(self, values: dict[str, Any]) -> Any:
         """The expression's value. Raises whatever evaluating it raises (an absent field, a wrong type)."""

@@ -29,11 +29,6 @@ class Registry:
             if live:
                 offers[card.name, card.version] = card
 
-    def retire(self, name: str, version: str) -> None:
-        """Take a version out of traffic; its card stays known."""
-        for offers in self._live.values():
-            offers.pop((name, version), None)
-
     def card(self, name: str, version: str) -> AgentCard | None:
         """The card of one version, live or retired."""
         return self._cards.get((name, version))

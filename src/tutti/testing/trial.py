@@ -45,10 +45,9 @@ class Trial:
     """One fleet in a workspace of its own. Every method waits until nothing moves by itself any more and gives the trial back,
     so that the test can look at `task(...)` and `tasks(...)`."""
 
-    def __init__(self, fleet: Fleet, loop: SimLoop, seed: int = 0) -> None:
+    def __init__(self, fleet: Fleet, loop: SimLoop) -> None:
         self._fleet = fleet
         self._loop = loop
-        self._seed = seed
         self._sent = 0
         self._seen: list[TaskSeen] = []
         self._folder: Path | None = None

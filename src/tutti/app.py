@@ -7,7 +7,9 @@ async with Workspace(fleet) as workspace:
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import logging
 from collections.abc import Iterable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
@@ -17,6 +19,7 @@ import orjson
 from tutti import context, evaluation, execution, feedback, gates, intake, registry, routing
 from tutti.clock import Clock, SystemClock, micros
 from tutti.desk import Desk
+from tutti.errors import TuttiError
 from tutti.fleet import Fleet
 from tutti.gates import parse_policies
 from tutti.house import Declared, House
@@ -30,6 +33,8 @@ from tutti.reception import Bundle
 from tutti.security import Keys
 from tutti.settings import Settings
 
+log = logging.getLogger("tutti")
+_FOLLOW_S = 0.25  # how often a node looks for what other nodes wrote; also its delay in hearing of it
 _ROOMS: tuple[Any, ...] = (intake, routing, gates, execution, evaluation, feedback, registry, context)
 TABLES: tuple[Table, ...] = tuple(table for room in _ROOMS for table in room.TABLES)
 
@@ -91,6 +96,7 @@ class Workspace(Desk):
         self.journal = journal or journal_for(self.settings, clock=self.clock, ids=self.ids)
         self._run = run and fleet is not None
         self._executors: dict[str, Executor] = {}
+        self._following: asyncio.Task[None] | None = None
         declared = Declared() if fleet is None else Declared(fleet.functions, fleet.checks, fleet.classes, fleet.departments, fleet.weights)
         self.house = House(self.journal, declared, self.clock, self.ids)
 
@@ -116,12 +122,16 @@ class Workspace(Desk):
                 self.house.load()
             if self._run:
                 await self.corridor.start()
+                if not self.journal.alone:
+                    self._following = asyncio.create_task(self._follow_others())
         except BaseException:
             await self.journal.close()
             raise
 
     async def close(self) -> None:
         """Let running agents finish (for `settings.grace`), then close the journal. Twice is fine."""
+        if self._following:
+            self._following.cancel()
         if self._run:
             await self.corridor.traffic.stop(self.settings.grace.total_seconds())
         await self.journal.close()
@@ -131,6 +141,15 @@ class Workspace(Desk):
     async def quiet(self) -> None:
         """Wait until every open task waits for a person (or nobody): nothing moves by itself any more."""
         await self.corridor.traffic.quiet()
+
+    async def _follow_others(self) -> None:
+        """Fold what other nodes write, or a task that one of them ended would stay open here."""
+        while True:
+            await asyncio.sleep(_FOLLOW_S)
+            try:
+                await self.journal.catch_up()
+            except TuttiError as error:
+                log.warning("other nodes cannot be followed just now: %s", error.message)
 
     def _executor(self, mode: str) -> Executor | None:
         executor = self._executors.get(mode)

@@ -268,6 +268,11 @@ class Journal:
         self._pump.put(Job(future, work))
         return future
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other process can write: a file has one writer, a server's database any number."""
+        return self._writer.engine.embedded
+
     async def catch_up(self) -> int:
         """Fold what other nodes have written since into memory; returns how many facts that were."""
         outcome = await self._do(self._writer.catch_up)

@@ -15,12 +15,13 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 import orjson
+from yarl import URL
 
 from tutti import context, evaluation, execution, feedback, gates, intake, registry, routing
 from tutti.clock import Clock, SystemClock, micros
 from tutti.desk import Desk
 from tutti.errors import TuttiError
-from tutti.fleet import Fleet
+from tutti.fleet import Fleet, Remote
 from tutti.gates import parse_policies
 from tutti.house import Declared, House
 from tutti.ids import Ids
@@ -30,11 +31,15 @@ from tutti.model.signal import Subscription
 from tutti.model.view import Fold, Table
 from tutti.orchestrator import Orchestrator
 from tutti.reception import Bundle
-from tutti.security import Keys
+from tutti.security import Egress, Keys, Secrets
 from tutti.settings import Settings
+from tutti.transports import Outside
 
 log = logging.getLogger("tutti")
 _FOLLOW_S = 0.25  # how often a node looks for what other nodes wrote; also its delay in hearing of it
+_GREETING_S = 5.0  # how long an agent outside may take to say who it is
+_RETRY_S = 5.0  # until one that did not answer is asked again
+_LOOK_S = 60.0  # until all are asked whether their card has changed
 _ROOMS: tuple[Any, ...] = (intake, routing, gates, execution, evaluation, feedback, registry, context)
 TABLES: tuple[Table, ...] = tuple(table for room in _ROOMS for table in room.TABLES)
 
@@ -96,9 +101,10 @@ class Workspace(Desk):
         self.journal = journal or journal_for(self.settings, clock=self.clock, ids=self.ids)
         self._run = run and fleet is not None
         self._executors: dict[str, Executor] = {}
-        self._following: asyncio.Task[None] | None = None
         declared = Declared() if fleet is None else Declared(fleet.functions, fleet.checks, fleet.classes, fleet.departments, fleet.weights)
-        self.house = House(self.journal, declared, self.clock, self.ids)
+        self.outside = Outside(Egress(self.settings.egress), Secrets(self.settings.secrets), self.clock, self.ids)
+        self.house = House(self.journal, declared, self.clock, self.ids, self.outside)
+        self._chores: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Workspace:
         await self.open()
@@ -123,17 +129,23 @@ class Workspace(Desk):
             if self._run:
                 await self.corridor.start()
                 if not self.journal.alone:
-                    self._following = asyncio.create_task(self._follow_others())
+                    self._chores.append(asyncio.create_task(self._follow_others()))
+            if self._run and self.fleet is not None:
+                await self._meet(self.fleet)
         except BaseException:
             await self.journal.close()
             raise
 
     async def close(self) -> None:
         """Let running agents finish (for `settings.grace`), then close the journal. Twice is fine."""
-        if self._following:
-            self._following.cancel()
+        for chore in self._chores:
+            chore.cancel()
+        if self._chores:
+            await asyncio.wait(self._chores)
+            self._chores.clear()
         if self._run:
             await self.corridor.traffic.stop(self.settings.grace.total_seconds())
+        await self.outside.close()
         await self.journal.close()
         for executor in self._executors.values():
             executor.shutdown(wait=False, cancel_futures=True)
@@ -150,6 +162,41 @@ class Workspace(Desk):
                 await self.journal.catch_up()
             except TuttiError as error:
                 log.warning("other nodes cannot be followed just now: %s", error.message)
+
+    # --- agents outside -----------------------------------------------------------------------------------------
+
+    async def _meet(self, fleet: Fleet) -> None:
+        """Ask the agents outside who they are. One that does not answer now is asked again later; its last card serves meanwhile."""
+        declared = {(remote.endpoint.transport, remote.endpoint.url) for remote in fleet.remotes}
+        for card in self.house.registry.outside():
+            assert card.endpoint is not None
+            if card.endpoint.by == "fleet" and (card.endpoint.transport, card.endpoint.url) not in declared:
+                await self.retire(card.name, card.version, reason="no longer declared", by="fleet")
+        for remote in fleet.remotes:
+            host = URL(remote.endpoint.url)
+            self.outside.egress.allow(f"{host.host}:{host.port}")  # the operator wrote it down
+        await asyncio.gather(*(self._greet(remote) for remote in fleet.remotes))
+        self._chores.append(asyncio.create_task(self._look_again(fleet)))
+
+    async def _greet(self, remote: Remote) -> bool:
+        try:
+            async with asyncio.timeout(_GREETING_S):
+                await self.register(
+                    remote.endpoint, department=remote.department, owner=remote.owner, name=remote.name, concurrency=remote.concurrency, by="fleet"
+                )
+        except (TuttiError, TimeoutError) as error:
+            log.warning("agent %s is not reached, it is tried again: %s", remote.endpoint.url, error.message if isinstance(error, TuttiError) else "no answer")
+            return False
+        return True
+
+    async def _look_again(self, fleet: Fleet) -> None:
+        """Follow what agents outside say of themselves: a card that changes is a new version."""
+        missing = {remote.endpoint.url for remote in fleet.remotes} - {card.endpoint.url for card in self.house.registry.outside() if card.endpoint}
+        while True:
+            await asyncio.sleep(_RETRY_S if missing else _LOOK_S)
+            for remote in fleet.remotes:
+                if (not missing or remote.endpoint.url in missing) and await self._greet(remote):
+                    missing.discard(remote.endpoint.url)
 
     def _executor(self, mode: str) -> Executor | None:
         executor = self._executors.get(mode)

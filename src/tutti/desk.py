@@ -6,7 +6,9 @@ All answers are JSON data. Ids of tasks begin with `t-`, signals `s-`, approvals
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from tutti import evaluation, explanation, gates, intake
 from tutti.clock import MICROS, micros, to_text
 from tutti.errors import Conflict, Invalid, NotFound, Refused
 from tutti.feedback import interval
+from tutti.model.agent import AgentCard, Endpoint
 from tutti.model.fact import Draft
 from tutti.model.money import to_millionths
 from tutti.model.outcome import Judgement, Source
@@ -23,7 +26,9 @@ from tutti.model.task import Stage
 from tutti.model.verdict import Level
 from tutti.orchestrator import Orchestrator
 from tutti.reception import Bundle, Origin
+from tutti.registry import card_to_json, offered, registration
 from tutti.security import sign_approval, verify_approval
+from tutti.transports import discover
 
 Row = Mapping[str, Any]
 OWNER = "person/owner"
@@ -123,11 +128,14 @@ class Desk:
         waiting: bool = False,
         skill: str | None = None,
         subject: str | None = None,
+        caller: str | None = None,
         limit: int = 50,
         after: int | None = None,
     ) -> dict[str, Any]:
-        """A page of tasks, newest first; `after` is the `next` of the page before. `waiting` means: for a person."""
+        """A page of tasks, newest first; `after` is the `next` of the page before. `waiting` means: for a person, `caller`: asked for by them."""
         where: dict[str, Any] = {}
+        if caller:
+            where["caller"] = caller
         if state:
             where["state"] = state
         if waiting:
@@ -157,6 +165,7 @@ class Desk:
             "attempts",
             "currency",
             "approval",
+            "caller",
         ):
             view[name] = row[name]
         view["version"] = row["agent_version"]
@@ -332,6 +341,65 @@ class Desk:
             "name": name,
             "versions": [{"state": row["state"], "since": to_text(row["since"]), "digest": row["digest"], **orjson.loads(row["card"])} for row in rows],
         }
+
+    async def register(
+        self,
+        endpoint: Endpoint,
+        *,
+        department: str,
+        owner: str = "",
+        name: str = "",
+        concurrency: int = 16,
+        by: str = OWNER,
+    ) -> dict[str, Any]:
+        """Take an agent outside into the fleet, or its new version when its card has changed: then the old one gets nothing new and finishes.
+
+        Raises: `Conflict` when the name belongs to another agent, `AgentFailed` when it does not answer, `Invalid`, `Refused` (egress).
+        """
+        house = self.corridor.house
+        found = await discover(endpoint, house.outside)
+        endpoint = replace(endpoint, options={**endpoint.options, **found.options}, by=by)
+        skills = offered(found.skills, endpoint.options.get("skills") or {})
+        for skill in skills.values():
+            rivals = [card.skills[skill.name] for card in house.registry.offers(skill.name)]
+            if rivals and rivals[0].nature is not skill.nature:
+                raise Invalid(f"{skill.name} is {rivals[0].nature} in this fleet, and {skill.nature} of {found.name}.", hint="Name it otherwise with as_=.")
+        card = AgentCard(name or found.name, "", department, owner, skills, concurrency, endpoint=endpoint)
+        digest = sha256((card_to_json(card) + found.fingerprint).encode()).hexdigest()[:16]
+        card = replace(card, version=f"{found.version}+{digest[:8]}", digest=digest)
+        house.registry.check_name(card)
+        agents = self._journal.hot.table("agent")
+        row = agents.get((card.name, card.version))
+        new = row is None or row["state"] != "live"
+        if new:
+            bundle = Bundle(expect={("agent", (card.name, card.version)): row["version"] if row else 0})
+            bundle.add(registration(card, by))
+            for old in house.registry.versions(card.name):
+                if old.version != card.version:
+                    bundle.add(Draft("agent.drained", card.name, by, {"version": old.version, "reason": f"{card.version} took its place"}))
+            await self.corridor.record(bundle)
+        return {"schema": "tutti.registered/1", "name": card.name, "version": card.version, "digest": digest, "skills": sorted(skills), "new": new}
+
+    async def drain(self, name: str, version: str = "", *, reason: str = "", by: str = OWNER) -> dict[str, Any]:
+        """Give an agent's version (all of them without one) nothing new; what it has begun it finishes."""
+        return await self._dismiss("agent.drained", name, version, reason or "drained", by, ("live",))
+
+    async def retire(self, name: str, version: str = "", *, reason: str = "", by: str = OWNER) -> dict[str, Any]:
+        """Take an agent's version (all of them without one) out of the fleet."""
+        return await self._dismiss("agent.retired", name, version, reason or "retired", by, ("live", "draining"))
+
+    async def _dismiss(self, kind: str, name: str, version: str, reason: str, by: str, states: tuple[str, ...]) -> dict[str, Any]:
+        rows = [row for row in self._journal.hot.table("agent").values() if row["name"] == name and version in ("", row["agent_version"])]
+        if not rows:
+            raise NotFound(f"There is no agent {name}{' ' + version if version else ''}.", hint="`tutti agents` lists them.")
+        rows = [row for row in rows if row["state"] in states]
+        if not rows:
+            raise Conflict(f"{name} takes nothing new already.", hint="`tutti agents show NAME` shows its versions.")
+        bundle = Bundle(expect={("agent", (name, row["agent_version"])): row["version"] for row in rows})
+        for row in rows:
+            bundle.add(Draft(kind, name, by, {"version": row["agent_version"], "reason": reason}))
+        await self.corridor.record(bundle)
+        return await self.card(name)
 
     async def set_level(self, skill: str, level: str, *, up_to: float | None = None, reason: str = "", by: str = OWNER) -> dict[str, Any]:
         """Set how far an action goes alone, from the next decision on."""

@@ -43,6 +43,12 @@ class Refused(TuttiError):
     code = "refused"
 
 
+class Unauthenticated(TuttiError):
+    """Nobody knows who calls: the token is missing, expired, revoked or not one."""
+
+    code = "unauthenticated"
+
+
 class NoRoute(TuttiError):
     """No agent can take the task."""
 

@@ -23,7 +23,7 @@ from tutti.errors import Invalid, NotFound
 from tutti.evaluation import Check
 from tutti.gates import DEFAULT_POLICY, parse_policies
 from tutti.intake import Subscriptions
-from tutti.model.agent import AgentCard, Nature, Skill
+from tutti.model.agent import AgentCard, Endpoint, Nature, Skill
 from tutti.model.money import to_millionths
 from tutti.model.route import Weights
 from tutti.model.signal import Subscription
@@ -59,6 +59,17 @@ class Budget:
     currency: str
 
 
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """An agent outside that the fleet declares; who it is, is asked when a workspace opens."""
+
+    endpoint: Endpoint
+    department: str
+    owner: str
+    name: str  # empty: as it calls itself
+    concurrency: int
+
+
 class Fleet:
     """A declaration of agents and of what they may do. Nothing runs until a `Workspace` opens it."""
 
@@ -72,6 +83,7 @@ class Fleet:
         self.weights = Weights()
         self.cards: dict[tuple[str, str], AgentCard] = {}
         self.functions: dict[tuple[str, str, str], Bound] = {}  # (agent, version, skill)
+        self.remotes: list[Remote] = []
         self.subscriptions: dict[str, Subscription] = {}
         self.checks: dict[str, list[Check]] = {}
         self.classes: dict[str, Condition] = {}
@@ -173,6 +185,56 @@ class Fleet:
                 declare(skill=skill_name, **whole)(method)
         if not found:
             raise Invalid(f"{type(agent).__name__} has no skill.", hint="Mark its methods with @tutti.skill(...) or @tutti.action(...).")
+
+    # --- agents outside -----------------------------------------------------------------------------------------
+
+    def remote(
+        self,
+        card: str,
+        *,
+        department: str,
+        owner: str = "",
+        name: str = "",
+        skills: Mapping[str, Mapping[str, Any]] | None = None,
+        auth: str = "",
+        push: bool = False,
+        concurrency: int = 16,
+    ) -> None:
+        """Declare an A2A service by the address of its agent card (or of the service; the card is looked for where A2A says).
+
+        What it offers is advice unless `skills` says otherwise: it maps the service's skill ids to options such as as_, nature ("action"),
+        amount, idempotent, timeout, quality; with `skills`, only those are taken. `auth` is a header's value for its calls, for example
+        "Bearer secret://pricing". `push=True` has answers pushed here instead of asked for.
+        """
+        options = {"skills": {id: dict(offer) for id, offer in (skills or {}).items()}, "auth": auth, "push": push}
+        self._outside("a2a", card, options, department, owner, name, concurrency)
+
+    def mcp(
+        self,
+        server: str,
+        *,
+        department: str,
+        owner: str = "",
+        name: str = "",
+        tools: Mapping[str, Mapping[str, Any]] | None = None,
+        auth: str = "",
+        concurrency: int = 8,
+    ) -> None:
+        """Declare an MCP server: each of its tools becomes a skill `name.tool` of one agent, with the gates and budgets of any other.
+
+        Tools are actions that are not idempotent, unless the server marks them as reading only or `tools` says otherwise. With `tools`, only
+        those are taken; its options are as in `remote`.
+        """
+        self._outside("mcp", server, {"skills": {id: dict(offer) for id, offer in (tools or {}).items()}, "auth": auth}, department, owner, name, concurrency)
+
+    def _outside(self, transport: str, url: str, options: dict[str, Any], department: str, owner: str, name: str, concurrency: int) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise Invalid(f"{url!r} is no address.", hint="Write https://host/path.")
+        if concurrency < 1:
+            raise Invalid(f"{url}: concurrency is 1 or more.")
+        if any(remote.endpoint.url == url and remote.name == name for remote in self.remotes):
+            raise Invalid(f"{url} is declared twice.", hint="Remove one of the two lines, or give the second a name= of its own.")
+        self.remotes.append(Remote(Endpoint(transport, url, options), department, owner, name, concurrency))
 
     def _declare(
         self, skill: str, nature: Nature, offer: dict[str, Any], department: str, owner: str, name: str | None, version: str, concurrency: int | None, cpu: bool
@@ -314,6 +376,8 @@ class Fleet:
         """What is declared and cannot work, in words, for `tutti doctor`. A fleet with problems still runs."""
         offered = {skill for card in self.cards.values() for skill in card.skills}
         found = []
+        if self.remotes:  # what they offer is known when they have been reached
+            return [f"agent {card.name} {card.version} has no owner" for card in self.cards.values() if not card.owner]
         for subscription in self.subscriptions.values():
             for skill in (subscription.skill, *(skill for _, skill in subscription.gather)):
                 if skill not in offered:

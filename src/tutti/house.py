@@ -25,7 +25,8 @@ from tutti.model.route import Weights
 from tutti.model.signal import Subscription
 from tutti.registry import Condition, Registry
 from tutti.routing import CONDITION_NAMES, Board, Case
-from tutti.transports import Bound
+from tutti.security import Egress, Secrets
+from tutti.transports import Bound, Outside, reach
 
 Row = Mapping[str, Any]
 
@@ -34,7 +35,7 @@ Row = Mapping[str, Any]
 class Declared:
     """What a fleet's code brings that no journal can hold: functions, checks, compiled classes, shares and weights."""
 
-    functions: Mapping[tuple[str, str, str], Bound] = field(default_factory=dict)
+    functions: dict[tuple[str, str, str], Bound] = field(default_factory=dict)
     checks: Mapping[str, list[Check]] = field(default_factory=dict)
     classes: Mapping[str, Condition] = field(default_factory=dict)
     departments: Mapping[str, float] = field(default_factory=dict)
@@ -44,7 +45,8 @@ class Declared:
 class House:
     """The live state of one workspace in this process."""
 
-    def __init__(self, journal: Journal, declared: Declared, clock: Clock, ids: Ids) -> None:
+    def __init__(self, journal: Journal, declared: Declared, clock: Clock, ids: Ids, outside: Outside | None = None) -> None:
+        self.outside = outside or Outside(Egress(), Secrets(), clock, ids)
         self.journal = journal
         self.clock = clock
         self.ids = ids
@@ -73,6 +75,7 @@ class House:
         hot = self.journal.hot
         self.registry = Registry()
         self.registry.load(hot.table("agent").values())
+        self._reach()
         self.subscriptions = Subscriptions(_subscription(row) for row in hot.table("subscription").values() if row["state"] == "live")
         self._boards.clear()
         self._conditions.clear()
@@ -83,6 +86,15 @@ class House:
             card = self.registry.card(name, version)
             for skill in card.skills if card else ():
                 self._busy[skill] = self._busy.get(skill, 0) + runs
+
+    def _reach(self) -> None:
+        """Make the skills of registered agents outside callable."""
+        for card in self.registry.outside():
+            for name, skill in card.skills.items():
+                key = (card.name, card.version, name)
+                known = self.functions.get(key)
+                if known is None:
+                    self.functions[key] = reach(card, skill, self.outside)
 
     def learn(self, facts: list[Fact]) -> None:
         """Follow the facts that have just been committed."""
@@ -96,7 +108,7 @@ class House:
                 board = self._boards.get(key[0], {}).get(key[1])
                 if board is not None:
                     board.learn(key[2], key[3], standings[key])
-            elif kind in ("agent.registered", "agent.retired", "subscription.set", "subscription.removed"):
+            elif kind in ("agent.registered", "agent.drained", "agent.retired", "subscription.set", "subscription.removed"):
                 reload = True
             elif kind == "policy.published":
                 self._current = None

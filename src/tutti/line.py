@@ -55,8 +55,8 @@ class Line:
             raise AgentFailed(f"{skill} ({id}) {row['state']}: {row['reason'] or ''}", retry=False)
         return (await house.journal.payloads([row["output"]])).get(row["output"])
 
-    async def question(self, text: str, number: int) -> Any:
-        """Have a person or another agent answer; an answer given before is given again."""
+    async def question(self, text: str, number: int, *, auth: bool = False) -> Any:
+        """Have a person or another agent answer; an answer given before is given again. `auth`: it is about being let in somewhere."""
         journal, traffic = self._corridor.house.journal, self._corridor.traffic
         known = await journal.row("answer", (self._task, number))
         if known is None or known["answer"] is None:
@@ -66,13 +66,29 @@ class Line:
                 bundle = Bundle(expect={("task", (self._task,)): task["version"]})
                 payload = journal.seal(str(text), await self._corridor.house.subject(task))
                 bundle.payloads.append(payload)
-                bundle.add(Draft("task.asked", self._task, f"agent/{self._card.name}", {"question": payload.id, "number": number}, task["seq"]))
+                data = {"question": payload.id, "number": number} | ({"auth": True} if auth else {})
+                bundle.add(Draft("task.asked", self._task, f"agent/{self._card.name}", data, task["seq"]))
                 await self._corridor.record(bundle)
             with self.paused():
                 await answered
             known = await journal.row("answer", (self._task, number))
             assert known is not None
         return (await journal.payloads([known["answer"]])).get(known["answer"])
+
+    async def keep(self, name: str, value: Any) -> None:
+        """Keep something for the run that takes this one's place if the process ends. Durable when it returns."""
+        journal = self._corridor.house.journal
+        task = journal.hot.table("task")[self._task,]
+        payload = journal.seal(value, await self._corridor.house.subject(task))
+        bundle = Bundle(payloads=[payload])
+        bundle.add(Draft("run.noted", self._task, f"agent/{self._card.name}", {"name": name, "value": payload.id}, task["seq"]))
+        await self._corridor.record(bundle)
+
+    async def kept(self, name: str) -> Any:
+        """What an earlier run of this task kept under a name; None where it kept nothing."""
+        journal = self._corridor.house.journal
+        row = await journal.row("memo", (self._task, name))
+        return None if row is None else (await journal.payloads([row["value"]])).get(row["value"])
 
     def progress(self, share: float, text: str) -> None:
         """Keep how far the run is, for whoever looks."""

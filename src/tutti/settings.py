@@ -25,6 +25,7 @@ class Settings:
     threads: int = 16  # for sync agents
     processes: int = 2  # for cpu=True agents
     grace: timedelta = timedelta(seconds=10)  # that running agents get when the process stops
+    egress: tuple[str, ...] = ()  # special addresses (loopback, private) that may be called all the same: host:port, host, network
 
     @classmethod
     def from_environment(cls, workspace: str, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -38,7 +39,8 @@ class Settings:
                 numbers[name] = int(text)
         grace = timedelta(seconds=numbers.pop("grace_seconds", 10))
         folder = Path(environment.get("TUTTI_FOLDER") or ".tutti")
-        return cls(workspace, folder, environment.get("TUTTI_DATABASE", ""), grace=grace, **numbers)
+        egress = tuple(part.strip() for part in environment.get("TUTTI_EGRESS", "").split(",") if part.strip())
+        return cls(workspace, folder, environment.get("TUTTI_DATABASE", ""), grace=grace, egress=egress, **numbers)
 
     @property
     def place(self) -> str:
@@ -54,6 +56,11 @@ class Settings:
     def witness(self) -> Path:
         """The file of signed heads, outside the database. Keep a copy where the database's administrator cannot write."""
         return self.home / "heads.jsonl"
+
+    @property
+    def secrets(self) -> Path:
+        """The folder of secrets that `secret://name` speaks of, a file each."""
+        return self.home / "secrets"
 
     @property
     def socket(self) -> Path:

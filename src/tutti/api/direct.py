@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 from fastapi import FastAPI
 
+from tutti.api.guard import CALLER
+from tutti.model.caller import OWNER
+
 
 class Reply(NamedTuple):
     """What came back: an HTTP status and the body."""
@@ -23,7 +26,7 @@ async def request(app: FastAPI, method: str, path: str, body: bytes = b"") -> Re
     headers = [(b"host", b"tutti"), (b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     scope: dict[str, Any] = {
         "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "http_version": "1.1", "method": method, "scheme": "http", "path": unquote(place),
-        "raw_path": place.encode(), "query_string": query.encode(), "root_path": "", "headers": headers, "client": None, "server": None,
+        "raw_path": place.encode(), "query_string": query.encode(), "root_path": "", "headers": headers, "client": None, "server": None, CALLER: OWNER,
     }  # fmt: skip
     status, parts, sent = 0, [], False
 

@@ -17,6 +17,7 @@ log = logging.getLogger("tutti.api")
 
 STATUS: dict[type[errors.TuttiError], int] = {
     errors.Invalid: 400,
+    errors.Unauthenticated: 401,
     errors.Refused: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
@@ -35,7 +36,7 @@ _RETRY_SECONDS = "1"
 def problem(status: int, code: str, detail: str, hint: str = "", *, title: str = "", retry: bool = False) -> Response:
     """An error as a response. `code` is stable and names the family; `type` is the same as a URN."""
     body = {"type": f"urn:tutti:problem:{code}", "title": title or HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail, "hint": hint}
-    headers = {"retry-after": _RETRY_SECONDS} if retry and status == 503 else None
+    headers = {"retry-after": _RETRY_SECONDS} if retry and status == 503 else {"www-authenticate": "Bearer"} if status == 401 else None
     return Response(orjson.dumps(body), status, headers, "application/problem+json")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import uvicorn
 
+from tutti.api.admission import Local
 from tutti.api.app import build
 from tutti.app import Workspace
 from tutti.errors import Conflict, StorageFailed
@@ -36,7 +37,7 @@ async def serve(workspace: Workspace, *, ready: Callable[[Path], None] | None = 
     path = workspace.settings.socket
     app = build(workspace)
     config = uvicorn.Config(
-        app, loop="none", ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False, date_header=False,
+        Local(app), loop="none", ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False, date_header=False,
         timeout_graceful_shutdown=_GRACE, backlog=_BACKLOG,
     )  # fmt: skip
     server = _Server(config)

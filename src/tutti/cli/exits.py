@@ -19,7 +19,7 @@ MEANING = {
 }
 
 _BY_CODE = {
-    "invalid": USAGE, "not_found": NOT_FOUND, "no_route": NOT_FOUND, "refused": NO_ACCESS, "unreachable": UNREACHABLE, "conflict": CONFLICT,
+    "invalid": USAGE, "not_found": NOT_FOUND, "no_route": NOT_FOUND, "refused": NO_ACCESS, "unauthenticated": NO_ACCESS, "unreachable": UNREACHABLE, "conflict": CONFLICT,
     "journal_broken": UNVERIFIED, "deadline_passed": TIMEOUT,
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tutti.model.fact import Fact
-from tutti.model.task import ANSWERS, Stage, State
+from tutti.model.task import ANSWERS, MEMOS, Stage, State
 from tutti.model.view import Add, Change, Fold, Put, Set
 
 
@@ -70,7 +70,8 @@ def _resumed(fact: Fact) -> Iterable[Change]:
 def _asked(fact: Fact) -> Iterable[Change]:
     data = fact.data
     yield Put("answer", (fact.about, data["number"]), {"question": data["question"]})
-    yield Set("task", (fact.about,), {"state": State.INPUT_REQUIRED.value, "stage": Stage.ASKING.value, "reason": "question", "question": data["question"]})
+    state = State.AUTH_REQUIRED if data.get("auth") else State.INPUT_REQUIRED
+    yield Set("task", (fact.about,), {"state": state.value, "stage": Stage.ASKING.value, "reason": "question", "question": data["question"]})
 
 
 def _answered(fact: Fact) -> Iterable[Change]:
@@ -82,10 +83,15 @@ def _answered(fact: Fact) -> Iterable[Change]:
     yield Set("task", (fact.about,), values)
 
 
-TABLES = (ANSWERS,)
+def _noted(fact: Fact) -> Iterable[Change]:
+    yield Put("memo", (fact.about, fact.data["name"]), {"value": fact.data["value"]})
+
+
+TABLES = (ANSWERS, MEMOS)
 FOLDS: dict[str, Fold] = {
     "run.started": _started,
     "run.finished": _finished,
+    "run.noted": _noted,
     "task.completed": _ended(State.COMPLETED),
     "task.failed": _ended(State.FAILED),
     "task.canceled": _ended(State.CANCELED),

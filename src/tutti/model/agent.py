@@ -46,6 +46,17 @@ class Skill:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an agent outside of this process is, and how it is spoken to."""
+
+    transport: str  # a2a, http or mcp
+    url: str  # of its card, API or server
+    options: dict[str, Any] = field(default_factory=dict)  # what its transport needs besides; secrets by reference only
+    key: str = ""  # public half (hex) of the agent's Ed25519 key where it was enrolled: its card must be signed with it
+    by: str = "fleet"  # who brought it in: the fleet's declaration, or a caller's id
+
+
+@dataclass(frozen=True, slots=True)
 class AgentCard:
     """What the registry knows of one version of an agent."""
 
@@ -56,6 +67,7 @@ class AgentCard:
     skills: dict[str, Skill] = field(default_factory=dict)
     concurrency: int = 64  # runs at a time
     digest: str = ""
+    endpoint: Endpoint | None = None  # None: its code is in this process
 
     @property
     def id(self) -> str:

@@ -85,7 +85,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     # execution
     "run.started": ("attempt", "agent", "version", "key"),
     "run.finished": ("attempt", "agent", "excluded", "outcome", "next", "run_at", "error", "detail", "ms", "cost", "release", "effect"),
-    "task.asked": ("question", "number"),
+    "run.noted": ("name", "value"),
+    "task.asked": ("question", "number", "auth"),
     "task.answered": ("answer", "number"),
     "task.joined": ("input", "joins", "from_agent"),
     "task.completed": ("output", "work_key", "fresh_until"),
@@ -100,6 +101,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "task.judged": ("quality", "source", "check", "skill", "class", "agent", "version", "ms", "was", "was_source", "note"),
     # registry
     "agent.registered": ("version", "digest", "department", "owner", "skills", "text"),
+    "agent.drained": ("version", "reason"),
     "agent.retired": ("version", "reason"),
     "subscription.set": ("type", "condition", "skill", "priority", "gather", "deadline_ms"),
     "subscription.removed": ("reason",),

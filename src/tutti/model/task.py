@@ -13,6 +13,7 @@ class State(StrEnum):
     SUBMITTED = "submitted"
     WORKING = "working"
     INPUT_REQUIRED = "input-required"
+    AUTH_REQUIRED = "auth-required"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELED = "canceled"
@@ -46,10 +47,10 @@ TASKS = Table(
         "input": "text", "output": "text", "parent": "text", "signal": "text", "work_key": "text", "into_task": "text",
         "amount": "int", "currency": "text", "attempts": "int", "excluded": "text", "run_at": "int", "approval": "text", "reserve": "text", "effect": "int",
         "from_agent": "text", "from_at": "int", "submitted_at": "int", "started_at": "int", "finished_at": "int",
-        "by_person": "int", "quality": "int", "quality_source": "text", "cost": "int", "seq": "int", "question": "text",
+        "by_person": "int", "quality": "int", "quality_source": "text", "cost": "int", "seq": "int", "question": "text", "caller": "text",
     },
     closes=True,
-    indexes=(("parent",), ("signal",), ("subject",)),  # not the state: it changes three times a task, and pages come newest first
+    indexes=(("parent",), ("signal",), ("subject",), ("caller",)),  # not the state: it changes three times a task, and pages come newest first
 )  # fmt: skip
 
 JOINS = Table(
@@ -64,5 +65,12 @@ ANSWERS = Table(  # what a running agent asked, and what it was told; kept while
     "answer",
     key=("task", "number"),
     columns={"task": "text", "number": "int", "question": "text", "answer": "text"},
+    hot=False,
+)
+
+MEMOS = Table(  # what a run keeps for the run that takes its place after a crash: a remote task's id, for instance
+    "memo",
+    key=("task", "name"),
+    columns={"task": "text", "name": "text", "value": "text"},
     hot=False,
 )

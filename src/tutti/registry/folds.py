@@ -27,6 +27,10 @@ def _registered(fact: Fact) -> Iterable[Change]:
     )
 
 
+def _drained(fact: Fact) -> Iterable[Change]:
+    yield Set("agent", (fact.about, fact.data["version"]), {"state": "draining", "since": fact.at})
+
+
 def _retired(fact: Fact) -> Iterable[Change]:
     yield Set("agent", (fact.about, fact.data["version"]), {"state": "retired", "since": fact.at})
 
@@ -60,6 +64,7 @@ def _goal(fact: Fact) -> Iterable[Change]:
 TABLES = (AGENTS, SUBSCRIPTIONS, GOALS)
 FOLDS: dict[str, Fold] = {
     "agent.registered": _registered,
+    "agent.drained": _drained,
     "agent.retired": _retired,
     "subscription.set": _subscribed,
     "subscription.removed": _unsubscribed,

@@ -1,8 +1,10 @@
-"""Transports: the back doors to agents. A task's input goes in, an outcome comes out; in this version agents live in the process.
+"""Transports: the back doors to agents. A task's input goes in, an outcome comes out; agents live in this process, or outside of it
+and speak A2A, HTTP or MCP.
 
 They never route, gate or append. `Context` is what an agent is given.
 """
 
 from tutti.transports.inprocess import Bound, Context, Line, Mode, bind, call
+from tutti.transports.outside import Found, Outside, discover, reach
 
-__all__ = ["Bound", "Context", "Line", "Mode", "bind", "call"]
+__all__ = ["Bound", "Context", "Found", "Line", "Mode", "Outside", "bind", "call", "discover", "reach"]

@@ -24,8 +24,14 @@ class Line(Protocol):
     async def ask(self, skill: str, input: Any, number: int) -> Any:
         """Have another agent do a skill as task number `number` of this run, and give its output."""
 
-    async def question(self, text: str, number: int) -> Any:
+    async def question(self, text: str, number: int, *, auth: bool = False) -> Any:
         """Have a person or another agent answer, and give the answer."""
+
+    async def keep(self, name: str, value: Any) -> None:
+        """Keep something for the run that takes this one's place."""
+
+    async def kept(self, name: str) -> Any:
+        """What an earlier run kept; None where it kept nothing."""
 
     def progress(self, share: float, text: str) -> None:
         """Tell how far the run is."""
@@ -68,10 +74,18 @@ class Context:
         self._asked += 1
         return await self._open_line().ask(skill, _plain(input), self._asked)
 
-    async def input(self, question: str) -> Any:
-        """What a person (or another agent) answers."""
+    async def input(self, question: str, *, auth: bool = False) -> Any:
+        """What a person (or another agent) answers. `auth` says that the question is about being let in somewhere."""
         self._questions += 1
-        return await self._open_line().question(question, self._questions)
+        return await self._open_line().question(question, self._questions, auth=auth)
+
+    async def keep(self, name: str, value: Any) -> None:
+        """Keep a value under a name for the run that takes this one's place if the process ends. Durable when it returns."""
+        await self._open_line().keep(name, _plain(value))
+
+    async def kept(self, name: str) -> Any:
+        """What an earlier run of this task kept under a name; None where it kept nothing."""
+        return await self._open_line().kept(name)
 
     def propose(self, action: str, input: Any) -> None:
         """Propose an action: a gated task of its own, once this run has finished."""

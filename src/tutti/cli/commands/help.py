@@ -17,6 +17,7 @@ _ENVIRONMENT = {
     "TUTTI_THREADS": "threads for agents that are plain functions [16]",
     "TUTTI_PROCESSES": "processes for agents with cpu=True [2]",
     "TUTTI_GRACE_SECONDS": "seconds that running agents get when the process stops [10]",
+    "TUTTI_EGRESS": "special addresses (loopback, private) that may be called: host:port, host or network, with commas",
     "NO_COLOR": "no colours",
     "CLICOLOR_FORCE": "colours although it is no terminal",
 }

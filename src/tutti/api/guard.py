@@ -1,0 +1,51 @@
+"""The guard: every route says whose request it is and what they want, before it does anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import HTTPConnection
+
+from tutti import access
+from tutti.errors import NotFound, Refused, Unauthenticated
+from tutti.model.caller import Caller
+
+CALLER = "tutti.caller"  # where admission puts the caller into the ASGI scope
+
+
+def caller_of(request: HTTPConnection) -> Caller:
+    """Who calls. Raises: `Unauthenticated` when nobody is known to."""
+    caller = request.scope.get(CALLER)
+    if not isinstance(caller, Caller):
+        raise Unauthenticated("This needs a token.", hint="Send it as `Authorization: Bearer …`; `tutti tokens new` makes one.")
+    return caller
+
+
+def require(request: HTTPConnection, action: str, *, id: str = "", department: str = "", hidden: str = "") -> Caller:
+    """The caller, if they may do `action` (`resource:verb`) to this. Raises: `Unauthenticated`, `Refused`.
+
+    `hidden` names what a caller without the right must not even learn of ("task", "approval"): then it is `NotFound`, in the very
+    words used for what does not exist.
+    """
+    caller = caller_of(request)
+    answer = access.decide(caller, action, access.Resource(action.partition(":")[0], id, department))
+    if answer.allowed:
+        return caller
+    if hidden:
+        raise absent(hidden, id)
+    raise Refused(answer.reason, hint="Ask the workspace's owner for a role or a token that allows it.")
+
+
+def may(caller: Caller, action: str, *, id: str = "", department: str = "") -> bool:
+    """Whether a caller may do this."""
+    return access.decide(caller, action, access.Resource(action.partition(":")[0], id, department)).allowed
+
+
+def absent(what: str, id: str) -> NotFound:
+    """What is said of a thing that is not there, or not for this caller."""
+    return NotFound(f"There is no {what} {id}.", hint="`tutti tasks` lists tasks, `tutti tasks --waiting` what waits for you.")
+
+
+def trusted(scope: dict[str, Any], caller: Caller) -> None:
+    """Note in a scope who calls."""
+    scope[CALLER] = caller

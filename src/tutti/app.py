@@ -197,6 +197,17 @@ class Workspace(Desk):
             for remote in fleet.remotes:
                 if (not missing or remote.endpoint.url in missing) and await self._greet(remote):
                     missing.discard(remote.endpoint.url)
+            await self._retire_drained()
+
+    async def _retire_drained(self) -> None:
+        """Take out the versions that have finished all they had begun."""
+        busy = {(row["agent"], row["agent_version"]) for row in self.journal.hot.table("task").values()}
+        for row in list(self.journal.hot.table("agent").values()):
+            if row["state"] == "draining" and (row["name"], row["agent_version"]) not in busy:
+                try:
+                    await self.retire(row["name"], row["agent_version"], reason="it has finished what it had begun", by="tutti")
+                except TuttiError as error:
+                    log.warning("%s %s stays for now: %s", row["name"], row["agent_version"], error.message)
 
     def _executor(self, mode: str) -> Executor | None:
         executor = self._executors.get(mode)

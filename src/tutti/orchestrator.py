@@ -153,6 +153,8 @@ class Orchestrator:
         card = house.registry.card(task["agent"], task["agent_version"])
         if card is None or (card.name, card.version, task["skill"]) not in house.functions:
             return await self.end(task, "task.parked", {"reason": f"{task['agent']}@{task['agent_version']} was approved and is not here"})
+        if card.endpoint is not None and card not in house.registry.versions(card.name):  # behind the address somebody else answers now
+            return await self.end(task, "task.parked", {"reason": f"{card.id} was approved, and another version has taken its place"})
         approval = house.journal.hot.table("approval").get((task["approval"],))
         problem = gates.check_answer(approval, task, card.id, house.clock.now()) or await self._forged(task, approval)
         if problem:

@@ -110,6 +110,42 @@ async def test_an_agent_that_is_away_is_met_later_and_its_last_card_serves_meanw
         assert await workspace.agents() == [], "no longer declared"
 
 
+async def test_an_approval_for_a_version_whose_place_was_taken_is_not_used(elsewhere, tmp_path):
+    fleet = remote_fleet(change={"nature": "action"})
+    async with Workspace(fleet, Settings("outer", tmp_path)) as workspace:
+        id = await workspace.submit("price.change", {"eur": 5})
+        await workspace.quiet()
+        elsewhere.version = "2"
+        await workspace.register(fleet.remotes[0].endpoint, department="revenue")
+        await workspace.answer_as_owner(id, "approve")
+        await workspace.quiet()
+        assert (await workspace.task(id))["reason"].endswith("another version has taken its place")
+        await workspace.settle(id, "again")
+        await workspace.quiet()
+        assert (await workspace.approval(id))["version"].startswith("2+"), "asked anew, for the version that would act"
+        assert elsewhere.calls == []
+
+
+async def test_a_drained_version_is_retired_when_it_has_finished(elsewhere, tmp_path, monkeypatch):
+    monkeypatch.setattr(app_module, "_LOOK_S", 0.005)
+    async with Workspace(remote_fleet(), Settings("outer", tmp_path)) as workspace:
+        elsewhere.hold.clear()
+        running = await workspace.submit("price.quote", {"product": "x"})
+        await elsewhere.started.wait()
+        elsewhere.version = "2"
+        async with asyncio.timeout(5):
+            while len((await workspace.card("pricing"))["versions"]) < 2:
+                await asyncio.sleep(0.005)
+            asked = elsewhere.asked
+            while elsewhere.asked < asked + 3:
+                await asyncio.sleep(0.005)
+            assert {v["state"] for v in (await workspace.card("pricing"))["versions"]} == {"draining", "live"}
+            elsewhere.hold.set()
+            assert await workspace.result(running) == {"from": "1"}
+            while {v["state"] for v in (await workspace.card("pricing"))["versions"]} != {"retired", "live"}:
+                await asyncio.sleep(0.005)
+
+
 async def test_only_named_skills_are_taken_with_their_options(elsewhere, tmp_path):
     fleet = remote_fleet(change={"as_": "tariff.change", "nature": "action", "amount": "eur", "currency": "EUR", "timeout_ms": 2000})
     async with Workspace(fleet, Settings("outer", tmp_path)) as workspace:

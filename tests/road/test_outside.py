@@ -174,8 +174,8 @@ async def test_draining_retiring_and_the_name_of_another(elsewhere, tmp_path):
 
     async with Workspace(fleet, Settings("outer", tmp_path)) as workspace:
         await workspace.register(Endpoint("elsewhere", URL, key="aa"), department="revenue", by="person/ana")
+        elsewhere.version = "2"
         with pytest.raises(Conflict, match="another key"):
-            elsewhere.version = "2"
             await workspace.register(Endpoint("elsewhere", URL, key="bb"), department="revenue")
         with pytest.raises(Conflict, match="in this process"):
             await workspace.register(Endpoint("elsewhere", URL), department="revenue", name="triage")

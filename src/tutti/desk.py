@@ -277,12 +277,12 @@ class Desk:
         await self.corridor.record(bundle)
         return await self._approval_view(await self._row("approval", id, "approval"))
 
-    async def answer_as_owner(self, id: str, answer: str, *, note: str = "") -> dict[str, Any]:
-        """Sign an answer with the owner's key of this process and give it. `id` is an approval's or its task's."""
+    async def answer_as_owner(self, id: str, answer: str, *, note: str = "", by: str = OWNER) -> dict[str, Any]:
+        """Sign an answer with the owner's key of this process and give it, for a person that a door knows. `id` is an approval's or its task's."""
         view = await self.approval(id)
         row = await self._row("approval", view["id"], "approval")
         signature = sign_approval(self._journal.keys.owner, gates.signed(self._journal.workspace, row, answer))
-        return await self.answer_approval(row["id"], answer, signature, note=note)
+        return await self.answer_approval(row["id"], answer, signature, note=note, by=by)
 
     # --- judging ------------------------------------------------------------------------------------------------
 
@@ -357,6 +357,8 @@ class Desk:
         Raises: `Conflict` when the name belongs to another agent, `AgentFailed` when it does not answer, `Invalid`, `Refused` (egress).
         """
         house = self.corridor.house
+        if name:  # an MCP server's tools are called after it
+            endpoint = replace(endpoint, options={**endpoint.options, "name": name})
         found = await discover(endpoint, house.outside)
         endpoint = replace(endpoint, options={**endpoint.options, **found.options}, by=by)
         skills = offered(found.skills, endpoint.options.get("skills") or {})

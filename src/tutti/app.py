@@ -15,7 +15,6 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 import orjson
-from yarl import URL
 
 from tutti import context, evaluation, execution, feedback, gates, intake, registry, routing
 from tutti.clock import Clock, SystemClock, micros
@@ -173,8 +172,7 @@ class Workspace(Desk):
             if card.endpoint.by == "fleet" and (card.endpoint.transport, card.endpoint.url) not in declared:
                 await self.retire(card.name, card.version, reason="no longer declared", by="fleet")
         for remote in fleet.remotes:
-            host = URL(remote.endpoint.url)
-            self.outside.egress.allow(f"{host.host}:{host.port}")  # the operator wrote it down
+            self.outside.egress.allow(remote.endpoint.url)  # the operator wrote it down
         await asyncio.gather(*(self._greet(remote) for remote in fleet.remotes))
         self._chores.append(asyncio.create_task(self._look_again(fleet)))
 

@@ -5,11 +5,11 @@ touches a database, and decides nothing.
 """
 
 from tutti.security.approvals import sign_approval, statement, verify_approval
-from tutti.security.egress import Egress
+from tutti.security.egress import ANSWER_BYTES, Egress, read_capped
 from tutti.security.keys import Keys, SigningKey, verify
 from tutti.security.sealing import Payload, canonical, digest, open_body, seal
 from tutti.security.secrets import Secrets
 
 __all__ = [
-    "Egress", "Keys", "Payload", "Secrets", "SigningKey", "canonical", "digest", "open_body", "seal", "sign_approval", "statement", "verify", "verify_approval",
+    "ANSWER_BYTES", "Egress", "Keys", "Payload", "Secrets", "SigningKey", "canonical", "digest", "open_body", "read_capped", "seal", "sign_approval", "statement", "verify", "verify_approval",
 ]  # fmt: skip

@@ -1,0 +1,47 @@
+"""Egress under aiohttp. Loaded when the first connection is needed."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from tutti.errors import Refused
+
+if TYPE_CHECKING:
+    from tutti.security.egress import Egress
+
+
+class _Resolver(AbstractResolver):
+    def __init__(self, egress: Egress) -> None:
+        self._egress = egress
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET6 if ":" in address else socket.AF_INET, proto=0, flags=0)
+            for address in await self._egress.addresses(host, port)
+        ]
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """aiohttp asks a resolver for names only, never for addresses: so each request is looked at before it gets a connection."""
+
+    def __init__(self, egress: Egress) -> None:
+        super().__init__(resolver=_Resolver(egress), use_dns_cache=False, ssl=egress.trust)
+        self._egress = egress
+
+    async def connect(self, req: aiohttp.ClientRequest, traces: Any, timeout: aiohttp.ClientTimeout) -> Any:
+        if req.proxy is not None:
+            raise Refused("Agents are not called through a proxy.", hint="Leave the proxy out: it would connect where this process may not.")
+        self._egress.check_origin(req.url.scheme, req.url.raw_host or "", req.url.explicit_port)
+        return await super().connect(req, traces, timeout)
+
+
+def connector(egress: Egress) -> aiohttp.BaseConnector:
+    """A connector that keeps the rule."""
+    return _Connector(egress)

@@ -1,0 +1,5 @@
+"""A2A: agents that are services somewhere, and what they and this house say to each other.
+
+In: an endpoint (the address of a card). Out: what the agent says of itself, and functions that call its skills. `wire` holds the dialect.
+This folder never decides which agent is called, and appends nothing.
+"""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from tutti import Context, Fleet
+from tutti import Context, Fleet, Settings, Workspace
+from tutti.api import ensure_owner_token, serve
 
 Call = Callable[..., Awaitable[tuple[int, Any]]]
 
@@ -45,3 +52,29 @@ def make_fleet() -> Fleet:
     fleet.on("ticket.opened", do="ticket.triage")
     fleet.autonomy("refund.pay", level="act", up_to=10)
     return fleet
+
+
+@dataclass
+class Served:
+    """A workspace that is served on TCP and on its socket."""
+
+    workspace: Workspace
+    url: str
+    headers: dict[str, str]  # with the owner's token
+    serving: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def serving(fleet: Fleet, settings: Settings) -> AsyncIterator[Served]:
+    """Open a workspace and serve it; at the end it is told to stop as by a signal."""
+    async with Workspace(fleet, settings) as workspace:
+        token = (await ensure_owner_token(workspace)).read_text().strip()
+        listening: asyncio.Future[Path] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(serve(workspace, ready=listening.set_result))
+        await asyncio.wait((task, listening), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+        yield Served(workspace, workspace.outside.base_url, {"authorization": f"Bearer {token}"}, task)
+        if not task.done():
+            os.kill(os.getpid(), signal.SIGTERM)
+        await task

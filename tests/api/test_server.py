@@ -13,7 +13,7 @@ import pytest
 
 from tutti import Workspace
 from tutti.api import serve
-from tutti.api.server import listen
+from tutti.api.listening import listen
 from tutti.errors import Conflict, StorageFailed
 
 

@@ -71,7 +71,7 @@ class Left(NamedTuple):
 def environment(folder: Path) -> dict[str, str]:
     """The environment of a command that works in `folder`, whatever this process has."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TUTTI_")}
-    return {**kept, "TUTTI_FOLDER": str(folder / ".tutti"), "TUTTI_GRACE_SECONDS": "0", "NO_COLOR": "1"}
+    return {**kept, "TUTTI_FOLDER": str(folder / ".tutti"), "TUTTI_GRACE_SECONDS": "0", "TUTTI_LISTEN": "127.0.0.1:0", "NO_COLOR": "1"}
 
 
 class Person:

@@ -7,16 +7,19 @@ import inspect
 import os
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Body, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, FastAPI, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 
 from tutti import __version__
 from tutti.api import problems
+from tutti.api.guard import caller_of
 from tutti.api.limits import Limits
 from tutti.api.waiting import wait
 from tutti.app import Workspace
@@ -124,18 +127,37 @@ def _json(value: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(value), status, media_type="application/json")
 
 
-def build(workspace: Workspace) -> FastAPI:
-    """The HTTP app of an open workspace. `app.state.stopping` is the event that ends waiting requests when the server stops."""
+def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
+    """The HTTP app of an open workspace.
+
+    Doors of other protocols are mounted into it: `identity.routes(workspace)` gives routes under /v1, `a2a.install(app, workspace)` and
+    `mcp.install(app, workspace)` add theirs; not with `doors=False`, for callers in this process. For all of them `app.state` holds
+    - `stopping`: the event that ends waiting requests and streams when the process drains (then no new work is taken),
+    - `contexts`: functions that give an async context manager each; `running(app)` (and so `serve`) enters them before the first request.
+    A route finds its caller with `guard.require`.
+    """
     # The framework can export requests and errors by environment variables; what customers send must not leave that way.
     off: dict[str, Any] = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
     quiet: dict[str, Any] = {"telemetry": off} if "telemetry" in inspect.signature(FastAPI).parameters else {}
     app = FastAPI(title="Tutti", version=__version__, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json", redirect_slashes=False, **quiet)
     app.state.stopping = asyncio.Event()
+    app.state.contexts = []
+    app.state.ready = False
     app.add_middleware(Limits)
     problems.install(app)
     for routes in (_work(workspace, app.state.stopping), _approvals(workspace), _fleet(workspace), _record(workspace)):
-        app.include_router(routes)
+        app.include_router(routes, dependencies=[Depends(caller_of)])
+    if doors:
+        _open_doors(app, workspace)
     return app
+
+
+def _open_doors(app: FastAPI, workspace: Workspace) -> None:
+    if find_spec("tutti.api.identity"):
+        app.include_router(import_module("tutti.api.identity").routes(workspace))
+    for name in ("a2a", "mcp"):
+        if find_spec(f"tutti.api.{name}") and hasattr(door := import_module(f"tutti.api.{name}"), "install"):
+            door.install(app, workspace)
 
 
 def _work(workspace: Workspace, stopping: asyncio.Event) -> APIRouter:

@@ -1,105 +1,140 @@
-"""Serving the API on the workspace's Unix socket, inside the loop that runs the fleet."""
+"""Serving the API on the workspace's Unix socket and on TCP, inside the loop that runs the fleet."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import logging
 import signal
 import socket
-import stat
-from collections.abc import Callable, Iterator
+import ssl
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.server import ServerState
 
-from tutti.api.admission import Local
+from tutti.api.admission import Admission, Local
 from tutti.api.app import build
+from tutti.api.connection import connection, options
+from tutti.api.front import Front
+from tutti.api.listening import BACKLOG, listen, listen_tcp, tls, url_of
 from tutti.app import Workspace
-from tutti.errors import Conflict, StorageFailed
 
-_GRACE = 5  # seconds that requests under way get when the server stops
-_BACKLOG = 128
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals are ours: they stop the workspace too, and are not raised again afterwards."""
-        yield
+log = logging.getLogger("tutti.api")
+_GRACE = 5.0  # seconds that requests under way get when the server stops
+_HANDSHAKE_S = 10.0  # seconds a TLS handshake may take
+_LOCAL_CONNECTIONS = 1000  # of this user's own programs
 
 
-async def serve(workspace: Workspace, *, ready: Callable[[Path], None] | None = None) -> None:
-    """Answer on the workspace's socket until SIGINT or SIGTERM, then let requests under way end. The caller closes the workspace.
+class _Server:
+    """One listener and its connections."""
 
-    `ready` is called with the socket's path when it listens. Raises: `Conflict` when another process answers there, `StorageFailed`.
+    def __init__(self, app: Any, listener: socket.socket, most: int, context: ssl.SSLContext | None) -> None:
+        self._config = uvicorn.Config(app, http=connection(most), backlog=BACKLOG, **options())
+        self._config.load()
+        self._state = ServerState()
+        self._listener = listener
+        self._context = context
+
+    async def start(self) -> None:
+        """Take connections from now on."""
+        loop = asyncio.get_running_loop()
+        protocol: Any = self._config.http_protocol_class
+        self._server = await loop.create_server(
+            lambda: protocol(config=self._config, server_state=self._state, app_state={}), sock=self._listener, ssl=self._context, backlog=BACKLOG,
+            ssl_handshake_timeout=_HANDSHAKE_S if self._context else None,
+        )  # fmt: skip
+
+    async def stop(self, grace: float) -> None:
+        """Take no more connections, and let requests under way end within `grace` seconds."""
+        self._server.close()
+        for each in list(self._state.connections):
+            each.shutdown()
+        if self._state.tasks:
+            await asyncio.wait(self._state.tasks, timeout=grace)
+        for task in list(self._state.tasks):
+            task.cancel()
+        for each in list(self._state.connections):
+            if each.transport is not None:
+                each.transport.close()
+
+
+async def serve(workspace: Workspace, *, ready: Callable[[Path], None] | None = None, stopping: Callable[[], None] | None = None) -> None:
+    """Answer on the workspace's socket, and on `settings.listen`, until SIGINT or SIGTERM; then drain. The caller closes the workspace.
+
+    Draining: no new work is taken (503), waiting requests and streams end, agents that run get `settings.grace` while everything can still be
+    read; then requests under way end. A second signal ends it at once. `ready` is called with the socket's path when all listens
+    (`workspace.outside.base_url` is the address on TCP), `stopping` when the first signal comes.
+    Raises: `Conflict` when another process answers there, `Invalid` for an address or TLS files that cannot be used, `StorageFailed`.
     """
-    path = workspace.settings.socket
-    app = build(workspace)
-    config = uvicorn.Config(
-        Local(app), loop="none", ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False, date_header=False,
-        timeout_graceful_shutdown=_GRACE, backlog=_BACKLOG,
-    )  # fmt: skip
-    server = _Server(config)
+    settings = workspace.settings
+    context = tls(settings)
+    listeners = [(listen_tcp(settings), settings.connections, context)]
+    path = settings.socket
+    try:
+        listeners.append((listen(path), _LOCAL_CONNECTIONS, None))
+    except BaseException:
+        if listeners[0][0] is not None:
+            listeners[0][0].close()
+        raise
+    stopped, at_once = asyncio.Event(), asyncio.Event()
 
     def stop() -> None:
-        server.force_exit = server.should_exit  # the second time: at once
-        server.should_exit = True
-        app.state.stopping.set()
+        if stopped.is_set():
+            at_once.set()
+        stopped.set()
 
     loop = asyncio.get_running_loop()
-    listener = listen(path)
+    servers: list[_Server] = []
     try:
+        if listeners[0][0] is not None:
+            workspace.outside.base_url = url_of(settings, listeners[0][0])
+        app = build(workspace)
+        doors = [Front(Admission(app, workspace), settings), Local(app)]
+        servers += [_Server(door, listener, most, context) for door, (listener, most, context) in zip(doors, listeners, strict=True) if listener is not None]
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop)
-        if ready is not None:
-            ready(path)
-        await server.serve([listener])
+        async with running(app):
+            for server in servers:
+                await server.start()
+            app.state.ready = True
+            if ready is not None:
+                ready(path)
+            await stopped.wait()
+            app.state.stopping.set()
+            if stopping is not None:
+                stopping()
+            await _unless(at_once, workspace.corridor.traffic.stop(settings.grace.total_seconds()))
+            await _unless(at_once, asyncio.gather(*(server.stop(_GRACE) for server in servers)))
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
-        listener.close()
+        for listener, _, _ in listeners:
+            if listener is not None:
+                listener.close()
         path.unlink(missing_ok=True)
+        workspace.outside.base_url = ""
 
 
-def listen(path: Path) -> socket.socket:
-    """A listening socket at a path, for this user only; one that a dead process left behind is taken away.
-
-    Raises: `Conflict` when a process answers there, `StorageFailed` when the path cannot be used.
-    """
+async def _unless(at_once: asyncio.Event, work: Any) -> None:
+    """Do this, and leave off when the event comes."""
+    doing, hurry = asyncio.ensure_future(work), asyncio.create_task(at_once.wait())
     try:
-        _clear(path)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)  # the socket is never open to others, not even between two calls
-        try:
-            listener.bind(str(path))
-        except OSError:
-            listener.close()
-            raise
-        finally:
-            os.umask(before)
-        listener.listen(_BACKLOG)
-        listener.setblocking(False)
-    except OSError as error:
-        raise StorageFailed(f"The socket {path} cannot be opened: {error.strerror or error}.", hint="See who owns it, or name another folder.") from error
-    return listener
+        await asyncio.wait((doing, hurry), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        hurry.cancel()
+        if not doing.done():
+            doing.cancel()
+            await asyncio.wait((doing,))
 
 
-def _clear(path: Path) -> None:
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(mode):
-        raise StorageFailed(f"{path} is no socket.", hint="Move it away.")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(str(path))
-        except (ConnectionRefusedError, FileNotFoundError):
-            path.unlink(missing_ok=True)
-            return
-        except OSError:
-            pass  # busy or slow: somebody is there
-    raise Conflict(f"Another process answers on {path}.", hint="Stop it, or give this workspace another folder.")
+@contextlib.asynccontextmanager
+async def running(app: FastAPI) -> AsyncIterator[None]:
+    """Keep what the app's doors need going: enters `app.state.contexts`, in this task, and leaves them in the other order."""
+    async with contextlib.AsyncExitStack() as stack:
+        for make in app.state.contexts:
+            await stack.enter_async_context(make())
+        yield

@@ -117,7 +117,7 @@ class _Here:
         except BaseException:
             self._runner.close()
             raise
-        self._app = build(self._workspace)
+        self._app = build(self._workspace, doors=False)
 
     def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         from tutti.api import request

@@ -6,8 +6,12 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import click
 
@@ -15,13 +19,19 @@ from tutti.cli.options import Look, command, pass_look
 from tutti.cli.places import settings_for
 from tutti.cli.screen import Screen, count
 from tutti.fleet import Fleet
-from tutti.settings import Settings
+from tutti.settings import DEFAULT_LISTEN, Settings
 
 
 @command()
 @click.argument("file", default="fleet.py")
+@click.option("--listen", metavar="HOST:PORT", help="Where to listen on TCP; off: only on the local socket. [TUTTI_LISTEN, else 127.0.0.1:7777]")
+@click.option("--tls-cert", metavar="FILE", help="Certificate, with its chain. [TUTTI_TLS_CERT]")
+@click.option("--tls-key", metavar="FILE", help="Its key. [TUTTI_TLS_KEY]")
+@click.option("--tls-client-ca", metavar="FILE", help="Callers must show a certificate of this CA. [TUTTI_TLS_CLIENT_CA]")
+@click.option("--behind-proxy", is_flag=True, help="A proxy in front has the TLS. [TUTTI_BEHIND_PROXY, TUTTI_PROXIES]")
+@click.option("--config", metavar="FILE", help="Settings in TOML. [TUTTI_CONFIG, else tutti.toml]")
 @pass_look
-def up(look: Look, file: str) -> None:
+def up(look: Look, file: str, config: str | None, **said: Any) -> None:
     """Run the fleet in FILE (fleet.py, or fleet.py:name where it holds several) and serve its workspace until Ctrl-C."""
     from tutti.cli.loading import load_fleet
 
@@ -36,11 +46,25 @@ def up(look: Look, file: str) -> None:
     )
     for problem in fleet.problems():
         screen.warn(problem)
-    asyncio.run(_serve(screen, fleet, settings_for(look, fleet.name)))
+    if config:
+        os.environ["TUTTI_CONFIG"] = config
+    settings = settings_for(look, fleet.name)
+    settings = replace(settings, **{name: value for name, value in said.items() if value})
+    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+        runner.run(_serve(screen, fleet, settings if settings.listen else replace(settings, listen=DEFAULT_LISTEN)))
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where it is installed."""
+    if find_spec("uvloop") is None:
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
 
 
 async def _serve(screen: Screen, fleet: Fleet, settings: Settings) -> None:
-    from tutti.api import serve
+    from tutti.api import ensure_owner_token, serve
     from tutti.app import Workspace, collect_seldom
 
     start = monotonic()
@@ -53,15 +77,19 @@ async def _serve(screen: Screen, fleet: Fleet, settings: Settings) -> None:
         if waiting:
             screen.say(f"  {count(waiting, 'approval')} wait{'s' if waiting == 1 else ''} for you: tutti tasks --waiting")
 
+        token = await ensure_owner_token(workspace)
+
         def ready(path: Path) -> None:
-            screen.done(f"listening on {path}")
+            url = workspace.outside.base_url
+            screen.done(f"listening on {f'{url} and ' if url else ''}{path}")
+            if url:
+                screen.say(f"  the owner's token for {url} is in {token}")
             if screen.look.machine:
-                screen.data({"workspace": settings.workspace, "socket": str(path), "pid": os.getpid()})
+                screen.data({"workspace": settings.workspace, "socket": str(path), "url": url or None, "token_file": str(token), "pid": os.getpid()})
                 sys.stdout.flush()
             screen.say(_try(fleet))
 
-        await serve(workspace, ready=ready)
-        screen.say("Stopping: agents that run may finish; Ctrl-C again stops at once.")
+        await serve(workspace, ready=ready, stopping=lambda: screen.say("Stopping: agents that run may finish; Ctrl-C again stops at once."))
     screen.done(f"stopped; everything is in {place}")
 
 

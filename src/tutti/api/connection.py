@@ -1,0 +1,100 @@
+"""One connection: the web server's protocol with the deadlines and bounds that it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEADER_S = 10.0  # seconds from a request's first byte (or the connection) until its headers must be complete
+STALL_S = 60.0  # seconds a reader may leave an answer unread while the buffers are full
+HEADER_BYTES = 64 * 1024
+KEEP_ALIVE_S = 75  # seconds an idle connection stays open
+_PHRASES = {408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Service Unavailable"}
+
+
+def connection(most: int, header_s: float = HEADER_S, stall_s: float = STALL_S) -> type[HttpToolsProtocol]:
+    """The class of connections of a listener that takes `most` at a time."""
+
+    class Connection(HttpToolsProtocol):
+        """Cuts off who sends headers too slowly, sends too many of them, or does not read."""
+
+        _heading: asyncio.TimerHandle | None = None
+        _stalling: asyncio.TimerHandle | None = None
+        _headed = False  # whether the request at hand has all its headers
+        _bytes = 0
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            if len(self.connections) > most:
+                self._refuse(503, "Too many connections.")
+                return
+            self._expect_headers()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            for timer in (self._heading, self._stalling):
+                if timer is not None:
+                    timer.cancel()
+            self._unset_keepalive_if_required()
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            if self.transport.is_closing():
+                return
+            if not self._headed:
+                self._bytes += len(data)
+                if self._heading is None:
+                    self._expect_headers()
+            super().data_received(data)
+            if not self._headed and self._bytes > HEADER_BYTES and not self.transport.is_closing():
+                self._refuse(431, f"The headers have more than {HEADER_BYTES} bytes.")
+
+        def on_headers_complete(self) -> None:
+            self._headed, self._bytes = True, 0
+            if self._heading is not None:
+                self._heading.cancel()
+                self._heading = None
+            super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            self._headed = False
+            super().on_message_complete()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            if self._stalling is None:
+                self._stalling = self.loop.call_later(stall_s, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            if self._stalling is not None:
+                self._stalling.cancel()
+                self._stalling = None
+            super().resume_writing()
+
+        def _expect_headers(self) -> None:
+            self._heading = self.loop.call_later(header_s, self._late)
+
+        def _late(self) -> None:
+            if not self.transport.is_closing():
+                self._refuse(408, "The headers took too long.")
+
+        def _refuse(self, status: int, words: str) -> None:
+            """Answer outside of the app, and close."""
+            body = words.encode()
+            self.transport.write(
+                f"HTTP/1.1 {status} {_PHRASES[status]}\r\ncontent-type: text/plain\r\ncontent-length: {len(body)}\r\n"
+                f"retry-after: 1\r\nconnection: close\r\n\r\n".encode()
+                + body
+            )
+            self.transport.close()
+
+    return Connection
+
+
+def options() -> dict[str, Any]:
+    """What the web server is told, for every listener."""
+    return {
+        "loop": "none", "ws": "none", "lifespan": "off", "log_config": None, "log_level": "critical", "access_log": False, "proxy_headers": False,
+        "server_header": False, "date_header": False, "timeout_keep_alive": KEEP_ALIVE_S,
+    }  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from tutti import context, evaluation, execution, feedback, gates, intake, registry, routing
+from tutti import context, dialogue, evaluation, execution, feedback, gates, intake, registry, routing
 from tutti.clock import Clock, SystemClock, micros
 from tutti.desk import Desk
 from tutti.errors import TuttiError
@@ -39,7 +39,7 @@ _FOLLOW_S = 0.25  # how often a node looks for what other nodes wrote; also its 
 _GREETING_S = 5.0  # how long an agent outside may take to say who it is
 _RETRY_S = 5.0  # until one that did not answer is asked again
 _LOOK_S = 60.0  # until all are asked whether their card has changed
-_ROOMS: tuple[Any, ...] = (intake, routing, gates, execution, evaluation, feedback, registry, context)
+_ROOMS: tuple[Any, ...] = (intake, routing, gates, execution, evaluation, feedback, dialogue, registry, context)
 TABLES: tuple[Table, ...] = tuple(table for room in _ROOMS for table in room.TABLES)
 
 
@@ -252,6 +252,7 @@ class Workspace(Desk):
             row = hot.table("budget").get((budget.name,))
             if row is None or any(row[name] != value for name, value in data.items()):
                 yield Draft("budget.set", budget.name, "fleet", data)
+        yield from gates.cap_changes(fleet.caps.values(), hot.table("cap"))
 
 
 def _subscription_data(subscription: Subscription) -> dict[str, Any]:

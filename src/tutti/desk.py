@@ -5,7 +5,7 @@ All answers are JSON data. Ids of tasks begin with `t-`, signals `s-`, approvals
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
@@ -72,9 +72,14 @@ class Desk:
         priority: int = 0,
         deadline: timedelta | None = None,
         after: Mapping[str, str] | None = None,
+        id: str | None = None,
+        also: Callable[[Bundle, str], None] | None = None,
         by: str = OWNER,
     ) -> str:
-        """Take in a task for a skill. Returns its id when it is durable. `after` maps fields of the input to tasks whose outputs they get."""
+        """Take in a task for a skill. Returns its id when it is durable. `after` maps fields of the input to tasks whose outputs they get.
+
+        `also` adds to the same append what belongs to the task. Raises `Conflict` when there is a task with the `id` that is given.
+        """
         house = self.corridor.house
         described = house.registry.skill(skill)
         if intake.too_deep(input):
@@ -90,12 +95,17 @@ class Desk:
         deadline_at = None if deadline is None else house.clock.now() + micros(deadline)
         joins = tuple((after or {}).items())
         origin = Origin(by, agent="person" if by.startswith("person/") else by)
-        id, _ = await self.corridor.bring(
-            lambda bundle: self.corridor.reception.task(
-                bundle, skill, input, subject, origin, priority=priority, deadline_at=deadline_at, joins=joins, action=described.is_action
+
+        def prepare(bundle: Bundle) -> str:
+            taken = self.corridor.reception.task(
+                bundle, skill, input, subject, origin, priority=priority, deadline_at=deadline_at, joins=joins, id=id, action=described.is_action
             )
-        )
-        return str(id)
+            if also is not None:
+                also(bundle, taken)
+            return taken
+
+        made, _ = await self.corridor.bring(prepare)
+        return str(made)
 
     async def result(self, id: str) -> Any:
         """A task's output, once it has ended. Raises `Refused` when it did not complete."""
@@ -187,8 +197,8 @@ class Desk:
         self.corridor.traffic.cancel(id)
         return await self.task(id)
 
-    async def answer(self, id: str, value: Any, *, by: str = OWNER) -> dict[str, Any]:
-        """Answer what a running agent asks."""
+    async def answer(self, id: str, value: Any, *, also: Callable[[Bundle, int], None] | None = None, by: str = OWNER) -> dict[str, Any]:
+        """Answer what a running agent asks. `also` adds to the same append what belongs to the answer to that question."""
         row = await self._open_row(id)
         if row["stage"] != Stage.ASKING:
             raise Conflict(f"{id} asks nothing now.", hint=f"It is {row['state']}.")
@@ -197,6 +207,8 @@ class Desk:
         payload = self._journal.seal(value, await self.corridor.house.subject(row))
         bundle.payloads.append(payload)
         bundle.add(Draft("task.answered", id, by, {"answer": payload.id, "number": asked[0]["number"]}, row["seq"]))
+        if also is not None:
+            also(bundle, asked[0]["number"])
         await self.corridor.record(bundle)
         return await self.task(id)
 

@@ -167,6 +167,13 @@ class House:
             self._absent[skill] = found
         return found
 
+    def elsewhere(self, task: Row) -> dict[tuple[str, str], str]:
+        """Versions of other agents than the one that a task was sent to."""
+        name = task["addressed"]
+        if not name:
+            return {}
+        return {(card.name, card.version): f"it was sent to {name}" for card in self.registry.offers(task["skill"]) if card.name != name}
+
     async def case(self, task: Row, skill: str, input: Any) -> tuple[Case, dict[str, str], str]:
         """What a route may look at, the payload ids of what is known, and the task's class."""
         condition = self.classes.get(skill)

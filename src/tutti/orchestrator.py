@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any
 
 from tutti import execution, gates, routing, transports
@@ -128,7 +129,7 @@ class Orchestrator:
             verdicts[index] = (question, verdict)
             return verdict.reasons[0] if verdict.ruling is Ruling.DENY else None
 
-        shut = {**house.absent(skill.name), **house.breakers.shut(house.clock.now())}
+        shut = {**house.elsewhere(task), **house.absent(skill.name), **house.breakers.shut(house.clock.now())}
         excluded = (task["excluded"] or "").split(",") if task["excluded"] else ()
         route = routing.route(
             skill.name, task_class, board, case, weights=house.weights, explore=not skill.is_action, rng=house.draws, shut=shut, excluded=excluded,
@@ -292,7 +293,8 @@ class Orchestrator:
             return Outcome(Ending.STOPPED, error="stopped", detail=stopped)
         self._calls.add(id)
         try:
-            return await execution.run(call, timeout=timeout, clock=house.clock)
+            outcome = await execution.run(call, timeout=timeout, clock=house.clock)
+            return outcome if outcome.cost else replace(outcome, cost=context.cost)  # what a failed run has cost was paid all the same
         except asyncio.CancelledError:
             task_now = self._tasks.get((id,))
             if not self.traffic.open or task_now is None:

@@ -14,6 +14,7 @@ def _started(fact: Fact) -> Iterable[Change]:
     data = fact.data
     values = {
         "state": State.WORKING.value,
+        "state_at": fact.at,
         "stage": Stage.RUNNING.value,
         "reason": None,
         "attempts": data["attempt"],
@@ -32,7 +33,7 @@ def _finished(fact: Fact) -> Iterable[Change]:
         case "retry":
             values |= {"stage": Stage.BACKOFF.value, "run_at": data["run_at"]}
         case "fallback":
-            values |= {"stage": Stage.READY.value, "excluded": data.get("excluded"), "state": State.SUBMITTED.value, "reserve": None}
+            values |= {"stage": Stage.READY.value, "excluded": data.get("excluded"), "state": State.SUBMITTED.value, "state_at": fact.at, "reserve": None}
     yield Set("task", (fact.about,), values)
     for budget, period, money, count in data.get("release", ()):
         yield Add("spending", (budget, period), {"money": -money, "count": -count})
@@ -41,7 +42,8 @@ def _finished(fact: Fact) -> Iterable[Change]:
 def _ended(state: State) -> Fold:
     def fold(fact: Fact) -> Iterable[Change]:
         data = fact.data
-        values = {"state": state.value, "stage": Stage.ENDED.value, "finished_at": fact.at, "open": 0, "reason": data.get("error") or data.get("reason")}
+        values = {"state": state.value, "state_at": fact.at, "stage": Stage.ENDED.value, "finished_at": fact.at, "open": 0}
+        values["reason"] = data.get("error") or data.get("reason")
         if data.get("output"):
             values["output"] = data["output"]
         if data.get("detail"):
@@ -54,14 +56,14 @@ def _ended(state: State) -> Fold:
 
 
 def _parked(fact: Fact) -> Iterable[Change]:
-    values = {"state": State.INPUT_REQUIRED.value, "stage": Stage.PARKED.value, "reason": fact.data["reason"]}
+    values = {"state": State.INPUT_REQUIRED.value, "state_at": fact.at, "stage": Stage.PARKED.value, "reason": fact.data["reason"]}
     if fact.data.get("detail"):
         values["detail"] = fact.data["detail"]
     yield Set("task", (fact.about,), values)
 
 
 def _resumed(fact: Fact) -> Iterable[Change]:
-    values: dict[str, Any] = {"state": State.SUBMITTED.value, "stage": fact.data["stage"], "reason": None, "into_task": None}
+    values: dict[str, Any] = {"state": State.SUBMITTED.value, "state_at": fact.at, "stage": fact.data["stage"], "reason": None, "into_task": None}
     if fact.by.startswith("person/"):
         values["by_person"] = 1
     yield Set("task", (fact.about,), values)
@@ -71,13 +73,14 @@ def _asked(fact: Fact) -> Iterable[Change]:
     data = fact.data
     yield Put("answer", (fact.about, data["number"]), {"question": data["question"]})
     state = State.AUTH_REQUIRED if data.get("auth") else State.INPUT_REQUIRED
-    yield Set("task", (fact.about,), {"state": state.value, "stage": Stage.ASKING.value, "reason": "question", "question": data["question"]})
+    values = {"state": state.value, "state_at": fact.at, "stage": Stage.ASKING.value, "reason": "question", "question": data["question"]}
+    yield Set("task", (fact.about,), values)
 
 
 def _answered(fact: Fact) -> Iterable[Change]:
     data = fact.data
     yield Put("answer", (fact.about, data["number"]), {"answer": data["answer"]})
-    values: dict[str, Any] = {"state": State.WORKING.value, "stage": Stage.RUNNING.value, "reason": None, "question": None}
+    values: dict[str, Any] = {"state": State.WORKING.value, "state_at": fact.at, "stage": Stage.RUNNING.value, "reason": None, "question": None}
     if fact.by.startswith("person/"):
         values["by_person"] = 1
     yield Set("task", (fact.about,), values)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import orjson
 
+from tutti.gates import caps
 from tutti.model.fact import Fact
 from tutti.model.task import Stage, State
 from tutti.model.verdict import APPROVALS, AUTONOMY, BUDGETS, KILLS, POLICIES, SPENDING
@@ -52,7 +53,14 @@ def _requested(fact: Fact) -> Iterable[Change]:
     yield Set(
         "task",
         (data["task"],),
-        {"state": State.INPUT_REQUIRED.value, "stage": Stage.APPROVAL.value, "reason": "approval", "approval": fact.about, "policy": data["policy"]},
+        {
+            "state": State.INPUT_REQUIRED.value,
+            "state_at": fact.at,
+            "stage": Stage.APPROVAL.value,
+            "reason": "approval",
+            "approval": fact.about,
+            "policy": data["policy"],
+        },
     )
 
 
@@ -72,7 +80,8 @@ def _answered(fact: Fact) -> Iterable[Change]:
         },
     )
     if yes:
-        values = {"state": State.SUBMITTED.value, "stage": Stage.APPROVED.value, "reason": None, "by_person": 1, "from_agent": fact.by, "from_at": fact.at}
+        values = {"state": State.SUBMITTED.value, "state_at": fact.at, "stage": Stage.APPROVED.value, "reason": None, "by_person": 1}
+        values |= {"from_agent": fact.by, "from_at": fact.at}
         yield Set("task", (data["task"],), values)
     else:
         yield Set("task", (data["task"],), {"by_person": 1})
@@ -111,7 +120,7 @@ def _lifted(fact: Fact) -> Iterable[Change]:
     yield Put("kill", ("any", ""), {"on": 0, "reason": "", "by": fact.by, "at": fact.at})
 
 
-TABLES = (APPROVALS, BUDGETS, SPENDING, AUTONOMY, POLICIES, KILLS)
+TABLES = (APPROVALS, BUDGETS, SPENDING, AUTONOMY, POLICIES, KILLS, *caps.TABLES)
 FOLDS: dict[str, Fold] = {
     "task.gated": _gated,
     "approval.requested": _requested,
@@ -122,4 +131,5 @@ FOLDS: dict[str, Fold] = {
     "policy.published": _published,
     "kill.thrown": _thrown,
     "kill.lifted": _lifted,
+    **caps.FOLDS,
 }

@@ -44,6 +44,7 @@ def _submitted(fact: Fact) -> Iterable[Change]:
             "hops": data["hops"],
             "subject": data.get("subject"),
             "state": State.SUBMITTED.value,
+            "state_at": fact.at,
             "stage": stage,
             "input": data.get("input"),
             "parent": data.get("parent"),

@@ -99,6 +99,26 @@ KINDS: dict[str, tuple[str, ...]] = {
     "agent.recovered": ("version",),
     # evaluation and feedback
     "task.judged": ("quality", "source", "check", "skill", "class", "agent", "version", "ms", "was", "was_source", "note"),
+    # calls to models
+    "model.reserved": ("agent", "version", "department", "model", "number", "attempt", "day", "cost", "tokens", "caps"),
+    "model.called": (
+        "agent",
+        "version",
+        "department",
+        "model",
+        "number",
+        "attempt",
+        "day",
+        "input_tokens",
+        "output_tokens",
+        "cached",
+        "cost",
+        "reserved",
+        "release",
+        "error",
+    ),
+    "cap.set": ("agent", "department", "per_task", "money", "tokens", "calls", "per"),
+    "cap.removed": ("reason",),
     # registry
     "agent.registered": ("version", "digest", "department", "owner", "skills", "text"),
     "agent.drained": ("version", "reason"),
@@ -108,6 +128,12 @@ KINDS: dict[str, tuple[str, ...]] = {
     "goal.set": ("kpi", "target", "weights", "note"),
     # context
     "note.shared": ("subject", "topic", "value", "task"),
+    # clients outside and their tasks
+    "message.received": ("message", "number", "context", "agent", "digest"),
+    "push.set": ("config", "body", "after"),
+    "push.removed": ("config",),
+    "push.delivered": ("config", "seq", "done"),
+    "push.failed": ("config", "seq", "attempts", "status"),
     # the workspace itself
     "workspace.created": ("name", "schema"),
     "workspace.restored": ("head", "witnessed"),

@@ -42,15 +42,15 @@ TASKS = Table(
     key=("id",),
     columns={
         "id": "text", "skill": "text", "nature": "text", "department": "text", "asker": "text", "priority": "int", "deadline_at": "int", "hops": "int",
-        "subject": "text", "state": "text", "stage": "text", "reason": "text", "detail": "text",
+        "subject": "text", "state": "text", "state_at": "int", "stage": "text", "reason": "text", "detail": "text",
         "agent": "text", "agent_version": "text", "policy": "text", "class": "text", "explored": "int",
         "input": "text", "output": "text", "parent": "text", "signal": "text", "work_key": "text", "into_task": "text",
         "amount": "int", "currency": "text", "attempts": "int", "excluded": "text", "run_at": "int", "approval": "text", "reserve": "text", "effect": "int",
         "from_agent": "text", "from_at": "int", "submitted_at": "int", "started_at": "int", "finished_at": "int",
-        "by_person": "int", "quality": "int", "quality_source": "text", "cost": "int", "seq": "int", "question": "text", "caller": "text",
+        "by_person": "int", "quality": "int", "quality_source": "text", "cost": "int", "seq": "int", "question": "text", "caller": "text", "context": "text", "addressed": "text",
     },
     closes=True,
-    indexes=(("parent",), ("signal",), ("subject",), ("caller",)),  # not the state: it changes three times a task, and pages come newest first
+    indexes=(("parent",), ("signal",), ("subject",), ("caller",), ("context",)),  # not the state: it changes three times a task, and pages come newest first
 )  # fmt: skip
 
 JOINS = Table(

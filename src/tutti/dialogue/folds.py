@@ -19,7 +19,7 @@ def _received(fact: Fact) -> Iterable[Change]:
 
 def _set(fact: Fact) -> Iterable[Change]:
     data = fact.data
-    yield Put("push", (fact.about, data["config"]), {"body": data["body"], "cursor": data["after"], "removed": 0, "failed": None, "open": 1})
+    yield Put("push", (fact.about, data["config"]), {"sealed": data["sealed"], "cursor": data["after"], "removed": 0, "failed": None, "open": 1})
 
 
 def _removed(fact: Fact) -> Iterable[Change]:

@@ -9,6 +9,6 @@ MESSAGE = "a2a.message"  # the memo of a task that holds the message it came wit
 PUSHES = Table(  # where to tell of a task: `cursor` is the last fact that was told, `failed` why no more is tried
     "push",
     key=("task", "config"),
-    columns={"task": "text", "config": "text", "body": "text", "cursor": "int", "removed": "int", "failed": "text"},
+    columns={"task": "text", "config": "text", "sealed": "text", "cursor": "int", "removed": "int", "failed": "text"},
     closes=True,
 )

@@ -130,7 +130,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "note.shared": ("subject", "topic", "value", "task"),
     # clients outside and their tasks
     "message.received": ("message", "number", "context", "agent", "digest"),
-    "push.set": ("config", "body", "after"),
+    "push.set": ("config", "sealed", "after"),
     "push.removed": ("config",),
     "push.delivered": ("config", "seq", "done"),
     "push.failed": ("config", "seq", "attempts", "status"),

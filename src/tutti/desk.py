@@ -5,9 +5,10 @@ All answers are JSON data. Ids of tasks begin with `t-`, signals `s-`, approvals
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from tutti import evaluation, explanation, gates, intake
 from tutti.clock import MICROS, micros, to_text
 from tutti.errors import Conflict, Invalid, NotFound, Refused
 from tutti.feedback import interval
+from tutti.journal import Proofs
 from tutti.model.agent import AgentCard, Endpoint
 from tutti.model.fact import Draft
 from tutti.model.money import to_millionths
 from tutti.model.outcome import Judgement, Source
+from tutti.model.request import Once
 from tutti.model.task import Stage
 from tutti.model.verdict import Level
 from tutti.orchestrator import Orchestrator
@@ -49,12 +52,22 @@ class Desk:
 
     # --- signals and tasks --------------------------------------------------------------------------------------
 
-    async def send(self, event: Any, *, by: str = OWNER) -> dict[str, Any]:
-        """Take in a CloudEvent. Returns when it is durable: the signal's id, its tasks, and whether it was a duplicate."""
+    async def send(self, event: Any, *, by: str = OWNER, also: Callable[[Bundle, str, list[str]], None] | None = None) -> dict[str, Any]:
+        """Take in a CloudEvent. Returns when it is durable: the signal's id, its tasks, and whether it was a duplicate.
+
+        `also` adds to the same append what belongs to the signal.
+        """
         checked = intake.read_event(event)
         origin = Origin(by, str(checked.get("department", "")), hops=int(checked.get("hops", 0)))
+
+        def prepare(bundle: Bundle) -> tuple[str, list[str]]:
+            id, tasks = self.corridor.reception.signal(bundle, checked, origin)
+            if also is not None:
+                also(bundle, id, tasks)
+            return id, tasks
+
         try:
-            (id, tasks), _ = await self.corridor.bring(lambda bundle: self.corridor.reception.signal(bundle, checked, origin))
+            (id, tasks), _ = await self.corridor.bring(prepare)
         except Conflict as conflict:
             table, key = conflict.about["thing"]
             if table != "signal":
@@ -139,13 +152,19 @@ class Desk:
         skill: str | None = None,
         subject: str | None = None,
         caller: str | None = None,
+        departments: Collection[str] | None = None,
         limit: int = 50,
         after: int | None = None,
     ) -> dict[str, Any]:
-        """A page of tasks, newest first; `after` is the `next` of the page before. `waiting` means: for a person, `caller`: asked for by them."""
+        """A page of tasks, newest first; `after` is the `next` of the page before. `waiting` means: for a person, `caller`: asked for by them.
+
+        `departments` leaves out all others'; None leaves out nothing.
+        """
         where: dict[str, Any] = {}
         if caller:
             where["caller"] = caller
+        if departments is not None:
+            where["department"] = sorted(departments)
         if state:
             where["state"] = state
         if waiting:
@@ -234,9 +253,12 @@ class Desk:
 
     # --- approvals ----------------------------------------------------------------------------------------------
 
-    async def approvals(self, *, limit: int = 100) -> list[dict[str, Any]]:
-        """Open approvals, oldest first."""
+    async def approvals(self, *, departments: Collection[str] | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """Open approvals, oldest first; with `departments`, only of their tasks."""
+        tasks = self._journal.hot.table("task")
         rows = [row for row in self._journal.hot.table("approval").values() if row["state"] == "open"]
+        if departments is not None:
+            rows = [row for row in rows if (task := tasks.get((row["task"],))) is not None and task["department"] in departments]
         return [await self._approval_view(row) for row in sorted(rows, key=lambda row: row["asked_at"])[:limit]]
 
     async def approval(self, id: str) -> dict[str, Any]:
@@ -296,6 +318,34 @@ class Desk:
         signature = sign_approval(self._journal.keys.owner, gates.signed(self._journal.workspace, row, answer))
         return await self.answer_approval(row["id"], answer, signature, note=note, by=by)
 
+    async def answered(self, once: Once) -> tuple[int, Any] | None:
+        """What a request was answered before: status and body; None when it is new. Raises: `Conflict` when its key belongs to another request."""
+        row = await self._journal.row("request", (once.key,))
+        if row is None:
+            return None
+        if row["digest"] != once.digest:
+            raise Conflict("This Idempotency-Key was used for another request.", hint="Use a new key for each request.", request=True)
+        kept = (await self._journal.payloads([row["answer"]])).get(row["answer"])
+        if kept is None:
+            raise Conflict("This request was answered before, and the answer has been erased.", hint="Do not repeat it.")
+        return row["status"], kept
+
+    async def keep_answer(self, once: Once, status: int, body: Any, subject: str | None, *, by: str = OWNER) -> None:
+        """Keep what a request was answered, for its repetitions. Once more is fine."""
+        bundle = Bundle()
+        self.keep(bundle, once, status, body, subject, by=by)
+        try:
+            await self.corridor.record(bundle)
+        except Conflict:
+            pass  # a repetition was quicker
+
+    def keep(self, bundle: Bundle, once: Once, status: int, body: Any, subject: str | None, *, by: str = OWNER) -> None:
+        """Put a request's answer into the append of its effect; it is refused (`Conflict` about a "request") when the request was answered before."""
+        payload = self._journal.seal(body, subject)
+        bundle.payloads.append(payload)
+        bundle.expect["request", (once.key,)] = 0
+        bundle.add(Draft("request.answered", once.key, by, {"digest": once.digest, "answer": payload.id, "status": status}))
+
     # --- judging ------------------------------------------------------------------------------------------------
 
     async def rate(self, id: str, quality: float, *, note: str = "", by: str = OWNER) -> dict[str, Any]:
@@ -320,8 +370,8 @@ class Desk:
 
     # --- the fleet ----------------------------------------------------------------------------------------------
 
-    async def agents(self) -> list[dict[str, Any]]:
-        """Live agents with what is believed of them at each skill, as mean and 95 % interval."""
+    async def agents(self, *, departments: Collection[str] | None = None) -> list[dict[str, Any]]:
+        """Live agents (of these departments) with what is believed of them at each skill, as mean and 95 % interval."""
         house, standings = self.corridor.house, self._journal.hot.table("standing")
         shut = house.breakers.shut(house.clock.now())
         sums: dict[tuple[str, str, str], list[int]] = {}
@@ -331,6 +381,8 @@ class Desk:
                 total[place] += row[name]
         found = []
         for card in sorted(house.registry.live(), key=lambda card: (card.department, card.name, card.version)):
+            if departments is not None and card.department not in departments:
+                continue
             for skill in card.skills.values():
                 good, bad, judged, ms, runs = sums.get((skill.name, card.name, card.version), [0, 0, 0, 0, 0])
                 mean, low, high = interval(good / MICROS, bad / MICROS)
@@ -460,6 +512,25 @@ class Desk:
         if scope not in ("agent", "action", "workspace") or (scope == "workspace") == bool(name):
             raise Invalid(f"There is no kill switch for {scope} {name}.".replace(" .", "."), hint="Say agent NAME, action SKILL, or workspace.")
 
+    async def goals(self) -> list[dict[str, Any]]:
+        """What people want: each goal with its KPI, target, and how much it makes quality, latency, cost and load count."""
+        rows = self._journal.hot.table("goal").values()
+        return [{name: row[name] for name in ("name", "kpi", "target", "note")} | {"weights": orjson.loads(row["weights"])} for row in rows]
+
+    async def set_goal(
+        self, name: str, *, kpi: str = "", target: float | None = None, weights: Mapping[str, float] | None = None, note: str = "", by: str = OWNER
+    ) -> dict[str, Any]:
+        """State what people want; its weights count from the next route on."""
+        if set(weights or {}) - {"quality", "latency", "cost", "load"} or any(not 0 <= value <= 1000 for value in (weights or {}).values()):
+            raise Invalid(f"Goal {name}: weights are quality, latency, cost and load, from 0 up.", hint='For example {"quality": 0.8, "cost": 0.2}.')
+        row = self._journal.hot.table("goal").get((name,))
+        data = {"kpi": kpi, "target": "" if target is None else str(target), "note": note}
+        data["weights"] = orjson.dumps({key: float(value) for key, value in (weights or {}).items()}, option=orjson.OPT_SORT_KEYS).decode()
+        bundle = Bundle(expect={("goal", (name,)): row["version"] if row else 0})
+        bundle.add(Draft("goal.set", name, by, data))
+        await self.corridor.record(bundle)
+        return next(goal for goal in await self.goals() if goal["name"] == name)
+
     # --- knowing why --------------------------------------------------------------------------------------------
 
     async def why(self, id: str) -> dict[str, Any]:
@@ -520,6 +591,28 @@ class Desk:
         """Facts in order."""
         facts = await self._journal.facts(after=after, about=about, kind=kind, limit=max(1, min(limit, 1000)))
         return [{"seq": f.seq, "at": to_text(f.at), "kind": f.kind, "about": f.about, "by": f.by, "cause": f.cause, "data": f.data} for f in facts]
+
+    async def heads(self, *, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+        """Signed heads over more than `after` facts, in order; `key` is the journal's public key."""
+        rows = await self._journal.select("SELECT seq, at, root, key, signature FROM signed_head WHERE seq > ? ORDER BY seq, at LIMIT ?", (after, limit))
+        return [{**row, "at": to_text(row["at"])} for row in rows]
+
+    async def prove_inclusion(self, seq: int, size: int) -> dict[str, Any]:
+        """That fact `seq` is among the first `size`: hashes in hex, lowest first. Raises: `Invalid`."""
+        path = await self._proofs.inclusion(seq, size, self._journal.head.seq)
+        leaf = (await self._journal.select("SELECT leaf FROM fact WHERE seq = ?", (seq,)))[0]["leaf"]
+        root = (await self._proofs.root(size)).hex()
+        return {"schema": "tutti.inclusion/1", "seq": seq, "size": size, "leaf": bytes(leaf).hex(), "root": root, "path": [step.hex() for step in path]}
+
+    async def prove_consistency(self, first: int, second: int) -> dict[str, Any]:
+        """That the first `second` facts begin with the first `first`: hashes in hex. Raises: `Invalid`."""
+        path = await self._proofs.consistency(first, second, self._journal.head.seq)
+        roots = {"first_root": (await self._proofs.root(first)).hex(), "second_root": (await self._proofs.root(second)).hex()}
+        return {"schema": "tutti.consistency/1", "first": first, "second": second, **roots, "path": [step.hex() for step in path]}
+
+    @cached_property
+    def _proofs(self) -> Proofs:
+        return Proofs(self._journal.select)
 
     async def erase(self, subject: str, *, by: str = OWNER) -> dict[str, Any]:
         """Erase everything a subject's name or data stands in. The record still verifies."""

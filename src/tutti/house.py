@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -55,7 +55,7 @@ class House:
         self.checks = declared.checks
         self.classes = declared.classes
         self.departments = declared.departments
-        self.weights = declared.weights
+        self.weights = self._declared_weights = declared.weights
         self.subscriptions = Subscriptions()
         self.notes = Notes(journal)
         self.breakers = Breakers()
@@ -73,6 +73,7 @@ class House:
     def load(self) -> None:
         """Take the registry and the subscriptions from memory; again after one of them has changed."""
         hot = self.journal.hot
+        self._weigh()
         self.registry = Registry()
         self.registry.load(hot.table("agent").values())
         self._reach()
@@ -110,6 +111,8 @@ class House:
                     board.learn(key[2], key[3], standings[key])
             elif kind in ("agent.registered", "agent.drained", "agent.retired", "subscription.set", "subscription.removed"):
                 reload = True
+            elif kind == "goal.set":
+                self._weigh()
             elif kind == "policy.published":
                 self._current = None
             elif kind == "subject.erased":
@@ -118,6 +121,13 @@ class House:
                 self.notes.forget(fact.about)
         if reload:
             self.load()
+
+    def _weigh(self) -> None:
+        """Let the goals say how much each part of a score counts."""
+        weights = self._declared_weights
+        for row in self.journal.hot.table("goal").values():
+            weights = replace(weights, **orjson.loads(row["weights"]))
+        self.weights = weights
 
     # --- what a task is about -----------------------------------------------------------------------------------
 

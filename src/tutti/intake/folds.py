@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from tutti.model.fact import Fact
 from tutti.model.outcome import WORKS
+from tutti.model.request import REQUESTS
 from tutti.model.signal import SIGNALS
 from tutti.model.task import JOINS, TASKS, Stage, State
 from tutti.model.view import Change, Fold, Put, Set
@@ -80,10 +81,16 @@ def _joined(fact: Fact) -> Iterable[Change]:
         yield Set("joins", (fact.about, number), {"open": 0})
 
 
-TABLES = (SIGNALS, TASKS, JOINS, WORKS)
+def _answered(fact: Fact) -> Iterable[Change]:
+    data = fact.data
+    yield Put("request", (fact.about,), {"digest": data["digest"], "answer": data["answer"], "status": data["status"], "at": fact.at})
+
+
+TABLES = (SIGNALS, TASKS, JOINS, WORKS, REQUESTS)
 FOLDS: dict[str, Fold] = {
     "signal.received": _received,
     "task.submitted": _submitted,
     "task.coalesced": _coalesced,
     "task.joined": _joined,
+    "request.answered": _answered,
 }

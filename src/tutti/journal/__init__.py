@@ -9,7 +9,8 @@ from tutti.journal.batch import Append
 from tutti.journal.heads import Head
 from tutti.journal.hot import Hot
 from tutti.journal.journal import Journal, Limits, open_journal
+from tutti.journal.proofs import Proofs
 from tutti.journal.replay import Difference, rebuild
 from tutti.security.sealing import Payload
 
-__all__ = ["Append", "Difference", "Head", "Hot", "Journal", "Limits", "Payload", "Report", "export", "open_journal", "rebuild", "verify"]
+__all__ = ["Append", "Difference", "Head", "Hot", "Journal", "Limits", "Payload", "Proofs", "Report", "export", "open_journal", "rebuild", "verify"]

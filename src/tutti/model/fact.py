@@ -56,6 +56,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "currency",
     ),
     "task.coalesced": ("into", "key"),
+    "request.answered": ("digest", "answer", "status"),
     # routing
     "task.routed": (
         "skill",

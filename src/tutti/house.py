@@ -20,15 +20,18 @@ from tutti.ids import Ids
 from tutti.intake import Subscriptions
 from tutti.journal import Journal
 from tutti.model.agent import AgentCard
+from tutti.model.dialogue import MESSAGE
 from tutti.model.fact import Fact
 from tutti.model.route import Weights
 from tutti.model.signal import Subscription
+from tutti.model.task import ENDED_STATES
 from tutti.registry import Condition, Registry
 from tutti.routing import CONDITION_NAMES, Board, Case
 from tutti.security import Egress, Secrets
 from tutti.transports import Bound, Outside, reach
 
 Row = Mapping[str, Any]
+_ENDS = frozenset(f"task.{state.value}" for state in ENDED_STATES)
 
 
 @dataclass(slots=True)
@@ -69,6 +72,7 @@ class House:
         self._capacity: dict[str, int] = {}
         self._busy: dict[str, int] = {}
         self._absent: dict[str, dict[tuple[str, str], str]] = {}
+        self._memos: dict[str, dict[str, str]] = {}  # of open tasks that came in while this process had the journal: complete, so a look in the database is saved
 
     def load(self) -> None:
         """Take the registry and the subscriptions from memory; again after one of them has changed."""
@@ -111,6 +115,17 @@ class House:
                     board.learn(key[2], key[3], standings[key])
             elif kind in ("agent.registered", "agent.drained", "agent.retired", "subscription.set", "subscription.removed"):
                 reload = True
+            elif kind == "task.submitted":
+                if self.journal.alone:
+                    self._memos[fact.about] = {}
+            elif kind in _ENDS:
+                self._memos.pop(fact.about, None)
+            elif kind == "run.noted":
+                if fact.about in self._memos:
+                    self._memos[fact.about][fact.data["name"]] = fact.data["value"]
+            elif kind == "message.received":
+                if fact.about in self._memos and not fact.data["number"]:
+                    self._memos[fact.about][MESSAGE] = fact.data["message"]
             elif kind == "goal.set":
                 self._weigh()
             elif kind == "policy.published":
@@ -143,6 +158,16 @@ class House:
     async def subject(self, task: Row) -> str | None:
         """The name of a task's subject; None where it has none, or was erased."""
         return await self.journal.subject_name(task["subject"]) if task["subject"] else None
+
+    async def memo(self, task: str, name: str) -> Any:
+        """What a task was given, or a run of it kept, under a name; None where there is nothing."""
+        known = self._memos.get(task)
+        if known is None:
+            row = await self.journal.row("memo", (task, name))
+            value = None if row is None else row["value"]
+        else:
+            value = known.get(name)
+        return None if value is None else (await self.journal.payloads([value])).get(value)
 
     # --- routing ------------------------------------------------------------------------------------------------
 

@@ -3,3 +3,9 @@
 In: an endpoint (the address of a card). Out: what the agent says of itself, and functions that call its skills. `wire` holds the dialect.
 This folder never decides which agent is called, and appends nothing.
 """
+
+from tutti.transports.a2a import wire
+from tutti.transports.a2a.cards import discover, sign, signed_by
+from tutti.transports.a2a.client import PUSH_PATH, caller, pushes
+
+__all__ = ["PUSH_PATH", "caller", "discover", "pushes", "sign", "signed_by", "wire"]

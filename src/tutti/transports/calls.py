@@ -1,0 +1,160 @@
+"""Calls over HTTP to agents outside: one request with its limits, and what its failing says about whether anything happened.
+
+`AgentFailed` means that certainly nothing happened; everything else may have come after the effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from tutti.errors import AgentFailed, Invalid, Refused, TuttiError
+from tutti.transports.outside import Outside
+
+if TYPE_CHECKING:
+    import aiohttp
+
+ANSWER = 8 * 1024 * 1024  # bytes of one answer, and of one event of a stream
+STREAM = 64 * 1024 * 1024  # bytes of one stream
+EVENTS = 10_000  # of one stream
+_CONNECT_S = 10.0
+_CERTAIN = frozenset({400, 401, 403, 404, 405, 406, 409, 410, 413, 414, 415, 422, 429, 501})  # statuses that turn a request away before it is done
+
+
+class OutcomeUnknown(TuttiError):
+    """An agent outside was called, and nobody knows what came of it."""
+
+    code = "outcome_unknown"
+    retry = True
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the whole body, or with `lines` still to be read."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON. Raises: `Invalid` (code wrong_output)."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            raise Invalid("The agent's answer is not JSON.", code="wrong_output") from None
+
+
+async def ask(
+    outside: Outside, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None, cap: int = ANSWER, total: float | None = None
+) -> Answer:
+    """One request and its whole answer, whatever its status. `total` are seconds; without it the attempt's own time is the limit.
+
+    Raises: `AgentFailed` when nothing was sent, `OutcomeUnknown`, `Invalid` (code wrong_output) for an answer over the cap or in a coding.
+    """
+    async with _open(outside, method, url, headers, body, total) as response:
+        return Answer(response.status, response.headers, await _whole(response, cap))
+
+
+@asynccontextmanager
+async def stream(outside: Outside, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None) -> AsyncIterator[Any]:
+    """A request whose answer may be a stream: yields (answer, None) for a whole one, (answer without body, events) for server-sent events."""
+    async with _open(outside, method, url, headers, body, None) as response:
+        if response.status == 200 and response.content_type == "text/event-stream":
+            _refuse_coding(response)
+            yield Answer(200, response.headers, b""), _events(response)
+        else:
+            yield Answer(response.status, response.headers, await _whole(response, ANSWER)), None
+
+
+def turned_away(answer: Answer, words: str = "") -> Exception:
+    """What an answer that is no success means: `AgentFailed` where the agent turned the request away, else `OutcomeUnknown`."""
+    said = f"The agent answered {answer.status}{': ' + words if words else ''}."
+    if answer.status == 429 or (answer.status == 503 and "Retry-After" in answer.headers):
+        return AgentFailed(said, hint="It has too much to do.", retry=True)
+    if answer.status in (401, 403):
+        return AgentFailed(said, hint="See the agent's `auth`, and the secret that it names.", retry=False)
+    if answer.status in _CERTAIN:
+        return AgentFailed(said, retry=False)
+    return OutcomeUnknown(said, retry=answer.status >= 500)
+
+
+@asynccontextmanager
+async def _open(
+    outside: Outside, method: str, url: str, headers: Mapping[str, str], body: bytes | None, total: float | None
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    import aiohttp
+    from yarl import URL
+
+    try:
+        outside.egress.check(url)
+        timeout = aiohttp.ClientTimeout(total=total, connect=_CONNECT_S)
+        async with outside.session.request(method, URL(url, encoded=True), data=body, headers=headers, allow_redirects=False, timeout=timeout) as response:
+            if 300 <= response.status < 400:
+                raise OutcomeUnknown("The agent sends callers elsewhere, and redirects are not followed.", hint="Declare the address it means.", retry=False)
+            yield response
+    except Refused as error:
+        raise AgentFailed(error.message, hint=error.hint, retry=False) from error
+    except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
+        raise AgentFailed(f"The agent does not answer at {_place(url)}.", hint="See whether it runs.", retry=True) from error
+    except (aiohttp.InvalidURL, ValueError) as error:
+        if isinstance(error, TuttiError):
+            raise
+        raise AgentFailed(f"{_place(url)} is no address.", retry=False) from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise OutcomeUnknown(f"The connection to {_place(url)} broke: {type(error).__name__}.") from error
+
+
+def _place(url: str) -> str:
+    """Scheme, host and port: a path or query may hold a token."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0].partition('?')[0].rpartition('@')[2]}"
+
+
+def _refuse_coding(response: aiohttp.ClientResponse) -> None:
+    coding = response.headers.get("Content-Encoding", "identity").lower()
+    if coding not in ("", "identity"):
+        raise Invalid(f"The agent's answer is coded ({coding[:20]}), which nobody asked for.", code="wrong_output")
+
+
+async def _whole(response: aiohttp.ClientResponse, cap: int) -> bytes:
+    _refuse_coding(response)
+    length = response.content_length
+    if length is not None and length <= cap:
+        return await response.read()
+    chunks: list[bytes] = []
+    size = length or 0
+    while size <= cap:
+        chunk = await response.content.readany()
+        if not chunk:
+            return b"".join(chunks)
+        chunks.append(chunk)
+        size += len(chunk)
+    raise Invalid(f"The agent's answer is larger than {cap:,} bytes.", code="wrong_output")
+
+
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """The data of server-sent events, one by one. Source: WHATWG HTML, 9.2 (comments, ids and names are passed over)."""
+    rest, data, size, count = b"", [], 0, 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        rest += chunk
+        if size > STREAM or len(rest) > ANSWER:
+            raise Invalid("The agent's stream is larger than a stream may be.", code="wrong_output")
+        if b"\n" not in chunk and b"\r" not in chunk:
+            continue
+        *lines, rest = rest.replace(b"\r\n", b"\n").split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                data.append(line[6:] if line[5:6] == b" " else line[5:])
+                if sum(map(len, data)) > ANSWER:
+                    raise Invalid("An event of the agent's stream is larger than one may be.", code="wrong_output")
+            elif not line and data:
+                count += 1
+                if count > EVENTS:
+                    raise Invalid(f"The agent's stream has more than {EVENTS:,} events.", code="wrong_output")
+                yield b"\n".join(data)
+                data = []

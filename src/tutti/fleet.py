@@ -27,6 +27,7 @@ from tutti.model.agent import AgentCard, Endpoint, Nature, Skill
 from tutti.model.money import to_millionths
 from tutti.model.route import Weights
 from tutti.model.signal import Subscription
+from tutti.model.usage import Cap
 from tutti.model.verdict import Level
 from tutti.registry import Condition, card_to_json
 from tutti.routing import CONDITION_NAMES
@@ -89,6 +90,7 @@ class Fleet:
         self.classes: dict[str, Condition] = {}
         self.levels: dict[str, Autonomy] = {}
         self.budgets: dict[str, Budget] = {}
+        self.caps: dict[str, Cap] = {}
         self.goals: dict[str, dict[str, Any]] = {}
         self._policies: list[str] = []
 
@@ -336,6 +338,34 @@ class Fleet:
         if per not in ("hour", "day", "month", "ever"):
             raise Invalid(f"Budget {name}: {per!r} is no period.", hint="Use hour, day, month or ever.")
         self.budgets[name] = Budget(name, action, None if money is None else to_millionths(money, f"money of budget {name}"), count, per, self.currency)
+
+    def cap(
+        self,
+        name: str,
+        *,
+        agent: str = "",
+        department: str = "",
+        per_task: bool = False,
+        money: float | Decimal | None = None,
+        tokens: int | None = None,
+        calls: int | None = None,
+        per: Per = "ever",
+    ) -> None:
+        """Limit what calls to models take in a period (UTC): money, tokens (in and out together), calls, or several of these.
+
+        It speaks of one agent, of one department, or (without both) of all. `per_task` counts each chain by itself: a task and all that follows
+        from it. The most a call can take is reserved before it is made; one that might exceed the cap is not made.
+        """
+        if money is None and tokens is None and calls is None:
+            raise Invalid(f"Cap {name} limits nothing.", hint="Give it money=, tokens=, calls=, or several.")
+        if per not in ("hour", "day", "month", "ever"):
+            raise Invalid(f"Cap {name}: {per!r} is no period.", hint="Use hour, day, month or ever.")
+        if name in self.caps:
+            raise Invalid(f"Cap {name} is declared twice.", hint="Give the second one another name.")
+        limit = None if money is None else to_millionths(money, f"money of cap {name}")
+        if min(limit or 0, tokens or 0, calls or 0) < 0:
+            raise Invalid(f"Cap {name} is below nothing.", hint="Use 0 to forbid calls.")
+        self.caps[name] = Cap(name, agent, department, per_task, limit, tokens, calls, per)
 
     def policy(self, text: str) -> None:
         """Add Cedar policies as text. With the first one the default (all may, as far as level and budget allow) is gone."""

@@ -1,4 +1,5 @@
-"""The corridor's end of an agent's line: other agents are asked, people are asked, and the run's clock stands still meanwhile."""
+"""The corridor's end of an agent's line: other agents are asked, people are asked, and the run's clock stands still meanwhile; calls to
+models are held against their caps."""
 
 from __future__ import annotations
 
@@ -7,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tutti import execution
-from tutti.errors import AgentFailed, Conflict
+from tutti import execution, gates
+from tutti.errors import AgentFailed, Conflict, Refused
 from tutti.ids import derived
-from tutti.model.agent import AgentCard
+from tutti.model.agent import AgentCard, Skill
 from tutti.model.fact import Draft
 from tutti.model.task import Stage, State
+from tutti.model.usage import Held, Spent
 from tutti.reception import HOP_LIMIT, Bundle, Origin
+from tutti.transports import Outside
 
 if TYPE_CHECKING:
     from tutti.orchestrator import Orchestrator
@@ -29,6 +32,8 @@ class Line:
         self._card = card
         self._task = task
         self._waits = 0
+        self._calls = 0
+        self._root = ""
         self.limit: execution.Limit | None = None
 
     async def ask(self, skill: str, input: Any, number: int) -> Any:
@@ -86,9 +91,72 @@ class Line:
 
     async def kept(self, name: str) -> Any:
         """What an earlier run of this task kept under a name; None where it kept nothing."""
+        return await self._corridor.house.memo(self._task, name)
+
+    # --- calls to models ----------------------------------------------------------------------------------------
+
+    @property
+    def outside(self) -> Outside:
+        """What calls that leave this process go through."""
+        return self._corridor.house.outside
+
+    def skill(self, name: str) -> Skill:
+        """A skill as the fleet offers it now, for an agent that is given it as a tool. Raises: `NoRoute`."""
+        return self._corridor.house.registry.skill(name)
+
+    async def reserve(self, model: str, most: Spent) -> Held:
+        """Reserve what a call to a model takes at most from every cap it falls under. Durable when it returns.
+
+        Raises: `AgentFailed`, not to be tried again, that names the cap which the call might exceed.
+        """
+        house, card = self._corridor.house, self._card
+        task, now = house.journal.hot.table("task")[self._task,], house.clock.now()
+        if not self._root:
+            self._root = await self._first()
+        self._calls += 1
+        about = {
+            "agent": card.name, "version": card.version, "department": card.department, "model": model, "number": self._calls, "attempt": task["attempts"],
+            "day": gates.period_of("day", now),
+        }  # fmt: skip
+        caps = house.journal.hot.table("cap")
+        taken, limits, problem = gates.claims(caps.values(), card.name, card.department, self._root, most, now)
+        if problem:
+            raise AgentFailed(f"{problem}: {model}", hint="Give the agent its price=(per million in, per million out).", retry=False)
+        if not taken:
+            return Held(about, most, (), task["seq"])
+        bundle = Bundle(within=limits)
+        bundle.add(gates.reserved(self._task, f"agent/{card.name}", about, most, taken, task["seq"]))
+        try:
+            facts = await self._corridor.record(bundle)
+        except Refused as refused:
+            (name, *_), column = refused.about["thing"][1], refused.about["column"]
+            words = gates.over(caps[name,], column, refused.about["value"])
+            raise AgentFailed(words, hint="Raise it in the fleet, or wait for its next period.", retry=False, cap=name) from None
+        return Held(about, most, tuple(taken), facts[-1].seq)
+
+    async def settle(self, held: Held, spent: Spent, *, error: str = "", keep: tuple[str, Any] | None = None) -> None:
+        """Record what a call took, and give back what it held beyond that. `error`: it failed and took nothing; `keep` as in the method `keep`."""
         journal = self._corridor.house.journal
-        row = await journal.row("memo", (self._task, name))
-        return None if row is None else (await journal.payloads([row["value"]])).get(row["value"])
+        by = f"agent/{self._card.name}"
+        bundle = Bundle()
+        bundle.add(gates.called(self._task, by, held.about, spent, held.most, held.claims, held.cause, error))
+        task = journal.hot.table("task").get((self._task,))
+        if keep is not None and task is not None:
+            payload = journal.seal(keep[1], await self._corridor.house.subject(task))
+            bundle.payloads.append(payload)
+            bundle.add(Draft("run.noted", self._task, by, {"name": keep[0], "value": payload.id}, -1))
+        await self._corridor.record(bundle)
+
+    async def _first(self) -> str:
+        """The first task of the chain that this one belongs to."""
+        journal, id = self._corridor.house.journal, self._task
+        while True:
+            row = journal.hot.table("task").get((id,)) or await journal.row("task", (id,))
+            if row is None or not row["parent"]:
+                return id
+            id = row["parent"]
+
+    # --- while it runs ------------------------------------------------------------------------------------------
 
     def progress(self, share: float, text: str) -> None:
         """Keep how far the run is, for whoever looks."""

@@ -29,8 +29,26 @@ async def measures(select: Select) -> dict[str, Any]:
         "coalesced": coalesced[0]["n"],
         "approvals_waiting": waiting[0]["n"],
         "shares": await _shares(select),
+        "usage": await _usage(select),
         "tasks_per_second": round(span["n"] / seconds, 1) if seconds > 0 else None,
     }
+
+
+async def _usage(select: Select) -> dict[str, list[dict[str, Any]]]:
+    """What calls to models took, by agent, department and model: calls, tokens, and cost in the fleet's currency.
+
+    `unsettled` is what calls hold whose end nobody saw, or has seen yet; `unpriced` counts calls to models whose price nobody said.
+    """
+    rows = await select(
+        "SELECT scope, name, SUM(calls) AS calls, SUM(input_tokens) AS input_tokens, SUM(output_tokens) AS output_tokens, SUM(cached) AS cached, "
+        "SUM(cost) AS cost, SUM(reserved) AS reserved, SUM(unpriced) AS unpriced FROM usage GROUP BY scope, name ORDER BY scope, name"
+    )
+    found: dict[str, list[dict[str, Any]]] = {"agent": [], "department": [], "model": []}
+    for row in rows:
+        counts = {name: int(row[name] or 0) for name in ("calls", "input_tokens", "output_tokens", "cached", "unpriced")}
+        money = {"cost": int(row["cost"] or 0) / _MILLION, "unsettled": int(row["reserved"] or 0) / _MILLION}
+        found[row["scope"]].append({"name": row["name"], **counts, **money})
+    return found
 
 
 async def _autonomy(select: Select) -> dict[str, Any]:

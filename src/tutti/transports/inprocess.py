@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_type_hints
 
 from tutti.errors import Invalid
+from tutti.model.agent import Skill
 from tutti.model.outcome import Emission, Ending, Outcome, Proposal
+from tutti.model.usage import Held, Spent
 
 Mode = Literal["async", "thread", "process"]
 log = logging.getLogger("tutti.agent")
@@ -32,6 +34,19 @@ class Line(Protocol):
 
     async def kept(self, name: str) -> Any:
         """What an earlier run kept; None where it kept nothing."""
+
+    @property
+    def outside(self) -> Any:
+        """The `Outside` that calls leave this process through."""
+
+    def skill(self, name: str) -> Skill:
+        """A skill as the fleet offers it now."""
+
+    async def reserve(self, model: str, most: Spent) -> Held:
+        """Hold the most that a call to a model may take against all caps. Raises `AgentFailed` where one might be exceeded."""
+
+    async def settle(self, held: Held, spent: Spent, *, error: str = "", keep: tuple[str, Any] | None = None) -> None:
+        """Record what a call to a model took, and keep something with it."""
 
     def progress(self, share: float, text: str) -> None:
         """Tell how far the run is."""

@@ -1,0 +1,112 @@
+"""The A2A service of one workspace: the SDK's dispatchers around the handler, and what lives as long as the process serves."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import orjson
+from a2a.auth.user import User
+from a2a.compat.v0_3.rest_adapter import REST03Adapter
+from a2a.extensions.common import HTTP_EXTENSION_HEADER, get_requested_extensions
+from a2a.server.context import ServerCallContext
+from a2a.server.request_handlers.response_helpers import build_error_response
+from a2a.server.routes.common import ServerCallContextBuilder
+from a2a.server.routes.jsonrpc_dispatcher import JsonRpcDispatcher
+from a2a.server.routes.rest_dispatcher import RestDispatcher
+from a2a.utils.error_handlers import build_rest_error_payload
+from a2a.utils.errors import ContentTypeNotSupportedError, VersionNotSupportedError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tutti.api.a2a.cards import Cards, key_set
+from tutti.api.a2a.feed import Feed
+from tutti.api.a2a.handler import Handler
+from tutti.api.a2a.telling import Teller
+from tutti.api.a2a.webhooks import Webhooks
+from tutti.app import Workspace
+
+_SPOKEN = re.compile(r"(1\.0|0\.3)(\.\d+)?")
+_HEADER = "a2a-version"
+
+
+class _Known(User):
+    """The caller, as the SDK wants to see one."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Always: nobody comes this far without a name."""
+        return True
+
+    @property
+    def user_name(self) -> str:
+        """The caller's id."""
+        return self._name
+
+
+class _Contexts(ServerCallContextBuilder):
+    """What the dispatchers and the handler are told of a request. The version is checked here, minor number and all."""
+
+    def build(self, request: Request) -> ServerCallContext:
+        """Raises: `VersionNotSupportedError`."""
+        told: dict[str, Any] = request.scope["tutti.a2a"]
+        headers = dict(request.headers)
+        version = (headers.get(_HEADER) or request.query_params.get("A2A-Version") or "").strip()
+        if version:
+            spoken = _SPOKEN.fullmatch(version)
+            if spoken is None:
+                raise VersionNotSupportedError(f"A2A {version[:20]} is not spoken here. Spoken are 1.0 and 0.3.")
+            headers[_HEADER] = spoken[1]
+        asked = get_requested_extensions(request.headers.getlist(HTTP_EXTENSION_HEADER))
+        return ServerCallContext(user=_Known(told["caller"].id), state={**told, "headers": headers}, requested_extensions=asked)
+
+
+class Service:
+    """Everything behind the routes."""
+
+    def __init__(self, workspace: Workspace, stopping: asyncio.Event) -> None:
+        teller = Teller(workspace)
+        self.cards = Cards(workspace)
+        self._workspace = workspace
+        self._feed = Feed(workspace, stopping)
+        self._webhooks = Webhooks(workspace, teller)
+        handler, contexts = Handler(workspace, self.cards, self._feed, teller, self._webhooks), _Contexts()
+        self.dispatcher = RestDispatcher(handler, contexts)
+        self.legacy = REST03Adapter(handler, contexts).routes()
+        self._rpc = JsonRpcDispatcher(handler, contexts, enable_v0_3_compat=True)
+
+    def start(self) -> None:
+        """Begin to tell webhooks."""
+        if self._workspace.corridor.traffic.open:  # a process without agents must not tell of what another one does
+            self._webhooks.start()
+
+    async def close(self) -> None:
+        """Stop telling."""
+        await self._webhooks.close()
+        await self._feed.close()
+
+    async def rpc(self, request: Request) -> Response:
+        """One JSON-RPC call."""
+        return await self._rpc.handle_requests(request)
+
+    def keys(self) -> bytes:
+        """The public keys, as a JWK set."""
+        keys = self._workspace.journal.keys
+        return orjson.dumps(key_set([keys.journal, keys.token]))
+
+    def rpc_refusal(self) -> dict[str, Any]:
+        """What is answered to a body of another kind than JSON."""
+        return build_error_response(None, _unread())
+
+    def rest_refusal(self) -> Response:
+        """The same, for the HTTP+JSON binding."""
+        told = build_rest_error_payload(_unread())
+        return JSONResponse(told, told["error"]["code"])
+
+
+def _unread() -> ContentTypeNotSupportedError:
+    return ContentTypeNotSupportedError("Send application/json or application/a2a+json.")

@@ -16,7 +16,8 @@ from typing import Any
 
 import orjson
 
-from tutti import context, dialogue, evaluation, execution, feedback, gates, intake, registry, routing
+from tutti import access, context, dialogue, evaluation, execution, feedback, gates, intake, registry, routing
+from tutti.accounts import Accounts
 from tutti.clock import Clock, SystemClock, micros
 from tutti.desk import Desk
 from tutti.errors import TuttiError
@@ -39,7 +40,7 @@ _FOLLOW_S = 0.25  # how often a node looks for what other nodes wrote; also its 
 _GREETING_S = 5.0  # how long an agent outside may take to say who it is
 _RETRY_S = 5.0  # until one that did not answer is asked again
 _LOOK_S = 60.0  # until all are asked whether their card has changed
-_ROOMS: tuple[Any, ...] = (intake, routing, gates, execution, evaluation, feedback, dialogue, registry, context)
+_ROOMS: tuple[Any, ...] = (intake, routing, gates, execution, evaluation, feedback, dialogue, registry, context, access)
 TABLES: tuple[Table, ...] = tuple(table for room in _ROOMS for table in room.TABLES)
 
 
@@ -121,6 +122,7 @@ class Workspace(Desk):
         try:
             self.corridor = Orchestrator(self.house, slots=self.settings.slots, executor=self._executor)
             self.house.load()
+            self.accounts = Accounts(self)
             self.journal.on_facts.append(self.corridor.follow)
             if self.fleet is not None:
                 await self._publish(self.fleet)

@@ -26,7 +26,7 @@ def test_keys_are_made_once_and_kept_private(tmp_path: Path) -> None:
     assert keys.journal != keys.owner
     for path in (tmp_path / "keys").glob("*.key"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert len(list((tmp_path / "keys").glob("*.key"))) == 3
+    assert len(list((tmp_path / "keys").glob("*.key"))) == 4
     assert (tmp_path / "keys" / "owner.pub").read_text().strip() == keys.owner.public.hex()
     assert [path.name for path in tmp_path.iterdir()] == ["keys"]
 

@@ -1,25 +1,36 @@
 """Admission: ASGI middleware around the app that finds out who calls.
 
-On the workspace's Unix socket (and in the same process) it is the owner: only their user can open it. On TCP a token says it.
+On the workspace's Unix socket (and in the same process) it is the owner: only their user can open it. On TCP a token or a session says it. What
+is brought and does not hold is refused at once, wherever it is brought; who brings nothing goes on as nobody, and each route asks for somebody.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
-from hmac import compare_digest
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from tutti.accounts import Admitted
+from tutti.api import problems
 from tutti.api.guard import trusted
 from tutti.app import Workspace
+from tutti.errors import Refused, TuttiError, Unauthenticated
 from tutti.model.caller import OWNER
+from tutti.security import Throttle, check_dpop
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 _App = Callable[[MutableMapping[str, Any], _Receive, _Send], Awaitable[None]]
 _TOKEN = "owner.token"
+_OWNER_LIFE = timedelta(days=366)
+COOKIES = ("__Host-tutti", "tutti_session")  # over TLS, and on loopback without it
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_UNKNOWN_PER_MINUTE = 300  # requests of one address that bring nothing, or nothing that holds
 
 
 class Local:
@@ -35,24 +46,118 @@ class Local:
 
 
 class Admission:
-    """The app for callers on TCP: whoever brings the owner's token is the owner, everybody else is nobody."""
+    """The app for callers on TCP: whoever brings a token or a session that holds is its holder, everybody else is nobody."""
 
     def __init__(self, app: _App, workspace: Workspace) -> None:
         self._app = app
-        self._place = workspace.settings.home / _TOKEN
+        self._workspace = workspace
+        self._unknown = Throttle(workspace.clock, _UNKNOWN_PER_MINUTE, timedelta(minutes=1))
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:
-        if scope["type"] == "http":
-            given = dict(scope["headers"]).get(b"authorization", b"")
-            if self._place.is_file() and compare_digest(given, b"Bearer " + self._place.read_bytes().strip()):
-                trusted(scope, OWNER)  # type: ignore[arg-type]
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        address = (scope.get("client") or ("",))[0]
+        brings = [value for name, value in scope["headers"] if name == b"authorization"]
+        cookie = None if brings else session_cookie(scope)
+        try:
+            if brings:
+                trusted(scope, self._by_token(scope, brings).caller)  # type: ignore[arg-type]
+            elif cookie is not None:
+                trusted(scope, self._workspace.accounts.session(cookie))  # type: ignore[arg-type]
+                check_origin(scope)
+        except TuttiError as error:
+            if isinstance(error, Unauthenticated) and (wait := self._unknown.take(address)):
+                await too_often(wait)(scope, receive, send)
+            else:
+                await problems.of(error)(scope, receive, send)
+            return
+        if not brings and cookie is None and (wait := self._unknown.take(address)):
+            await too_often(wait)(scope, receive, send)
+            return
         await self._app(scope, receive, send)
+
+    def _by_token(self, scope: MutableMapping[str, Any], brings: list[bytes]) -> Admitted:
+        if len(brings) > 1:
+            raise Unauthenticated("There is more than one Authorization header.", hint="Send one.")
+        scheme, _, token = brings[0].decode("latin-1").partition(" ")
+        if scheme.lower() not in ("bearer", "dpop") or not token:
+            raise Unauthenticated("This kind of authorization is not accepted.", hint="Send `Authorization: Bearer …`; `tutti tokens new` makes a token.")
+        admitted = self._workspace.accounts.admit(token)
+        if admitted.key:
+            proofs = [value.decode("latin-1") for name, value in scope["headers"] if name == b"dpop"]
+            url = address_of(scope)
+            proof = check_dpop(proofs, token, admitted.key, method=scope["method"], url=url, now=self._workspace.clock.now())
+            self._workspace.accounts.use_once(proof.jti, proof.expires_at)
+        elif scheme.lower() != "bearer":
+            raise Unauthenticated("This token is bound to no key.", hint="Send it as `Authorization: Bearer …`.")
+        return admitted
+
+
+def session_cookie(scope: MutableMapping[str, Any]) -> str | None:
+    """The session that a request brings; over TLS only the cookie that no other site or port can have set."""
+    wanted = COOKIES[0] if scope.get("scheme") == "https" else COOKIES[1]
+    for name, value in scope["headers"]:
+        if name == b"cookie":
+            for pair in value.decode("latin-1").split(";"):
+                key, _, text = pair.strip().partition("=")
+                if key == wanted:
+                    return str(text)
+    return None
+
+
+def check_origin(scope: MutableMapping[str, Any]) -> None:
+    """With a session, what changes something must come from this server's own pages. Raises: `Refused`."""
+    if scope["method"] in _SAFE:
+        return
+    headers = dict(scope["headers"])
+    origin, host = headers.get(b"origin", b"").decode("latin-1"), headers.get(b"host", b"").decode("latin-1")
+    parts = urlsplit(origin)
+    if (
+        not origin
+        or (parts.scheme, parts.netloc.lower()) != (scope.get("scheme", "http"), host.lower())
+        or headers.get(b"sec-fetch-site", b"same-origin") != b"same-origin"
+    ):
+        raise Refused("A session is for this server's own pages.", hint="Other programs send a token: `Authorization: Bearer …`.")
+
+
+def address_of(scope: MutableMapping[str, Any]) -> str:
+    """The URL of a request without its query, as the caller wrote it."""
+    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    return f"{scope.get('scheme', 'http')}://{host.lower()}{scope.get('raw_path', scope['path'].encode()).partition(b'?')[0].decode('latin-1')}"
+
+
+def too_often(seconds: int) -> Any:
+    """The answer to somebody who tries too often."""
+    answer = problems.problem(429, "overloaded", "That was too often.", f"Try again in {seconds} s, with a token.")
+    answer.headers["retry-after"] = str(seconds)
+    return answer
 
 
 async def ensure_owner_token(workspace: Workspace) -> Path:
-    """The file with the owner's token, made where it is not there; only this user can read it."""
+    """The file with a token of the owner's, made where there is none that holds; only this user can read it."""
     place = workspace.settings.home / _TOKEN
-    if not place.is_file():
-        with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(f"tutti_{workspace.ids.bytes(32).hex()}\n")
+    if await asyncio.to_thread(_read, place, workspace) is None:
+        made = await workspace.accounts.issue_token("person/owner", life=_OWNER_LIFE, label=_TOKEN)
+        await asyncio.to_thread(_write, place, made["token"])
     return place
+
+
+def _read(place: Path, workspace: Workspace) -> str | None:
+    try:
+        text = place.read_text().strip()
+        if place.stat().st_mode & 0o077:
+            place.chmod(0o600)
+        workspace.accounts.admit(text)
+    except (FileNotFoundError, Unauthenticated):
+        return None
+    return text
+
+
+def _write(place: Path, text: str) -> None:
+    making = place.with_name(f"{place.name}.{os.getpid()}")
+    with os.fdopen(os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(f"{text}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    making.replace(place)

@@ -21,14 +21,15 @@ def caller_of(request: HTTPConnection) -> Caller:
     return caller
 
 
-def require(request: HTTPConnection, action: str, *, id: str = "", department: str = "", hidden: str = "") -> Caller:
+def require(request: HTTPConnection, action: str, *, id: str = "", department: str = "", owner: str = "", hidden: str = "") -> Caller:
     """The caller, if they may do `action` (`resource:verb`) to this. Raises: `Unauthenticated`, `Refused`.
 
-    `hidden` names what a caller without the right must not even learn of ("task", "approval"): then it is `NotFound`, in the very
+    `owner` is the id of who brought it in: some may do to their own what they may not do to others'.
+    `owner` is the id of who brought the thing in: senders and agents may see and stop what is their own. `hidden` names what a caller without the right must not even learn of ("task", "approval"): then it is `NotFound`, in the very
     words used for what does not exist.
     """
     caller = caller_of(request)
-    answer = access.decide(caller, action, access.Resource(action.partition(":")[0], id, department))
+    answer = access.decide(caller, action, access.Resource(action.partition(":")[0], id, department, owner))
     if answer.allowed:
         return caller
     if hidden:
@@ -36,9 +37,9 @@ def require(request: HTTPConnection, action: str, *, id: str = "", department: s
     raise Refused(answer.reason, hint="Ask the workspace's owner for a role or a token that allows it.")
 
 
-def may(caller: Caller, action: str, *, id: str = "", department: str = "") -> bool:
+def may(caller: Caller, action: str, *, id: str = "", department: str = "", owner: str = "") -> bool:
     """Whether a caller may do this."""
-    return access.decide(caller, action, access.Resource(action.partition(":")[0], id, department)).allowed
+    return access.decide(caller, action, access.Resource(action.partition(":")[0], id, department, owner)).allowed
 
 
 def absent(what: str, id: str) -> NotFound:

@@ -1,7 +1,8 @@
-"""The workspace's keys: one seals the journal, one is the owner's, one turns subjects' names into pseudonyms."""
+"""The workspace's keys: one seals the journal, one is the owner's, one turns subjects' names into pseudonyms, one signs tokens."""
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import os
 import shutil
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 _FOLDER = "keys"
-_NAMES = ("journal", "owner", "subject")
+_NAMES = ("journal", "owner", "subject", "token")
+_SINCE_TOKENS = "token"  # workspaces made before there were tokens get this key when they are opened
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,12 @@ class Keys:
     journal: SigningKey
     owner: SigningKey
     subject: bytes = field(repr=False)
+    token: SigningKey
 
     @classmethod
     def create(cls, ids: Ids) -> Keys:
         """Fresh keys in memory only."""
-        return cls(SigningKey(ids.bytes(32)), SigningKey(ids.bytes(32)), ids.bytes(32))
+        return cls(SigningKey(ids.bytes(32)), SigningKey(ids.bytes(32)), ids.bytes(32), SigningKey(ids.bytes(32)))
 
     @classmethod
     def load_or_create(cls, folder: Path | str, ids: Ids) -> Keys:
@@ -82,8 +85,11 @@ class Keys:
         place = Path(folder) / _FOLDER
         if not place.exists():
             cls._create(place, ids)
+        elif not (place / f"{_SINCE_TOKENS}.key").exists():
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                _write(place / f"{_SINCE_TOKENS}.key", ids.bytes(32), 0o600)
         secrets = [_read(place / f"{name}.key") for name in _NAMES]
-        return cls(SigningKey(secrets[0]), SigningKey(secrets[1]), secrets[2])
+        return cls(SigningKey(secrets[0]), SigningKey(secrets[1]), secrets[2], SigningKey(secrets[3]))
 
     @classmethod
     def _create(cls, place: Path, ids: Ids) -> None:
@@ -91,7 +97,7 @@ class Keys:
         making = place.with_name(f"{_FOLDER}.making-{os.getpid()}")
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir(mode=0o700, parents=True)
-        for name, secret in zip(_NAMES, (keys.journal.secret, keys.owner.secret, keys.subject), strict=True):
+        for name, secret in zip(_NAMES, (keys.journal.secret, keys.owner.secret, keys.subject, keys.token.secret), strict=True):
             _write(making / f"{name}.key", secret, 0o600)
         _write(making / "journal.pub", keys.journal.public, 0o644)
         _write(making / "owner.pub", keys.owner.public, 0o644)

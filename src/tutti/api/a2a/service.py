@@ -6,6 +6,7 @@ import asyncio
 import re
 from typing import Any
 
+import a2a.server.routes  # noqa: F401 - before its compat module, which imports it in a circle
 import orjson
 from a2a.auth.user import User
 from a2a.compat.v0_3.rest_adapter import REST03Adapter

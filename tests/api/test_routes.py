@@ -159,7 +159,7 @@ async def test_a_wrong_query_or_method_is_refused(call: Call) -> None:
     assert (await call("GET", "/v1/tasks?state=asleep"))[0] == 400
     assert (await call("GET", "/v1/tasks?limit=0"))[0] == 400
     assert (await call("GET", "/v1/signals"))[0] == 405
-    assert (await call("GET", "/docs"))[0] == 404
+    assert (await call("GET", "/redoc"))[0] == 404
 
 
 async def test_large_and_deep_bodies_are_refused_before_they_are_parsed(call: Call) -> None:

@@ -55,7 +55,7 @@ def _name(scope: MutableMapping[str, Any]) -> str:
     found = [value for name, value in scope["headers"] if name == b"host"]
     if len(found) != 1:
         return ""
-    host = found[0].decode("latin-1").lower()
+    host: str = found[0].decode("latin-1").lower()
     if host.startswith("["):
         return host.partition("]")[0].removeprefix("[")
     return host.rpartition(":")[0] if ":" in host else host

@@ -1,14 +1,18 @@
-"""What a request may weigh, looked at before anything parses it: bytes and depth."""
+"""What a request may weigh, looked at before anything parses it: bytes, depth, and the time it takes to come."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.responses import Response
+
 from tutti.api.problems import problem
 
 BODY_BYTES = 2 * 1024 * 1024  # twice what a payload may have in the journal
+BODY_S = 30.0  # seconds until a body must be there
 DEPTH = 32  # levels, as intake allows
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -33,35 +37,57 @@ def depth(body: bytes) -> int:
 
 
 class Limits:
-    """ASGI middleware: reads the body, refuses what is too large or too deep, and hands the rest on in one piece."""
+    """ASGI middleware: reads the body, refuses what is too large, too deep, too slow or packed, and hands the rest on in one piece."""
 
-    def __init__(self, app: _App) -> None:
+    def __init__(self, app: _App, body_s: float = BODY_S) -> None:
         self._app = app
+        self._body_s = body_s
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        stated = dict(scope["headers"]).get(b"content-length", b"0")
-        body = bytearray()
-        too_large = stated.isdigit() and int(stated) > BODY_BYTES
-        while not too_large:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            too_large = len(body) > BODY_BYTES
-            if not message.get("more_body"):
-                break
-        if too_large:
-            refusal = problem(413, "invalid", f"The body has more than {BODY_BYTES} bytes.", "Send large content by reference.")
-        elif depth(bytes(body)) > DEPTH:
-            refusal = problem(400, "invalid", f"The body is nested deeper than {DEPTH} levels.", "Flatten it, or send a reference to it.")
+        headers = dict(scope["headers"])
+        stated = headers.get(b"content-length", b"0")
+        packed = headers.get(b"content-encoding", b"identity").strip().lower()
+        if packed != b"identity":  # unpacked it could be any size
+            refusal = problem(415, "invalid", "Packed bodies are not taken.", "Send it without Content-Encoding.")
+        elif stated.isdigit() and int(stated) > BODY_BYTES:
+            refusal = _too_large()
         else:
-            await self._app(scope, _once(bytes(body), receive), send)
-            return
-        refusal.headers["connection"] = "close"  # the rest of a body that is too large is not read
+            try:
+                async with asyncio.timeout(self._body_s):
+                    body = await _read(receive)
+            except TimeoutError:
+                refusal = problem(408, "invalid", f"The body did not come within {self._body_s:g} seconds.", "Send it at once.")
+            else:
+                if body is None:
+                    return
+                if len(body) > BODY_BYTES:
+                    refusal = _too_large()
+                elif depth(body) > DEPTH:
+                    refusal = problem(400, "invalid", f"The body is nested deeper than {DEPTH} levels.", "Flatten it, or send a reference to it.")
+                else:
+                    await self._app(scope, _once(body, receive), send)
+                    return
+        refusal.headers["connection"] = "close"  # the rest of a body that is refused is not read
         await refusal(scope, receive, send)
+
+
+def _too_large() -> Response:
+    return problem(413, "invalid", f"The body has more than {BODY_BYTES} bytes.", "Send large content by reference.")
+
+
+async def _read(receive: _Receive) -> bytes | None:
+    """The body, or what of it came until it was too large; None when the client has gone."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if len(body) > BODY_BYTES or not message.get("more_body"):
+            return bytes(body)
 
 
 def _once(body: bytes, receive: _Receive) -> _Receive:

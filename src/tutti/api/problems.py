@@ -33,18 +33,28 @@ STATUS: dict[type[errors.TuttiError], int] = {
 _RETRY_SECONDS = "1"
 
 
-def problem(status: int, code: str, detail: str, hint: str = "", *, title: str = "", retry: bool = False) -> Response:
-    """An error as a response. `code` is stable and names the family; `type` is the same as a URN."""
-    body = {"type": f"urn:tutti:problem:{code}", "title": title or HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail, "hint": hint}
-    headers = {"retry-after": _RETRY_SECONDS} if retry and status == 503 else {"www-authenticate": "Bearer"} if status == 401 else None
-    return Response(orjson.dumps(body), status, headers, "application/problem+json")
+def problem(status: int, code: str, detail: str, hint: str = "", *, title: str = "", retry: str = "") -> Response:
+    """An error as a response. `code` is stable and names the family; `type` is the same as a URN; `retry` are seconds."""
+    headers = {"retry-after": retry} if retry else {"www-authenticate": "Bearer"} if status == 401 else None
+    return Response(orjson.dumps(_body(status, code, detail, hint, title)), status, headers, "application/problem+json")
+
+
+def _body(status: int, code: str, detail: str, hint: str, title: str = "") -> dict[str, Any]:
+    return {"type": f"urn:tutti:problem:{code}", "title": title or HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail, "hint": hint}
+
+
+def as_problem(error: errors.TuttiError) -> dict[str, Any]:
+    """An error of the house as a problem's fields. A full queue (`retry_after` is known) is 429."""
+    family = next(cls for cls in type(error).__mro__ if cls in STATUS)
+    status = 429 if "retry_after" in error.about else STATUS[family]
+    return _body(status, family.code, error.message, error.hint, (family.__doc__ or "").strip().splitlines()[0].rstrip("."))
 
 
 def of(error: errors.TuttiError) -> Response:
     """The response for an error of the house, by its family."""
-    family = next(cls for cls in type(error).__mro__ if cls in STATUS)
-    title = (family.__doc__ or "").strip().splitlines()[0].rstrip(".")
-    return problem(STATUS[family], family.code, error.message, error.hint, title=title, retry=error.retry)
+    said = as_problem(error)
+    retry = str(error.about.get("retry_after", "")) or (_RETRY_SECONDS if error.retry and said["status"] == 503 else "")
+    return problem(said["status"], said["code"], said["detail"], said["hint"], title=said["title"], retry=retry)
 
 
 def install(app: FastAPI) -> None:

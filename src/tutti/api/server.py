@@ -100,7 +100,6 @@ async def serve(workspace: Workspace, *, ready: Callable[[Path], None] | None = 
         async with running(app):
             for server in servers:
                 await server.start()
-            app.state.ready = True
             if ready is not None:
                 ready(path)
             await stopped.wait()
@@ -135,6 +134,8 @@ async def _unless(at_once: asyncio.Event, work: Any) -> None:
 async def running(app: FastAPI) -> AsyncIterator[None]:
     """Keep what the app's doors need going: enters `app.state.contexts`, in this task, and leaves them in the other order."""
     async with contextlib.AsyncExitStack() as stack:
+        stack.callback(app.state.events.close)
+        stack.callback(app.state.pressure.close)
         for make in app.state.contexts:
             await stack.enter_async_context(make())
         yield

@@ -1,0 +1,116 @@
+"""What requests hold: a form for each body, strict, so that a misspelt field is told and nothing is guessed."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_YEAR_MS = 366 * 24 * 3600 * 1000
+
+
+class Form(BaseModel):
+    """A body in which every field is known and nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class NewTask(Form):
+    """A task to take in. `after` maps fields of the input to tasks whose outputs they get."""
+
+    skill: str
+    input: Any = None
+    subject: str | None = Field(None, min_length=1)
+    priority: int = Field(0, ge=-1000, le=1000)
+    deadline_ms: int | None = Field(None, gt=0, le=_YEAR_MS)
+    after: dict[str, str] = {}
+
+
+class Cancel(Form):
+    """Why a task is canceled."""
+
+    reason: str = ""
+
+
+class Answer(Form):
+    """What a running agent asked for."""
+
+    value: Any
+
+
+class Settle(Form):
+    """What becomes of a parked task: again, happened or drop."""
+
+    how: str
+    reason: str = ""
+
+
+class Rating(Form):
+    """A person's judgement, 0..1."""
+
+    quality: float
+    note: str = ""
+
+
+class Signed(Form):
+    """A person's answer. `signature` is the owner's key over the approval's statement; without one, the workspace signs for who asks here."""
+
+    answer: Literal["approve", "reject"]
+    signature: str | None = None
+    note: str = ""
+
+
+class NewAgent(Form):
+    """An agent to take in: the address of its A2A card, of an MCP server, or of an HTTP API, and what the transport needs besides."""
+
+    transport: Literal["a2a", "mcp", "http"]
+    url: str = Field(min_length=1, max_length=4000)
+    department: str = Field(min_length=1, max_length=200)
+    name: str = Field("", max_length=200)
+    owner: str = Field("", max_length=400)
+    concurrency: int = Field(16, ge=1, le=100_000)
+    options: dict[str, Any] = {}
+
+
+class Dismiss(Form):
+    """Which version (all of them without one), and why."""
+
+    version: str = ""
+    reason: str = ""
+
+
+class LevelForm(Form):
+    """How far an action goes alone: approve or act, up to an amount."""
+
+    level: str
+    up_to: float | None = Field(None, ge=0, le=1e12)
+    reason: str = ""
+
+
+class Switch(Form):
+    """A kill switch: scope agent, action or workspace, and the name of the agent or action."""
+
+    scope: str
+    name: str = ""
+    reason: str = ""
+
+
+class GoalForm(Form):
+    """What people want. `weights` (quality, latency, cost, load) say how much each counts in every route's score."""
+
+    kpi: str = ""
+    target: float | None = Field(None, ge=-1e12, le=1e12)
+    weights: dict[str, float] = {}
+    note: str = ""
+
+
+class Erasure(Form):
+    """Whom to forget."""
+
+    subject: str = Field(min_length=1)
+
+
+class Backup(Form):
+    """Where the copy goes: a path on the machine that the workspace runs on."""
+
+    path: str = Field(min_length=1)

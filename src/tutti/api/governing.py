@@ -1,0 +1,141 @@
+"""Routes of those who govern: approvals, kill switches, levels, goals, erasures, backups."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path as File
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from tutti.api import forms
+from tutti.api.describing import CHANGING, KEYED, READING, StrictRoute, problems, reply
+from tutti.api.guard import require
+from tutti.api.repetition import Answer, Repetition
+from tutti.api.rights import listed, not_their_own, on_approval
+from tutti.app import Workspace
+from tutti.errors import Conflict, Refused
+from tutti.model import answers
+from tutti.model.request import Once
+
+
+def approval_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
+    """What waits for a person's yes or no."""
+    api = APIRouter(prefix="/v1/approvals", route_class=StrictRoute, tags=["approvals"])
+
+    @api.get("", response_model=list[answers.Approval], responses=problems(*READING))
+    async def approvals(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
+        """Open approvals that the caller may read, oldest first."""
+        _, departments = listed(request, "approvals:read")
+        return reply(await workspace.approvals(departments=departments, limit=limit))
+
+    @api.get("/{id}", response_model=answers.Approval, responses=problems(*READING, 404))
+    async def approval(request: Request, id: str) -> Response:
+        """One approval, by its id or its task's."""
+        await on_approval(workspace, request, id)
+        return reply(await workspace.approval(id))
+
+    @api.post("/{id}/answer", response_model=answers.Approval, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
+    async def answer(request: Request, id: str, form: forms.Signed) -> Response:
+        """Take a person's answer, signed by them, or by the workspace for who asks here. Nobody approves what they asked for themselves."""
+        caller, task = await on_approval(workspace, request, id, "approvals:answer")
+        await not_their_own(workspace, caller, task)
+
+        async def act(_: Once | None) -> Answer:
+            if form.signature is None:
+                return 200, await workspace.answer_as_owner(id, form.answer, note=form.note, by=caller.id)
+            return 200, await workspace.answer_approval(id, form.answer, form.signature, note=form.note, by=caller.id)
+
+        return await repetition.answer(request, caller, act, subject=await workspace.house.subject(task))
+
+    return api
+
+
+def control_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
+    """What stops agents, and what says how far they go and what for."""
+    api = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["control"])
+
+    @api.get("/kill-switches", response_model=list[answers.Switched], responses=problems(*READING))
+    async def switches(request: Request) -> Response:
+        """Kill switches that are on."""
+        require(request, "agents:read")
+        rows = workspace.journal.hot.table("kill").values()
+        return reply([{"scope": row["scope"], "name": row["name"], "on": True} for row in rows if row["on"] and row["scope"] != "any"])
+
+    @api.post("/kill-switches/throw", response_model=answers.Switched, responses=problems(*CHANGING), openapi_extra=KEYED)
+    async def throw(request: Request, form: forms.Switch) -> Response:
+        """Stop an agent, an action or the workspace: no effect starts after the answer."""
+        caller = require(request, "switches:throw", department=_department(workspace, form))
+
+        async def act(_: Once | None) -> Answer:
+            return 200, await workspace.kill(form.scope, form.name, reason=form.reason, by=caller.id)
+
+        return await repetition.answer(request, caller, act)
+
+    @api.post("/kill-switches/lift", response_model=answers.Switched, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
+    async def lift(request: Request, form: forms.Switch) -> Response:
+        """Let it go on."""
+        caller = require(request, "switches:lift", department=_department(workspace, form))
+
+        async def act(_: Once | None) -> Answer:
+            return 200, await workspace.lift(form.scope, form.name, reason=form.reason, by=caller.id)
+
+        return await repetition.answer(request, caller, act)
+
+    @api.put("/levels/{skill:path}", response_model=answers.LevelSet, responses=problems(*CHANGING, 404, 422))
+    async def level(request: Request, skill: Annotated[str, Path(max_length=200)], form: forms.LevelForm) -> Response:
+        """Set how far an action goes alone, from the next decision on."""
+        card = workspace.house.registry.offer(skill)
+        caller = require(request, "levels:set", department=card.department if card else "")
+        return reply(await workspace.set_level(skill, form.level, up_to=form.up_to, reason=form.reason, by=caller.id))
+
+    @api.get("/goals", response_model=list[answers.Goal], responses=problems(*READING))
+    async def goals(request: Request) -> Response:
+        """What people want."""
+        require(request, "goals:read")
+        return reply(await workspace.goals())
+
+    @api.put("/goals/{name}", response_model=answers.Goal, responses=problems(*CHANGING))
+    async def set_goal(request: Request, name: Annotated[str, Path(min_length=1, max_length=200)], form: forms.GoalForm) -> Response:
+        """State what people want; its weights count from the next route on. What the fleet declares is changed in the fleet."""
+        caller = require(request, "goals:set")
+        if workspace.fleet is not None and name in workspace.fleet.goals:
+            raise Conflict(f"The fleet declares the goal {name}.", hint="Change it there, or name another.")
+        return reply(await workspace.set_goal(name, kpi=form.kpi, target=form.target, weights=form.weights, note=form.note, by=caller.id))
+
+    return api
+
+
+def _department(workspace: Workspace, form: forms.Switch) -> str:
+    """Whose agents a switch stops; empty where it is more than one department's."""
+    cards = workspace.house.registry.live()
+    if form.scope == "agent":
+        departments = {card.department for card in cards if card.name == form.name}
+    elif form.scope == "action":
+        departments = {card.department for card in cards if form.name in card.skills}
+    else:
+        departments = set()
+    return departments.pop() if len(departments) == 1 else ""
+
+
+def keeping_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
+    """Forgetting subjects, and copies of the whole."""
+    api = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["keeping"])
+
+    @api.post("/erasures", response_model=answers.Erased, responses=problems(*CHANGING))
+    async def erase(request: Request, form: forms.Erasure) -> Response:
+        """Erase a subject. The record still verifies. Repeating it is safe."""
+        caller = require(request, "subjects:erase")
+        return reply(await workspace.erase(form.subject, by=caller.id))
+
+    @api.post("/backups", status_code=201, response_model=answers.BackedUp, responses=problems(*CHANGING))
+    async def backup(request: Request, form: forms.Backup) -> Response:
+        """Copy the journal to a new file of this machine; only on the workspace's own socket."""
+        require(request, "backups:make")
+        if request.client is not None:
+            raise Refused("A copy is made on the machine itself.", hint="Run `tutti backup` there.")
+        if await asyncio.to_thread(File(form.path).exists):
+            raise Conflict(f"{form.path} is there already.", hint="Name a new file.")
+        return reply(await workspace.backup(form.path), 201)
+
+    return api

@@ -1,0 +1,84 @@
+"""What a caller may do to which task, approval or agent: the guard's questions, asked of the rows they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import HTTPConnection
+
+from tutti import access
+from tutti.api.guard import absent, caller_of, may, require
+from tutti.app import Workspace
+from tutti.errors import Refused
+from tutti.model.caller import EVERY, OWNER, Caller
+
+Row = Mapping[str, Any]
+
+
+async def on_task(workspace: Workspace, request: HTTPConnection, id: str, action: str = "tasks:read") -> tuple[Caller, Row]:
+    """The caller and the task's row. Raises: `NotFound` where they may not even read it, `Refused` where they may not do `action`."""
+    caller = caller_of(request)
+    row = await workspace.journal.row("task", (id,))
+    if row is None:
+        raise absent("task", id)
+    place = {"id": id, "department": row["department"], "owner": row["caller"] or ""}
+    require(request, "tasks:read", hidden="task", **place)
+    if action != "tasks:read":
+        require(request, action, **place)
+    return caller, row
+
+
+async def on_approval(workspace: Workspace, request: HTTPConnection, id: str, action: str = "approvals:read") -> tuple[Caller, Row]:
+    """The caller and the row of the task that an approval (by its id or its task's) is about. Raises: `NotFound`, `Refused`."""
+    caller = caller_of(request)
+    what, task = "approval", id
+    if id.startswith("t-"):
+        what = "task"
+    else:
+        row = await workspace.journal.row("approval", (id,))
+        if row is None:
+            raise absent(what, id)
+        task = row["task"]
+    found = await workspace.journal.row("task", (task,))
+    if found is None:
+        raise absent(what, id)
+    require(request, "approvals:read", id=id, department=found["department"], hidden=what)
+    if action != "approvals:read":
+        require(request, action, id=id, department=found["department"])
+    return caller, found
+
+
+async def not_their_own(workspace: Workspace, caller: Caller, task: Row) -> None:
+    """Raises `Refused` when a caller would approve what they asked for themselves, or what followed from it. The workspace's owner may."""
+    while task["parent"] and (parent := await workspace.journal.row("task", (task["parent"],))) is not None:
+        task = parent
+    asked_for = task["caller"] == caller.id or any(link.id == task["caller"] for link in caller.chain)
+    if asked_for and caller.id != OWNER.id:
+        raise Refused("Nobody approves what they asked for themselves.", hint="Another person with the right to approve must answer.")
+
+
+def on_agent(workspace: Workspace, request: HTTPConnection, name: str, action: str = "agents:read") -> Caller:
+    """The caller, if they may do this to an agent. Raises: `NotFound` where they may not even read it, `Refused`."""
+    caller_of(request)
+    departments = {row["department"] for row in workspace.journal.hot.table("agent").values() if row["name"] == name}
+    if not departments:
+        raise absent("agent", name)
+    department = departments.pop() if len(departments) == 1 else ""
+    caller = require(request, "agents:read", id=name, department=department, hidden="agent")
+    return caller if action == "agents:read" else require(request, action, id=name, department=department)
+
+
+def listed(request: HTTPConnection, action: str) -> tuple[Caller, tuple[str, ...] | None]:
+    """The caller, and the departments that a list for them is about; None for all. Raises: `Refused` where it is none at all."""
+    caller = caller_of(request)
+    departments = access.departments_of(caller, action)
+    if departments == ():
+        require(request, action)
+    return caller, departments
+
+
+def own_only(caller: Caller) -> bool:
+    """Whether a caller may read the tasks that they asked for, wherever they work."""
+    places = {"", *caller.departments, *(role.partition("@")[2] for role in caller.roles)} - {EVERY}
+    return any(may(caller, "tasks:read", department=place, owner=caller.id) for place in places)

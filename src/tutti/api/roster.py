@@ -1,0 +1,92 @@
+"""Routes of the agents: who is there, who comes, and who goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from tutti.api import forms
+from tutti.api.describing import CHANGING, KEYED, READING, StrictRoute, problems, reply
+from tutti.api.guard import may, require
+from tutti.api.pressure import Pressure
+from tutti.api.repetition import Answer, Repetition
+from tutti.api.rights import listed, on_agent
+from tutti.app import Workspace
+from tutti.errors import Conflict, Refused
+from tutti.model import answers
+from tutti.model.agent import Endpoint
+from tutti.model.request import Once
+
+
+def agent_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition) -> APIRouter:
+    """Agents: list, card, register, upgrade, drain, retire."""
+    api = APIRouter(prefix="/v1/agents", route_class=StrictRoute, tags=["agents"])
+
+    @api.get("", response_model=list[answers.Agent], responses=problems(*READING))
+    async def agents(request: Request) -> Response:
+        """Live agents that the caller may read, one item for each skill."""
+        _, departments = listed(request, "agents:read")
+        return reply(await workspace.agents(departments=departments))
+
+    @api.post("", status_code=201, response_model=answers.Registered, responses=problems(*CHANGING, 429, 502), openapi_extra=KEYED)
+    async def register(request: Request, form: forms.NewAgent) -> Response:
+        """Take in an agent outside: it is asked who it is. Where its name is known and its card has changed, this is its next version."""
+        caller = require(request, "agents:register", department=form.department)
+        if b"secret://" in orjson.dumps(form.options) and not may(caller, "accounts:manage"):
+            raise Refused("Only the owner sends secrets to an agent.", hint="Leave secret:// out of the options, or declare the agent in the fleet.")
+
+        async def act(_: Once | None) -> Answer:
+            pressure.take(0)
+            endpoint = Endpoint(form.transport, form.url, form.options)
+            return 201, await workspace.register(
+                endpoint, department=form.department, owner=form.owner or caller.id, name=form.name, concurrency=form.concurrency, by=caller.id
+            )
+
+        return await repetition.answer(request, caller, act)
+
+    @api.post("/{name:path}/upgrade", response_model=answers.Registered, responses=problems(*CHANGING, 404, 502), openapi_extra=KEYED)
+    async def upgrade(request: Request, name: str) -> Response:
+        """Ask an agent outside for its card again: where it has changed, the new version takes over and the old one finishes what it has begun."""
+        caller = on_agent(workspace, request, name, "agents:register")
+
+        async def act(_: Once | None) -> Answer:
+            card = next((card for card in workspace.house.registry.versions(name) if card.endpoint is not None), None)
+            if card is None or card.endpoint is None:
+                raise Conflict(f"{name} runs in this process or is gone.", hint="Its new version comes with the next `tutti up`.")
+            return 200, await workspace.register(
+                card.endpoint, department=card.department, owner=card.owner, name=name, concurrency=card.concurrency, by=card.endpoint.by
+            )
+
+        return await repetition.answer(request, caller, act)
+
+    gone: dict[str, Any] = {"response_model": answers.Card, "responses": problems(*CHANGING, 404), "openapi_extra": KEYED}
+
+    @api.post("/{name:path}/drain", **gone)
+    async def drain(request: Request, name: str, form: forms.Dismiss) -> Response:
+        """Give an agent nothing new; what it has begun it finishes."""
+        caller = on_agent(workspace, request, name, "agents:retire")
+
+        async def act(_: Once | None) -> Answer:
+            return 200, await workspace.drain(name, form.version, reason=form.reason, by=caller.id)
+
+        return await repetition.answer(request, caller, act)
+
+    @api.post("/{name:path}/retire", **gone)
+    async def retire(request: Request, name: str, form: forms.Dismiss) -> Response:
+        """Take an agent out of the fleet."""
+        caller = on_agent(workspace, request, name, "agents:retire")
+
+        async def act(_: Once | None) -> Answer:
+            return 200, await workspace.retire(name, form.version, reason=form.reason, by=caller.id)
+
+        return await repetition.answer(request, caller, act)
+
+    @api.get("/{name:path}", response_model=answers.Card, responses=problems(*READING, 404))
+    async def card(request: Request, name: str) -> Response:
+        """The cards of all versions of an agent."""
+        on_agent(workspace, request, name)
+        return reply(await workspace.card(name))
+
+    return api

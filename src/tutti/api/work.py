@@ -1,0 +1,197 @@
+"""Routes of the work: signals and tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Request, Response
+
+from tutti.api import cloudevents, forms
+from tutti.api.describing import CHANGING, KEYED, READING, StrictRoute, problems, reply
+from tutti.api.guard import caller_of, require
+from tutti.api.pressure import Pressure
+from tutti.api.problems import as_problem, problem
+from tutti.api.repetition import Repetition
+from tutti.api.rights import listed, on_task, own_only
+from tutti.api.waiting import wait
+from tutti.app import Workspace
+from tutti.errors import TuttiError
+from tutti.model import answers
+from tutti.model.caller import Caller
+from tutti.model.request import Once
+from tutti.model.task import State
+
+_WAIT_AT_MOST = 300_000  # milliseconds one request may wait
+_AT_A_TIME = 64  # events of a batch that are taken in together
+_EVENT = {"type": "object", "description": "A CloudEvent 1.0."}
+_SIGNAL_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": _EVENT}, cloudevents.STRUCTURED: {"schema": _EVENT},
+            cloudevents.BATCH: {"schema": {"type": "array", "maxItems": cloudevents.MOST, "items": _EVENT}},
+        },
+    },
+    **KEYED,
+}  # fmt: skip
+
+
+def signal_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition) -> APIRouter:
+    """Taking in signals."""
+    api = APIRouter(prefix="/v1/signals", route_class=StrictRoute, tags=["signals"])
+
+    async def one(event: Any, caller: Caller, once: Once | None) -> tuple[int, Any]:
+        def also(bundle: Any, id: str, tasks: list[str]) -> None:
+            if once is not None:
+                workspace.keep(bundle, once, 201, {"signal": id, "tasks": tasks, "duplicate": False}, event.get("subject"), by=caller.id)
+
+        pressure.take()
+        sent = await workspace.send(event, by=caller.id, also=also)
+        return 200 if sent["duplicate"] else 201, sent
+
+    async def several(request: Request, events: list[Any], caller: Caller) -> tuple[int, Any]:
+        room = asyncio.Semaphore(_AT_A_TIME)
+
+        async def each(event: Any) -> Any:
+            async with room:
+                try:
+                    _may_send(request, event)
+                    return (await one(event, caller, None))[1]
+                except TuttiError as error:
+                    return {"problem": as_problem(error)}
+
+        found = await asyncio.gather(*(each(event) for event in events))
+        return 200, {"signals": found, "taken": sum("problem" not in each for each in found)}
+
+    @api.post(
+        "",
+        status_code=201,
+        response_model=answers.Sent,
+        responses={200: {"model": answers.Sent | answers.Batch, "description": "Known already; or a batch"}, **problems(*CHANGING, 429)},
+        openapi_extra=_SIGNAL_BODY,
+    )
+    async def send(request: Request) -> Response:
+        """Take in a CloudEvent 1.0: as JSON, as a batch, or in `ce-` headers. 201 when it is durable, 200 when it was known already (and for a batch)."""
+        caller = caller_of(request)
+        try:
+            events, batch = await cloudevents.read(request)
+        except cloudevents.Unsupported:
+            return problem(415, "invalid", "Signals come as JSON, or in ce- headers with JSON or text.", "Set content-type: application/cloudevents+json.")
+        if batch:
+            return await repetition.answer(request, caller, lambda once: several(request, events, caller))
+        _may_send(request, events[0])
+        subject = events[0].get("subject") if isinstance(events[0], dict) else None
+        return await repetition.answer(
+            request, caller, lambda once: one(events[0], caller, once), subject=subject if isinstance(subject, str) else None, keeps=True
+        )
+
+    return api
+
+
+def _may_send(request: Request, event: Any) -> None:
+    """Whoever may send for one department only has to name it in the event."""
+    department = event.get("department") if isinstance(event, dict) else None
+    require(request, "signals:send", department=department if isinstance(department, str) else "")
+
+
+def task_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition, stopping: asyncio.Event) -> APIRouter:
+    """Submitting tasks, following them, and what people do about them."""
+    api = APIRouter(prefix="/v1/tasks", route_class=StrictRoute, tags=["tasks"])
+
+    @api.post("", status_code=201, response_model=answers.Submitted, responses=problems(*CHANGING, 404, 422, 429), openapi_extra=KEYED)
+    async def submit(request: Request, task: forms.NewTask) -> Response:
+        """Take in a task. 201 when it is durable."""
+        card = workspace.house.registry.offer(task.skill)
+        caller = require(request, "tasks:submit", department=card.department if card else "")
+        for awaited in task.after.values():
+            await on_task(workspace, request, awaited)
+        deadline = None if task.deadline_ms is None else timedelta(milliseconds=task.deadline_ms)
+
+        async def act(once: Once | None) -> tuple[int, Any]:
+            def also(bundle: Any, id: str) -> None:
+                if once is not None:
+                    workspace.keep(bundle, once, 201, {"task": id}, task.subject, by=caller.id)
+
+            pressure.take()
+            id = await workspace.submit(
+                task.skill, task.input, subject=task.subject, priority=task.priority, deadline=deadline, after=task.after, by=caller.id, also=also
+            )
+            return 201, {"task": id}
+
+        return await repetition.answer(request, caller, act, keeps=True)
+
+    @api.get("", response_model=answers.Tasks, responses=problems(*READING))
+    async def tasks(
+        request: Request,
+        state: State | None = None,
+        waiting: bool = False,
+        mine: bool = False,
+        skill: str | None = None,
+        subject: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+        after: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
+    ) -> Response:
+        """A page of tasks that the caller may read, newest first; `after` is the `next` of the page before, `mine` leaves out what others asked for."""
+        caller = caller_of(request)
+        departments: tuple[str, ...] | None = None
+        if own_only(caller) and mine:
+            asked_by: str | None = caller.id
+        else:
+            asked_by = caller.id if mine else None
+            try:
+                _, departments = listed(request, "tasks:read")
+            except TuttiError:
+                if not own_only(caller):
+                    raise
+                asked_by = caller.id
+        found = await workspace.tasks(
+            state=state, waiting=waiting, skill=skill, subject=subject, caller=asked_by, departments=departments, limit=limit, after=after
+        )
+        return reply(found)
+
+    @api.get("/{id}", response_model=answers.WholeTask, responses=problems(*READING, 404))
+    async def task(request: Request, id: str) -> Response:
+        """One task with its input and output."""
+        await on_task(workspace, request, id)
+        return reply(await workspace.task(id))
+
+    @api.get("/{id}/wait", response_model=answers.Waited, responses=problems(*READING, 404))
+    async def waited(request: Request, id: str, timeout_ms: Annotated[int, Query(ge=0, le=_WAIT_AT_MOST)] = 30_000) -> Response:
+        """The task once it has ended or needs a person, or as it is when the time is over."""
+        await on_task(workspace, request, id)
+        return reply(await wait(workspace, id, timeout_ms / 1000, stopping))
+
+    async def changed(request: Request, id: str, action: str, change: Any) -> Response:
+        caller, row = await on_task(workspace, request, id, action)
+        subject = await workspace.house.subject(row)
+
+        async def act(_: Once | None) -> tuple[int, Any]:
+            return 200, await change(caller.id)
+
+        return await repetition.answer(request, caller, act, subject=subject)
+
+    about_one = {"response_model": answers.WholeTask, "responses": problems(*CHANGING, 404), "openapi_extra": KEYED}
+
+    @api.post("/{id}/cancel", **about_one)  # type: ignore[arg-type]
+    async def cancel(request: Request, id: str, form: Annotated[forms.Cancel, Body()] = forms.Cancel()) -> Response:  # noqa: B008  a constant
+        """Cancel an open task. What already happened outside stays."""
+        return await changed(request, id, "tasks:cancel", lambda by: workspace.cancel(id, reason=form.reason, by=by))
+
+    @api.post("/{id}/answer", **about_one)  # type: ignore[arg-type]
+    async def answer(request: Request, id: str, form: forms.Answer) -> Response:
+        """Answer what a running agent asks."""
+        return await changed(request, id, "tasks:answer", lambda by: workspace.answer(id, form.value, by=by))
+
+    @api.post("/{id}/settle", **about_one)  # type: ignore[arg-type]
+    async def settle(request: Request, id: str, form: forms.Settle) -> Response:
+        """Decide about a parked task: again, happened or drop."""
+        return await changed(request, id, "tasks:settle", lambda by: workspace.settle(id, form.how, reason=form.reason, by=by))
+
+    @api.post("/{id}/rating", **about_one)  # type: ignore[arg-type]
+    async def rate(request: Request, id: str, form: forms.Rating) -> Response:
+        """Rate a finished task, 0..1; the next route moves."""
+        return await changed(request, id, "tasks:rate", lambda by: workspace.rate(id, form.quality, note=form.note, by=by))
+
+    return api

@@ -1,0 +1,296 @@
+"""What the API answers, as types: the description of the API is made of them, and the client gives them back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typing_extensions import NotRequired, TypedDict
+
+
+class Problem(TypedDict):
+    """An error. `code` is stable and names the family; `hint` says what to do next."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    hint: str
+
+
+class Sent(TypedDict):
+    """A signal that is durable, with the tasks it called for."""
+
+    signal: str
+    tasks: list[str]
+    duplicate: bool
+
+
+class Rejected(TypedDict):
+    """An event of a batch that was not taken in."""
+
+    problem: Problem
+
+
+class Batch(TypedDict):
+    """A batch of signals, in the order they came in. What was refused can be sent again alone."""
+
+    signals: list[Sent | Rejected]
+    taken: int
+
+
+class Submitted(TypedDict):
+    """A task that is durable."""
+
+    task: str
+
+
+_Class = TypedDict("_Class", {"class": str})
+
+
+class Task(_Class):
+    """A task in a list. Times are ISO 8601 in UTC, qualities 0..1."""
+
+    schema: str
+    id: str
+    skill: str
+    nature: str
+    department: str
+    priority: int
+    state: str
+    stage: str
+    reason: str | None
+    agent: str | None
+    version: str | None
+    parent: str | None
+    signal: str | None
+    attempts: int
+    amount: float | None
+    currency: str | None
+    approval: str | None
+    caller: str | None
+    waiting_for: str | None
+    coalesced_into: str | None
+    quality: float | None
+    quality_source: str | None
+    subject: str | None
+    submitted_at: str
+    started_at: str | None
+    finished_at: str | None
+    deadline_at: str | None
+
+
+class WholeTask(Task):
+    """A task with what went in and came out. `progress` (0..1) and `doing` only while it runs."""
+
+    input: Any
+    output: Any
+    detail: Any
+    question: Any
+    erased: bool
+    progress: NotRequired[float | None]
+    doing: NotRequired[str]
+
+
+class Tasks(TypedDict):
+    """A page of tasks; `next` is the `after` of the next one."""
+
+    tasks: list[Task]
+    next: int | None
+
+
+class Waited(TypedDict):
+    """A task once it has ended or needs a person. `waits` are the tasks that need one, `running` whether agents run at all."""
+
+    task: WholeTask
+    done: bool
+    waits: list[str]
+    running: bool
+
+
+class Approval(TypedDict):
+    """What a person is asked: `input` are the exact parameters, `digest` what is signed."""
+
+    schema: str
+    id: str
+    task: str
+    skill: str
+    state: str
+    question: str
+    input: Any
+    agent: str
+    version: str
+    policy: str
+    nonce: str
+    digest: str
+    reversible: bool
+    reasons: list[str]
+    asked_at: str
+    expires_at: str
+    expires_at_us: int
+    answered_by: str | None
+    workspace: str
+
+
+class Agent(TypedDict):
+    """A live agent at one skill, with what is believed of it there: mean quality and its 95 % interval."""
+
+    schema: str
+    name: str
+    version: str
+    department: str
+    owner: str
+    skill: str
+    nature: str
+    quality: float
+    low: float
+    high: float
+    judged: int
+    mean_ms: float | None
+    running: int
+    concurrency: int
+    level: int | None
+    up_to: float | None
+    health: str
+
+
+class Card(TypedDict):
+    """All versions of an agent, each with its state and its card."""
+
+    name: str
+    versions: list[dict[str, Any]]
+
+
+class Registered(TypedDict):
+    """An agent that was taken in. `new` says whether this version was not known before."""
+
+    schema: str
+    name: str
+    version: str
+    digest: str
+    skills: list[str]
+    new: bool
+
+
+class LevelSet(TypedDict):
+    """How far an action goes alone now."""
+
+    skill: str
+    level: str
+    up_to: float | None
+
+
+class Switched(TypedDict):
+    """A kill switch as it is now. `stopped` counts calls that were cut off, `resumed` tasks that go on."""
+
+    scope: str
+    name: str
+    on: bool
+    stopped: NotRequired[int]
+    resumed: NotRequired[int]
+
+
+class Goal(TypedDict):
+    """What people want, and how much it makes quality, latency, cost and load count."""
+
+    name: str
+    kpi: str
+    target: str
+    note: str
+    weights: dict[str, float]
+
+
+class Head(TypedDict):
+    """Where the journal stands: how many facts, and the root over them."""
+
+    workspace: str
+    seq: int
+    root: str
+    at: str | None
+
+
+class SignedHead(TypedDict):
+    """A head under the journal's signature."""
+
+    seq: int
+    at: str
+    root: str
+    key: str
+    signature: str
+
+
+class Fact(TypedDict):
+    """A fact. `about` is the id of the thing, `cause` the `seq` of the fact that led to it."""
+
+    seq: int
+    at: str
+    kind: str
+    about: str
+    by: str
+    cause: int | None
+    data: dict[str, Any]
+
+
+class Inclusion(TypedDict):
+    """That fact `seq` is under the root over `size` facts. Hashes are hex, `path` lowest first (RFC 6962)."""
+
+    schema: str
+    seq: int
+    size: int
+    leaf: str
+    root: str
+    path: list[str]
+
+
+class Consistency(TypedDict):
+    """That the root over `second` facts only adds to the one over `first` (RFC 6962)."""
+
+    schema: str
+    first: int
+    second: int
+    first_root: str
+    second_root: str
+    path: list[str]
+
+
+class Erased(TypedDict):
+    """How many payloads of a subject were removed."""
+
+    subject: str
+    payloads: int
+
+
+class BackedUp(Head):
+    """Where the copy is, and where the journal stood."""
+
+    path: str
+
+
+class Health(TypedDict):
+    """Who answers."""
+
+    schema: str
+    workspace: str
+    version: str
+    pid: int
+    running: bool
+    fleet: str | None
+    problems: list[str]
+    head: Head
+
+
+class Status(TypedDict):
+    """Whether the process is alive, or takes work."""
+
+    status: str
+
+
+class Change(TypedDict):
+    """One change, as the stream tells it. `state` is the task's, where it changed."""
+
+    seq: int
+    at: str
+    kind: str
+    about: str
+    task: NotRequired[str]
+    state: NotRequired[str]

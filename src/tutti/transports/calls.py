@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
@@ -18,10 +19,13 @@ from tutti.transports.outside import Outside
 if TYPE_CHECKING:
     import aiohttp
 
+T = TypeVar("T")
 ANSWER = 8 * 1024 * 1024  # bytes of one answer, and of one event of a stream
 STREAM = 64 * 1024 * 1024  # bytes of one stream
 EVENTS = 10_000  # of one stream
 _CONNECT_S = 10.0
+_PATIENCE_S = 3.0  # for an agent that says that it cannot just now; then the task goes back on its road
+_PAUSE_S = 0.02  # before the first time it is asked again; doubled each time
 _CERTAIN = frozenset({400, 401, 403, 404, 405, 406, 409, 410, 413, 414, 415, 422, 429, 501})  # statuses that turn a request away before it is done
 
 
@@ -74,12 +78,26 @@ def turned_away(answer: Answer, words: str = "") -> Exception:
     """What an answer that is no success means: `AgentFailed` where the agent turned the request away, else `OutcomeUnknown`."""
     said = f"The agent answered {answer.status}{': ' + words if words else ''}."
     if answer.status == 429 or (answer.status == 503 and "Retry-After" in answer.headers):
-        return AgentFailed(said, hint="It has too much to do.", retry=True)
+        return AgentFailed(said, hint="It has too much to do, or is about to stop.", retry=True, busy=True)
     if answer.status in (401, 403):
         return AgentFailed(said, hint="See the agent's `auth`, and the secret that it names.", retry=False)
     if answer.status in _CERTAIN:
         return AgentFailed(said, retry=False)
     return OutcomeUnknown(said, retry=answer.status >= 500)
+
+
+async def patiently(outside: Outside, call: Callable[[], Awaitable[T]]) -> T:
+    """Call an agent, and for a short while again when it turns the call away because it is busy or about to stop: nothing happened then."""
+    pause, waited = _PAUSE_S, 0.0
+    while True:
+        try:
+            return await call()
+        except AgentFailed as error:
+            if not error.about.get("busy") or waited >= _PATIENCE_S:
+                raise
+        waited += pause
+        await asyncio.sleep(pause * (0.5 + outside.ids.rng.random()))
+        pause *= 2
 
 
 @asynccontextmanager

@@ -33,7 +33,7 @@ class Declined(AgentFailed):
     """The agent turned an operation away; `reason` is A2A's name for why."""
 
     def __init__(self, message: str, reason: str, *, retry: bool = False) -> None:
-        super().__init__(message, retry=retry)
+        super().__init__(message, retry=retry, busy=reason == "UNAVAILABLE")
         self.reason = reason
 
 

@@ -203,13 +203,23 @@ def _skill(id: str, entry: Json, said: Json) -> Skill:
 
 
 def sign(card: Json, key: SigningKey, kid: str) -> Json:
-    """The card with one signature more: a detached JWS over its RFC 8785 form. Source: A2A 1.0, 8.4; RFC 7515, appendix F.
+    """The card, signed: a detached JWS over its RFC 8785 form. Source: A2A 1.0, 8.4; RFC 7515, appendix F.
 
-    Leave empty texts and lists out of the card: other libraries drop them before they verify.
+    Other libraries drop empty texts, lists and objects before they verify; where the card has some, a second signature is over that form.
     """
+    forms = dict.fromkeys((_canonical(card), _canonical(_pruned(card) or {})))
     protected = _base64(orjson.dumps({"alg": "EdDSA", "kid": kid, "typ": "JOSE"}))
-    signature = _base64(key.sign(f"{protected}.{_base64(_canonical(card))}".encode()))
-    return {**card, "signatures": [*card.get("signatures", []), {"protected": protected, "signature": signature}]}
+    made = [{"protected": protected, "signature": _base64(key.sign(f"{protected}.{_base64(form)}".encode()))} for form in forms]
+    return {**card, "signatures": made}
+
+
+def _pruned(value: Any) -> Any:
+    """A value without what is empty in it; None where nothing is left."""
+    if isinstance(value, dict):
+        return {name: kept for name, item in value.items() if (kept := _pruned(item)) is not None} or None
+    if isinstance(value, list):
+        return [kept for item in value if (kept := _pruned(item)) is not None] or None
+    return None if value == "" else value
 
 
 def signed_by(card: Json, key: str) -> bool:
@@ -242,7 +252,7 @@ def _holds_in_sdk_form(card: Json, key: str) -> bool:
         return False
     from a2a.client.card_resolver import parse_agent_card
     from a2a.utils.signing import SignatureVerificationError, create_signature_verifier
-    from google.protobuf.json_format import ParseError
+    from google.protobuf.json_format import ParseError  # type: ignore[import-untyped]
     from jwt import PyJWK
 
     own = PyJWK.from_dict({"kty": "OKP", "crv": "Ed25519", "x": _base64(bytes.fromhex(key))}, "EdDSA")

@@ -143,11 +143,11 @@ class _Conversation:
         if settings:
             params["configuration"] = settings
         if agent.slow and agent.streaming and not settings:
-            return await self._listen("SendStreamingMessage", params)
+            return await calls.patiently(self._outside, lambda: self._listen("SendStreamingMessage", params))
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            self._report.take(await agent.binding.call("SendMessage", params, self._headers()))
+            self._report.take(await calls.patiently(self._outside, lambda: agent.binding.call("SendMessage", params, self._headers())))
         finally:
             agent.slow = agent.slow or loop.time() - started > _SLOW_S
         return None

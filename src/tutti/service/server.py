@@ -1,0 +1,189 @@
+"""Running a service: one process, one port, a key of its own; stopped gently by SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from tutti.clock import SystemClock
+from tutti.errors import Conflict, Refused
+from tutti.ids import Ids
+from tutti.security import Egress, Secrets
+from tutti.service import identity
+from tutti.service.app import Admit, Door, bearer
+from tutti.service.offers import Offers, card_of
+from tutti.service.work import Work
+from tutti.transports import Mode, Outside
+from tutti.transports.a2a import sign
+
+_KEEP_ALIVE_S = 75  # longer than any client keeps a connection, so that none is closed under a request
+_BACKLOG = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and how a service listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 0  # 0: one that is free
+    public_url: str = ""  # where callers find it, when that is not where it listens
+    token: str = ""  # that callers must send; empty: none (loopback only)
+    certificate: str = ""
+    certificate_key: str = ""
+    behind_proxy: bool = False  # TLS ends before it
+    takeover: bool = False  # listen beside the process that has the port, and go on when that one is stopped
+    open_tasks: int = 1000  # at a time
+    kept_tasks: int = 10_000  # ended ones, and their keys
+    grace: timedelta = timedelta(seconds=10)  # for tasks under way when it is stopped
+    threads: int = 16
+
+    def check(self) -> None:
+        """Refuse to be reachable by others without a token, or with one that everybody on the way can read. Raises: `Refused`."""
+        try:
+            loopback = ip_address(self.host).is_loopback
+        except ValueError:
+            loopback = self.host == "localhost"
+        if loopback:
+            return
+        if not self.token:
+            raise Refused(f"On {self.host} everybody could call this agent.", hint="Give it --token (or --enrol), or let it listen on 127.0.0.1.")
+        if not self.certificate and not self.behind_proxy:
+            raise Refused(f"On {self.host} the token would go over the wire in the clear.", hint="Give --tls-cert and --tls-key, or --behind-proxy.")
+
+
+@dataclass(slots=True)
+class Service:
+    """A service ready to run; `run` serves until SIGINT or SIGTERM, or until `stop` is set."""
+
+    offers: Offers
+    place: Place
+    key: Path
+    admit: Admit | None = None
+
+    async def run(self, *, ready: Callable[[str, str], None] | None = None, stop: asyncio.Event | None = None) -> None:
+        """Serve. `ready` is called with the url and the key's public half (hex) when it listens.
+
+        At the end no task is taken in, those under way may finish for `place.grace`, and their ends can still be fetched meanwhile.
+        Raises: `Refused`, `Conflict` when the port is taken, `StorageFailed`.
+        """
+        self.place.check()
+        key = identity.load_or_create(self.key)
+        listener = listen(self.place)
+        clock = SystemClock()
+        outside = Outside(Egress(), Secrets(), clock, Ids(clock))
+        executors: dict[Mode, Executor] = {}
+        work = Work(self.offers.skills, outside, lambda mode: _executor(executors, mode, self.place), most=self.place.open_tasks, kept=self.place.kept_tasks)
+        try:
+            url = self.place.public_url.rstrip("/") or _url(self.place, listener.getsockname()[1])
+            admit = self.admit or (bearer(self.place.token) if self.place.token else None)
+            card = card_of(self.offers, url, bearer=admit is not None)
+            door = Door(work, sign(card, key, key.public.hex()[:16]), admit)
+            await self._serve(door, listener, stop or asyncio.Event(), lambda: ready(url, key.public.hex()) if ready else None)
+        finally:
+            work.close()
+            listener.close()
+            await outside.close()
+            for executor in executors.values():
+                executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _serve(self, door: Door, listener: socket.socket, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+        import uvicorn
+
+        class Server(uvicorn.Server):
+            @contextlib.contextmanager
+            def capture_signals(self) -> Iterator[None]:
+                yield  # signals are ours: the first lets tasks finish, the second stops at once
+
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                ready()
+
+        config = uvicorn.Config(
+            door, loop="none", ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False,
+            date_header=False, timeout_keep_alive=_KEEP_ALIVE_S, timeout_graceful_shutdown=1, backlog=_BACKLOG,
+            ssl_certfile=self.place.certificate or None, ssl_keyfile=self.place.certificate_key or None,
+        )  # fmt: skip
+        server = Server(config)
+        loop = asyncio.get_running_loop()
+
+        def halt() -> None:
+            server.force_exit = server.should_exit = stop.is_set()  # the second time: at once
+            stop.set()
+
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        for number in numbers:
+            with contextlib.suppress(RuntimeError, ValueError):  # not the main thread: whoever runs it there sets `stop`
+                loop.add_signal_handler(number, halt)
+        serving = asyncio.create_task(server.serve([listener]))
+        try:
+            await _first(stop.wait(), serving)
+            door.draining = True
+            await _first(_within(door.work.idle(), self.place.grace.total_seconds()), serving)
+            server.should_exit = True
+            await serving
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+            for number in numbers:
+                with contextlib.suppress(RuntimeError, ValueError):
+                    loop.remove_signal_handler(number)
+
+
+async def _first(work: Any, serving: asyncio.Task[None]) -> None:
+    """Wait for work, or for the server's end."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait({task, serving}, return_when=asyncio.FIRST_COMPLETED)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _within(work: Any, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await work
+
+
+def listen(place: Place) -> socket.socket:
+    """A listening socket. Raises: `Conflict` when the port is taken (by another service, unless it is to take that one's place)."""
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    try:
+        if place.port and not place.takeover:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:  # one that shares its port would let another bind it unseen
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((place.host, place.port))
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind((place.host, place.port))
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        raise Conflict(
+            f"{place.host}:{place.port} cannot be listened on: {error.strerror or error}.", hint="Stop what has the port, or give another --port."
+        ) from error
+    return listener
+
+
+def _url(place: Place, port: int) -> str:
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    return f"{'https' if place.certificate else 'http'}://{host}:{port}"
+
+
+def _executor(executors: dict[Mode, Executor], mode: Mode, place: Place) -> Executor:
+    if mode not in executors:
+        if mode == "process":
+            import multiprocessing
+
+            executors[mode] = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
+        else:
+            executors[mode] = ThreadPoolExecutor(place.threads, thread_name_prefix="tutti-agent")
+    return executors[mode]

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from pydantic import BaseModel
 
 from tutti import Context, Fleet, Settings, Workspace
-from tutti.api import ensure_owner_token, serve
+from tutti.api import build, ensure_owner_token, serve
+from tutti.api.guard import trusted
+from tutti.model.caller import OWNER, Caller
 
 Call = Callable[..., Awaitable[tuple[int, Any]]]
 
@@ -26,6 +29,9 @@ class Ticket(BaseModel):
 
 class Refund(BaseModel):
     amount: float
+
+
+HOLD = "."  # the folder in which a file `go` lets ticket.hold end
 
 
 def make_fleet() -> Fleet:
@@ -44,6 +50,12 @@ def make_fleet() -> Fleet:
     @fleet.agent(skill="ticket.resolve", department="support", owner="ana@example.com")
     async def resolve(ticket: Ticket, ctx: Context) -> str:
         return str(await ctx.ask("refund.pay", {"amount": ticket.refund}))
+
+    @fleet.agent(skill="ticket.hold", department="support", owner="ana@example.com")
+    async def hold(ticket: Ticket, ctx: Context) -> str:
+        while not (Path(HOLD) / "go").exists():
+            await asyncio.sleep(0.01)
+        return "held"
 
     @fleet.action("refund.pay", department="finance", owner="ben@example.com", amount="amount", idempotent=True, says="Pay {amount:.2f} EUR.")
     async def pay(refund: Refund, ctx: Context) -> str:
@@ -78,3 +90,14 @@ async def serving(fleet: Fleet, settings: Settings) -> AsyncIterator[Served]:
         if not task.done():
             os.kill(os.getpid(), signal.SIGTERM)
         await task
+
+
+def as_caller(workspace: Workspace, caller: Caller = OWNER) -> httpx.AsyncClient:
+    """A client of the app in this process, for somebody who has been let in already."""
+    app = build(workspace, doors=False)
+
+    async def admitted(scope: Any, receive: Any, send: Any) -> None:
+        trusted(scope, caller)
+        await app(scope, receive, send)
+
+    return httpx.AsyncClient(transport=httpx.ASGITransport(admitted), base_url="http://tutti")

@@ -1,0 +1,101 @@
+"""What each caller may see and do over HTTP: departments, their own, and nothing that looks different from what is not there."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from api_site import as_caller
+
+from tutti import Workspace
+from tutti.model.caller import Caller
+
+VIEWER = Caller("person/vera", ("viewer",), ("support",))
+SENDER = Caller("service/crm", ("sender",))
+OPERATOR = Caller("person/otto", ("operator",))
+NOBODY = Caller("person/nobody")
+
+
+@pytest.fixture
+async def tasks(workspace: Workspace) -> dict[str, str]:
+    made = {
+        "support": await workspace.submit("ticket.triage", {"text": "hello"}),
+        "finance": await workspace.submit("refund.pay", {"amount": 500}),
+        "own": await workspace.submit("ticket.ask", {"text": "?"}, by=SENDER.id),
+        "asked": await workspace.submit("refund.pay", {"amount": 700}, by=OPERATOR.id),
+        "laundered": await workspace.submit("ticket.resolve", {"text": "mine", "refund": 900}, by=OPERATOR.id),
+    }
+    await workspace.quiet()
+    return made
+
+
+async def ids(client: httpx.AsyncClient, query: str = "") -> set[str]:
+    answer = await client.get(f"/v1/tasks{query}")
+    assert answer.status_code == 200, answer.text
+    return {task["id"] for task in answer.json()["tasks"]}
+
+
+async def test_a_viewer_sees_their_department(workspace: Workspace, tasks: dict[str, str]) -> None:
+    vera = as_caller(workspace, VIEWER)
+    assert await ids(vera) == {tasks["support"], tasks["own"], tasks["laundered"]}
+    assert (await vera.get(f"/v1/tasks/{tasks['support']}")).status_code == 200
+    hidden, missing = await vera.get(f"/v1/tasks/{tasks['finance']}"), await vera.get("/v1/tasks/t-" + "0" * 26)
+    assert hidden.status_code == missing.status_code == 404
+    assert hidden.text.replace(tasks["finance"], "X") == missing.text.replace("t-" + "0" * 26, "X")
+    assert (await vera.get("/v1/approvals")).json() == []
+    approval = (await workspace.task(tasks["finance"]))["approval"]
+    assert (await vera.get(f"/v1/approvals/{approval}")).status_code == 404
+    assert (await vera.get(f"/v1/why/{tasks['finance']}")).status_code == 404
+    assert {agent["department"] for agent in (await vera.get("/v1/agents")).json()} == {"support"}
+    assert (await vera.get("/v1/agents/pay")).status_code == 404
+    assert (await vera.get("/v1/agents/triage")).status_code == 200
+
+
+async def test_a_viewer_changes_nothing(workspace: Workspace, tasks: dict[str, str]) -> None:
+    vera = as_caller(workspace, VIEWER)
+    for path, body in [
+        (f"/v1/tasks/{tasks['own']}/cancel", {}), (f"/v1/tasks/{tasks['own']}/answer", {"value": 1}), (f"/v1/tasks/{tasks['support']}/rating", {"quality": 1}),
+        ("/v1/tasks", {"skill": "ticket.triage", "input": {"text": "x"}}), ("/v1/kill-switches/throw", {"scope": "workspace"}),
+        ("/v1/agents", {"transport": "a2a", "url": "http://x", "department": "support"}), ("/v1/agents/triage/retire", {}),
+        ("/v1/erasures", {"subject": "x"}), ("/v1/backups", {"path": "x"}),
+    ]:  # fmt: skip
+        assert (await vera.post(path, json=body)).status_code == 403, path
+    assert (await vera.put("/v1/levels/refund.pay", json={"level": "act"})).status_code == 403
+    assert (await vera.put("/v1/goals/g", json={})).status_code == 403
+    assert (await workspace.task(tasks["own"]))["state"] == "input-required"
+
+
+async def test_a_sender_sees_and_handles_their_own(workspace: Workspace, tasks: dict[str, str]) -> None:
+    crm = as_caller(workspace, SENDER)
+    assert await ids(crm) == {tasks["own"]} == await ids(crm, "?mine=true")
+    assert (await crm.get(f"/v1/tasks/{tasks['support']}")).status_code == 404
+    assert (await crm.get(f"/v1/why/{tasks['own']}")).status_code == 200
+    assert (await crm.post(f"/v1/tasks/{tasks['own']}/rating", json={"quality": 1})).status_code == 403
+    assert (await crm.post(f"/v1/tasks/{tasks['own']}/answer", json={"value": "account/7"})).status_code == 200
+    assert (await crm.post("/v1/tasks", json={"skill": "ticket.triage", "input": {"text": "x"}, "after": {"text": tasks["support"]}})).status_code == 404
+    made = await crm.post("/v1/tasks", json={"skill": "ticket.triage", "input": {"text": "x"}})
+    assert (await workspace.task(made.json()["task"]))["caller"] == SENDER.id
+
+
+async def test_without_a_role_there_is_nothing(workspace: Workspace, tasks: dict[str, str]) -> None:
+    nobody = as_caller(workspace, NOBODY)
+    for path in ("tasks", "approvals", "agents", "measures", "journal/head", "journal/facts", "goals", "kill-switches", "events"):
+        assert (await nobody.get(f"/v1/{path}")).status_code == 403, path
+    assert (await nobody.get("/metrics")).status_code == 403
+    assert (await nobody.get("/health")).status_code == 200
+
+
+async def test_nobody_approves_what_they_asked_for(workspace: Workspace, tasks: dict[str, str]) -> None:
+    otto, olga = as_caller(workspace, OPERATOR), as_caller(workspace, Caller("person/olga", ("approver",)))
+    child = next(task["id"] for task in (await workspace.tasks(waiting=True))["tasks"] if task["parent"] == tasks["laundered"])
+    for id in (tasks["asked"], child):
+        refused = await otto.post(f"/v1/approvals/{id}/answer", json={"answer": "approve"})
+        assert (refused.status_code, "themselves" in refused.json()["detail"]) == (403, True)
+        answered = await olga.post(f"/v1/approvals/{id}/answer", json={"answer": "approve"})
+        assert (answered.status_code, answered.json()["answered_by"]) == (200, "person/olga")
+    assert (await otto.post(f"/v1/approvals/{tasks['finance']}/answer", json={"answer": "reject"})).status_code == 200
+
+
+async def test_only_the_owner_sends_secrets_to_an_agent(workspace: Workspace) -> None:
+    form = {"transport": "a2a", "url": "http://127.0.0.1:1/card", "department": "support", "options": {"auth": "Bearer secret://bank"}}
+    refused = await as_caller(workspace, OPERATOR).post("/v1/agents", json=form)
+    assert (refused.status_code, "secret" in refused.json()["detail"]) == (403, True)

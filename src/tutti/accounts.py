@@ -210,7 +210,10 @@ class Accounts:
             row = self._table("agent_key").get((id.removeprefix("agent/"),))
             if row is None:
                 raise NotFound(f"There is no account {id}.", hint=_LIST)
-            bundle.add(Draft("token.revoked", row["name"], by, {"what": "agent"}))
+            # the last token may be dated up to a second after the revocation before this one
+            until = max(self._clock.now(), row["not_before"] + MICROS)
+            bundle.expect["agent_key", (row["name"],)] = row["version"]
+            bundle.add(Draft("token.revoked", row["name"], by, {"what": "agent", "until": until}))
         elif id.startswith("jti-"):
             self._forget_revoked(bundle)
             bundle.add(Draft("token.revoked", id, by, {"what": "jti", "until": self._clock.now() + (tokens.LIFE_S + 2 * tokens.SKEW_S) * MICROS}))

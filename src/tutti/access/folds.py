@@ -59,7 +59,7 @@ def _revoked(fact: Fact) -> Iterable[Change]:
     elif what == "jti":
         yield Put("revoked_token", (fact.about,), {"until": fact.data["until"], "open": 1})
     else:
-        yield Set("agent_key", (fact.about,), {"not_before": fact.at})
+        yield Set("agent_key", (fact.about,), {"not_before": fact.data["until"]})
 
 
 def _forgotten(fact: Fact) -> Iterable[Change]:

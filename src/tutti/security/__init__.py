@@ -6,7 +6,7 @@ touches a database, and decides nothing.
 
 from tutti.security import enrolment, passwords, tokens
 from tutti.security.approvals import sign_approval, statement, verify_approval
-from tutti.security.dpop import check_dpop, make_dpop
+from tutti.security.dpop import check_dpop, make_dpop, proof_key
 from tutti.security.egress import ANSWER_BYTES, Egress, read_capped
 from tutti.security.keys import Keys, SigningKey, verify
 from tutti.security.sealing import Payload, canonical, digest, open_body, seal
@@ -14,6 +14,6 @@ from tutti.security.secrets import Secrets
 from tutti.security.throttle import Throttle
 
 __all__ = [
-    "ANSWER_BYTES", "Egress", "Keys", "Payload", "Secrets", "SigningKey", "Throttle", "canonical", "check_dpop", "digest", "enrolment", "make_dpop", "open_body", "passwords", "read_capped",
+    "ANSWER_BYTES", "Egress", "Keys", "Payload", "Secrets", "SigningKey", "Throttle", "canonical", "check_dpop", "digest", "enrolment", "make_dpop", "open_body", "passwords", "proof_key", "read_capped",
     "seal", "sign_approval", "statement", "tokens", "verify", "verify_approval",
 ]  # fmt: skip

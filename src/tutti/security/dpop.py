@@ -34,18 +34,15 @@ def make_dpop(key: SigningKey, *, method: str, url: str, now: int, ids: Ids, tok
     return sign(key, claims, _TYPE, {"jwk": {"kty": "OKP", "crv": "Ed25519", "x": b64(key.public)}})
 
 
+def proof_key(headers: Sequence[str]) -> str:
+    """The thumbprint of the key that a proof names, not yet checked. Raises: `Unauthenticated`."""
+    return thumbprint(_named(headers))
+
+
 def check_dpop(headers: Sequence[str], token: str, key: str, *, method: str, url: str, now: int) -> Proof:
-    """Check the proof that came with a token bound to the key with this thumbprint. Raises: `Unauthenticated`."""
-    if len(headers) != 1:
-        raise Unauthenticated("This token is bound to a key, and no proof of the key comes with it.", hint=_HINT)
-    jwk = peek(headers[0])[0].get("jwk")
-    try:
-        if not isinstance(jwk, dict) or set(jwk) != {"kty", "crv", "x"} or (jwk["kty"], jwk["crv"]) != ("OKP", "Ed25519"):
-            raise ValueError
-        public = unb64(jwk["x"])
-    except (ValueError, TypeError, AttributeError):
-        raise Unauthenticated("The proof names no Ed25519 key.", hint=_HINT) from None
-    if len(public) != 32 or not same(thumbprint(public), key):
+    """Check the proof that came with a token bound to the key with this thumbprint (without one: with the request for it). Raises: `Unauthenticated`."""
+    public = _named(headers)
+    if not same(thumbprint(public), key):
         raise Unauthenticated("The proof is by another key than the token's.", hint=_HINT)
     claims = read(headers[0], public, _TYPE, extra=frozenset({"jwk"}))
     issued_at, jti = claims.get("iat"), claims.get("jti")
@@ -53,6 +50,22 @@ def check_dpop(headers: Sequence[str], token: str, key: str, *, method: str, url
         raise Unauthenticated("The proof is not fresh.", hint=_HINT)
     if not isinstance(jti, str) or not 16 <= len(jti) <= 64:
         raise Unauthenticated("The proof has no id.", hint=_HINT)
-    if (claims.get("htm"), claims.get("htu")) != (method, url) or claims.get("ath") != b64(sha256(token.encode()).digest()):
+    ath = b64(sha256(token.encode()).digest()) if token else None
+    if (claims.get("htm"), claims.get("htu"), claims.get("ath")) != (method, url, ath):
         raise Unauthenticated("The proof is for another request.", hint=_HINT)
     return Proof(f"{key} {jti}", issued_at + _WINDOW_S)
+
+
+def _named(headers: Sequence[str]) -> bytes:
+    if len(headers) != 1:
+        raise Unauthenticated("This token is bound to a key, and no proof of the key comes with it.", hint=_HINT)
+    jwk = peek(headers[0])[0].get("jwk")
+    try:
+        if not isinstance(jwk, dict) or set(jwk) != {"kty", "crv", "x"} or (jwk["kty"], jwk["crv"]) != ("OKP", "Ed25519"):
+            raise ValueError
+        public = unb64(jwk["x"])
+        if len(public) != 32:
+            raise ValueError
+    except (ValueError, TypeError, AttributeError):
+        raise Unauthenticated("The proof names no Ed25519 key.", hint=_HINT) from None
+    return public

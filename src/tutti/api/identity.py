@@ -1,0 +1,224 @@
+"""Routes of identity: log-in, accounts, tokens, enrolment of agents, and the key that this workspace's tokens are signed with."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Request, Response
+
+from tutti.accounts import SESSION_LIFE
+from tutti.api import identity_forms as forms
+from tutti.api.admission import COOKIES, address_of, session_cookie, too_often
+from tutti.api.describing import CHANGING, READING, StrictRoute, problems, reply
+from tutti.api.guard import caller_of, require
+from tutti.app import Workspace
+from tutti.errors import Unauthenticated
+from tutti.model.caller import Caller
+from tutti.security import Throttle, check_dpop, proof_key, tokens
+
+_TRIES = (5, timedelta(minutes=5))  # log-ins of one account from one address
+_TRIES_HERE = (20, timedelta(minutes=5))  # log-ins and enrolments from one address
+_TRIES_EVERYWHERE = (100, timedelta(hours=1))  # log-ins of one account from all addresses together
+_TOO_OFTEN = problems(429)
+
+
+class _Tries:
+    """How often somebody unknown may try to come in."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._by_pair, self._by_address, self._by_account = (Throttle(workspace.clock, *limit) for limit in (_TRIES, _TRIES_HERE, _TRIES_EVERYWHERE))
+
+    def take(self, request: Request, account: str = "") -> int:
+        """Note a try; the seconds to wait when it is one too many."""
+        address = request.client.host if request.client else ""
+        return self._by_address.take(address) or (account and (self._by_pair.take(f"{account} {address}") or self._by_account.take(account))) or 0
+
+
+def routes(workspace: Workspace) -> APIRouter:
+    """All routes of identity, under /v1. Log-in, enrolment and agents' tokens are for callers whom nobody knows yet, and throttled."""
+    api = APIRouter(prefix="/v1")
+    tries = _Tries(workspace)
+    for part in (_sessions(workspace, tries), _accounts(workspace), _tokens(workspace), _agents(workspace, tries)):
+        api.include_router(part)
+    return api
+
+
+def _router() -> APIRouter:
+    return APIRouter(route_class=StrictRoute, tags=["identity"])
+
+
+def _sessions(workspace: Workspace, tries: _Tries) -> APIRouter:
+    api, accounts = _router(), workspace.accounts
+
+    @api.post("/session", status_code=201, response_model=forms.Who, responses=problems(*CHANGING) | _TOO_OFTEN)
+    async def log_in(request: Request, form: Annotated[forms.LogIn, Body()] = forms.LogIn()) -> Response:  # noqa: B008  a constant
+        """Open a session for pages of this server: its cookie is good for eight hours. Programs send a token instead."""
+        if form.account or form.password:
+            if wait := tries.take(request, form.account):
+                return _late(wait)
+            cookie, caller = await accounts.log_in(form.account, form.password)
+        else:
+            caller = caller_of(request)
+            if caller.kind != "person" or caller.chain or caller.scopes is not None:
+                raise Unauthenticated(
+                    "A session is for a person with all that is theirs.", hint="Log in with account and password, or with a token that is not narrowed."
+                )
+            cookie, caller = await accounts.open_session(caller.id)
+        return _with_cookie(request, reply(_who(caller), 201), cookie)
+
+    @api.get("/session", response_model=forms.Who, responses=problems(*READING))
+    async def who(request: Request) -> Response:
+        """Who calls, and how far their authority goes."""
+        return reply(_who(caller_of(request)))
+
+    @api.delete("/session", status_code=204, responses=problems(*CHANGING))
+    async def log_out(request: Request) -> Response:
+        """End the session that the request's cookie is of."""
+        caller_of(request)
+        cookie = session_cookie(request.scope)
+        if cookie is not None:
+            await accounts.log_out(cookie)
+        return _with_cookie(request, Response(status_code=204), "")
+
+    return api
+
+
+def _accounts(workspace: Workspace) -> APIRouter:
+    api, accounts = _router(), workspace.accounts
+
+    @api.get("/accounts", response_model=list[forms.Account], responses=problems(*READING))
+    async def everybody(request: Request) -> Response:
+        """All accounts of people, services and agents."""
+        require(request, "accounts:read")
+        return reply(accounts.everybody())
+
+    @api.post("/accounts", status_code=201, response_model=forms.Account, responses=problems(*CHANGING))
+    async def add(request: Request, form: forms.NewAccount) -> Response:
+        """Take in a person or a service."""
+        caller = require(request, "accounts:manage")
+        return reply(await accounts.add(form.id, form.roles, departments=form.departments, password=form.password, by=caller.id), 201)
+
+    @api.get("/accounts/{id:path}", response_model=forms.Account, responses=problems(*READING, 404))
+    async def one(request: Request, id: str) -> Response:
+        """One account of a person or a service."""
+        require(request, "accounts:read")
+        return reply(accounts.account(id))
+
+    @api.patch("/accounts/{id:path}", response_model=forms.Account, responses=problems(*CHANGING, 404))
+    async def change(request: Request, id: str, form: forms.ChangedAccount) -> Response:
+        """Change roles, departments or the password, from the next request on. A new password ends the account's sessions."""
+        caller = require(request, "accounts:manage")
+        return reply(await accounts.change(id, roles=form.roles, departments=form.departments, password=form.password, by=caller.id))
+
+    @api.delete("/accounts/{id:path}", response_model=forms.Account, responses=problems(*CHANGING, 404))
+    async def remove(request: Request, id: str) -> Response:
+        """Shut an account with its tokens and sessions; an agent's key is let go of and the agent retired."""
+        caller = require(request, "accounts:manage")
+        return reply(await accounts.remove(id, by=caller.id))
+
+    return api
+
+
+def _tokens(workspace: Workspace) -> APIRouter:
+    api, accounts = _router(), workspace.accounts
+
+    @api.get("/tokens", response_model=list[forms.TokenKept], responses=problems(*READING))
+    async def issued(request: Request, holder: Annotated[str | None, Query(max_length=80)] = None) -> Response:
+        """Tokens that hold, without the tokens themselves."""
+        if caller_of(request).id != holder:
+            require(request, "accounts:read")
+        return reply(accounts.issued(holder))
+
+    @api.post("/tokens", status_code=201, response_model=forms.TokenMade, responses=problems(*CHANGING, 404))
+    async def issue(request: Request, form: forms.NewToken) -> Response:
+        """Make a token. It is in the answer, and never shown again."""
+        caller = caller_of(request)
+        if not (_whole(caller) and caller.id == form.holder and caller.kind == "person"):
+            require(request, "accounts:manage")
+        made = await accounts.issue_token(
+            form.holder,
+            roles=form.roles,
+            departments=form.departments,
+            scopes=form.scopes,
+            life=timedelta(milliseconds=form.life_ms),
+            label=form.label,
+            by=caller.id,
+        )
+        return reply(made, 201, {"cache-control": "no-store"})
+
+    @api.delete("/tokens/{id:path}", response_model=forms.Revoked, responses=problems(*CHANGING, 404))
+    async def revoke(request: Request, id: str) -> Response:
+        """End a token at once: by its id, an agent's token by its jti, all tokens of an agent by `agent/NAME`."""
+        caller = caller_of(request)
+        if not (_whole(caller) and id in {token["id"] for token in accounts.issued(caller.id)}):
+            require(request, "accounts:manage")
+        return reply(await accounts.revoke(id, by=caller.id))
+
+    return api
+
+
+def _agents(workspace: Workspace, tries: _Tries) -> APIRouter:
+    api, accounts = _router(), workspace.accounts
+
+    @api.post("/enrolments", status_code=201, response_model=forms.Enrolment, responses=problems(*CHANGING))
+    async def enrol(request: Request, form: forms.NewEnrolment) -> Response:
+        """A one-use code with which an agent of this name comes in within a quarter of an hour."""
+        caller = require(request, "agents:register", id=form.name, department=form.department)
+        made = await accounts.enrol(form.name, department=form.department, owner=form.owner, by=caller.id)
+        return reply(made, 201, {"cache-control": "no-store"})
+
+    @api.post("/enrolments/use", status_code=201, response_model=forms.Registered, responses=problems(*CHANGING, 502) | _TOO_OFTEN)
+    async def enrolled(request: Request, form: forms.Enrolled) -> Response:
+        """An agent comes in with its code: its name is bound to its key, and it is registered from its card."""
+        if wait := tries.take(request):
+            return _late(wait)
+        return reply(await accounts.enrolled(form.code, name=form.name, url=form.url, key=form.key, proof=form.proof), 201)
+
+    @api.post("/agent-tokens", status_code=201, response_model=forms.AgentTokenMade, responses=problems(*CHANGING) | _TOO_OFTEN)
+    async def agent_token(request: Request, form: forms.TokenWish) -> Response:
+        """A five-minute token for an agent, by an assertion that its key signed. With a `DPoP` header it is bound to that header's key."""
+        proofs = request.headers.getlist("dpop")
+        key = ""
+        if proofs:
+            key = proof_key(proofs)
+            proof = check_dpop(proofs, "", key, method="POST", url=address_of(request.scope), now=workspace.clock.now())
+            accounts.use_once(proof.jti, proof.expires_at)
+        made = accounts.agent_token(form.agent, form.assertion, audience=form.audience, subject_token=form.subject_token, key=key)
+        return reply(made, 201, {"cache-control": "no-store"})
+
+    @api.get("/keys", response_model=forms.Jwks, responses=problems(421, 503))
+    async def keys() -> Response:
+        """The public key that agents check this workspace's tokens with. It is no secret."""
+        public = workspace.journal.keys.token.public
+        jwk = {"kty": "OKP", "crv": "Ed25519", "alg": tokens.ALGORITHM, "use": "sig", "kid": tokens.thumbprint(public), "x": tokens.b64(public)}
+        return reply({"keys": [jwk]})
+
+    return api
+
+
+def _whole(caller: Caller) -> bool:
+    """Whether this is somebody with all that is theirs: a narrowed token must not make a wider one."""
+    return not caller.chain and caller.scopes is None
+
+
+def _who(caller: Caller) -> dict[str, Any]:
+    scopes = None if caller.scopes is None else list(caller.scopes)
+    acts_for = [link.id for link in caller.chain if link.id != caller.id]
+    return {"id": caller.id, "roles": list(caller.roles), "departments": list(caller.departments), "scopes": scopes, "acts_for": acts_for}
+
+
+def _late(seconds: int) -> Response:
+    late: Response = too_often(seconds)
+    return late
+
+
+def _with_cookie(request: Request, response: Response, value: str) -> Response:
+    """Set the session's cookie; an empty value takes it away. Over TLS no other host, path or port can set or read it."""
+    secure = request.scope.get("scheme") == "https"
+    life = int(SESSION_LIFE.total_seconds()) if value else 0
+    response.headers["set-cookie"] = (
+        f"{COOKIES[0] if secure else COOKIES[1]}={value}; Path=/; Max-Age={life}; HttpOnly; SameSite=Strict{'; Secure' if secure else ''}"
+    )
+    response.headers["cache-control"] = "no-store"
+    return response

@@ -27,11 +27,11 @@ from tutti.model.agent import AgentCard, Endpoint, Nature, Skill
 from tutti.model.money import to_millionths
 from tutti.model.route import Weights
 from tutti.model.signal import Subscription
-from tutti.model.usage import Cap
+from tutti.model.usage import Cap, Price
 from tutti.model.verdict import Level
 from tutti.registry import Condition, card_to_json
 from tutti.routing import CONDITION_NAMES
-from tutti.transports import Bound, bind
+from tutti.transports import Bound, Spec, Tools, bind, llm_agent, wanted
 
 F = TypeVar("F", bound=Callable[..., Any])
 Per = Literal["hour", "day", "month", "ever"]
@@ -188,6 +188,78 @@ class Fleet:
         if not found:
             raise Invalid(f"{type(agent).__name__} has no skill.", hint="Mark its methods with @tutti.skill(...) or @tutti.action(...).")
 
+    # --- agents made elsewhere ----------------------------------------------------------------------------------
+
+    def llm_agent(
+        self,
+        name: str,
+        *,
+        instructions: str,
+        department: str,
+        model: str = "",
+        skill: str = "",
+        skills: Mapping[str, Any] | None = None,
+        output: Any = str,
+        input: Any = Any,
+        tools: Tools = (),
+        base_url: str = "",
+        api_key: str = "",
+        price: tuple[float | Decimal, ...] | None = None,
+        max_tokens: int = 4096,
+        temperature: float | None = None,
+        mode: str = "tool",
+        retries: int = 2,
+        max_calls: int = 16,
+        stream: bool = False,
+        settings: Mapping[str, Any] | None = None,
+        owner: str = "",
+        description: str = "",
+        version: str = "1",
+        quality: float = 0.5,
+        latency: timedelta = timedelta(seconds=3),
+        concurrency: int = 16,
+        timeout: timedelta = timedelta(seconds=60),
+        attempts: int = 3,
+        when: str | None = None,
+        shares: str | None = None,
+        fresh_for: timedelta | None = None,
+    ) -> None:
+        """Declare a language model with instructions as an agent that gives advice; what it wants done it proposes, through the gates.
+
+        `model` is "provider:name", or any name with the `base_url` of an API that speaks as OpenAI's does; `api_key` is a reference
+        ("secret://name"), read when it is called. `output` is `str`, a type (pydantic model, dataclass …) or a JSON Schema; an answer that does
+        not fit is sent back up to `retries` times. `skills` maps several skills to their outputs. `tools` are skills of the fleet (MCP tools too):
+        advice is asked for, an action is proposed, or waited for with {"refund.pay": {"wait": True}}. `price` is (per million tokens in, out), in
+        the fleet's currency, with a third number for what the provider's cache served. `max_tokens` is the most that one answer may have,
+        `max_calls` the most calls of one run. What makes its answers what they are makes its version: `1+digest`.
+        """
+        outputs = dict(skills or {}) | ({skill: output} if skill else {})
+        if not outputs:
+            raise Invalid(f"LLM agent {name} offers no skill.", hint='Give it skill="noun.verb", or skills={"noun.verb": Output}.')
+        paid = None
+        if price is not None:
+            if len(price) not in (2, 3):
+                raise Invalid(f"LLM agent {name}: price is (in, out) or (in, out, cached), per million tokens.")
+            numbers = [to_millionths(each, f"price of {name}") for each in price]
+            if min(numbers) < 0:
+                raise Invalid(f"LLM agent {name}: a price is 0 or more.")
+            paid = Price(numbers[0], numbers[2] if len(numbers) == 3 else numbers[0], numbers[1])
+        specs = {
+            offered: Spec(
+                name, model, instructions, base_url, api_key, input, form, mode, wanted(tools), max_tokens, temperature, timeout, retries, max_calls, stream,
+                paid, dict(settings or {}),
+            )
+            for offered, form in outputs.items()
+        }  # fmt: skip
+        bound = {offered: llm_agent(spec, f"{offered} ({name})") for offered, spec in specs.items()}
+        digest = sha256("".join(spec.digest() for spec in specs.values()).encode()).hexdigest()[:12]
+        offer = {
+            "description": description or instructions.strip().splitlines()[0][:200], "quality": quality, "latency": latency, "timeout": timeout,
+            "attempts": attempts, "when": when, "shares": shares, "fresh_for": fresh_for,
+        }  # fmt: skip
+        for offered, border in bound.items():
+            self._offer(offered, Nature.ADVICE, offer, department, owner, name, f"{version}+{digest}", concurrency, border)
+
     # --- agents outside -----------------------------------------------------------------------------------------
 
     def remote(
@@ -241,6 +313,18 @@ class Fleet:
     def _declare(
         self, skill: str, nature: Nature, offer: dict[str, Any], department: str, owner: str, name: str | None, version: str, concurrency: int | None, cpu: bool
     ) -> Callable[[F], F]:
+        self._check_offer(skill, nature, offer, concurrency)
+
+        def decorate(function: F) -> F:
+            called = str(getattr(function, "__name__", skill))
+            bound = bind(function, cpu=cpu, where=f"{skill} ({called})")
+            described = {"description": inspect.getdoc(function) or "", **offer}
+            self._offer(skill, nature, described, department, owner, name or called, version, concurrency, bound)
+            return function
+
+        return decorate
+
+    def _check_offer(self, skill: str, nature: Nature, offer: Mapping[str, Any], concurrency: int | None) -> None:
         if not skill or " " in skill:
             raise Invalid(f"{skill!r} is no skill name.", hint="Write noun.verb, for example ticket.triage.")
         if not 0.0 <= offer["quality"] <= 1.0 or offer["attempts"] < 1 or (concurrency is not None and concurrency < 1):
@@ -251,17 +335,17 @@ class Fleet:
                 f"{skill} is declared as {rivals[0].nature} already.", hint="A skill is advice or an action for all its agents; give this one another name."
             )
 
-        def decorate(function: F) -> F:
-            where = f"{skill} ({getattr(function, '__name__', 'agent')})"
-            bound = bind(function, cpu=cpu, where=where)
-            if offer["when"] is not None:
-                Condition(offer["when"], CONDITION_NAMES, f"{where}: when={offer['when']!r}", "has(case.risk) && case.risk > 0.5")
-            _check_amount(where, offer.get("amount"), bound.input_schema)
-            described = Skill(skill, nature, bound.input_schema, bound.output_schema, description=inspect.getdoc(function) or "", **offer)
-            self._take(name or str(getattr(function, "__name__", skill)), version, department, owner, described, bound, concurrency, function)
-            return function
-
-        return decorate
+    def _offer(
+        self, skill: str, nature: Nature, offer: Mapping[str, Any], department: str, owner: str, name: str, version: str, concurrency: int | None, bound: Bound
+    ) -> None:
+        """Take a bound function in as an agent's skill."""
+        self._check_offer(skill, nature, offer, concurrency)
+        where = f"{skill} ({name})"
+        if offer.get("when") is not None:
+            Condition(offer["when"], CONDITION_NAMES, f"{where}: when={offer['when']!r}", "has(case.risk) && case.risk > 0.5")
+        _check_amount(where, offer.get("amount"), bound.input_schema)
+        described = Skill(skill, nature, bound.input_schema, bound.output_schema, **offer)
+        self._take(name, version, department, owner, described, bound, concurrency, bound.function)
 
     def _take(
         self, name: str, version: str, department: str, owner: str, skill: Skill, bound: Bound, concurrency: int | None, function: Callable[..., Any]

@@ -187,7 +187,7 @@ def _agents(workspace: Workspace, tries: _Tries) -> APIRouter:
         made = accounts.agent_token(form.agent, form.assertion, audience=form.audience, subject_token=form.subject_token, key=key)
         return reply(made, 201, {"cache-control": "no-store"})
 
-    @api.get("/keys", response_model=forms.Jwks, responses=problems(421, 503))
+    @api.get("/keys", response_model=forms.Jwks, responses=problems(421, 500, 503), openapi_extra={"security": []})
     async def keys() -> Response:
         """The public key that agents check this workspace's tokens with. It is no secret."""
         public = workspace.journal.keys.token.public

@@ -40,7 +40,8 @@ async def test_changes_come_in_order_and_say_no_words(workspace: Workspace) -> N
     states = [event["state"] for _, _, event in events if event.get("task") == id and "state" in event]
     assert states == ["submitted", "working", "completed"]
     assert all(set(event) <= {"seq", "at", "kind", "about", "task", "state"} for _, _, event in events)
-    assert "secret" not in str(events) and "account/7" not in str(events)
+    assert "secret" not in str(events)
+    assert "account/7" not in str(events)
 
 
 async def test_who_comes_back_gets_what_they_missed(workspace: Workspace) -> None:

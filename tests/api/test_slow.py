@@ -80,9 +80,11 @@ async def test_large_and_packed_bodies_are_refused_before_they_are_read(served: 
 async def test_more_connections_than_are_taken_are_turned_away(served: Served) -> None:
     held = [await opened(served) for _ in range(20)]
     assert (await told(served, b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")).startswith(b"HTTP/1.1 503")
-    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(served.workspace.settings.socket))) as session:
-        async with session.get("http://tutti/v1/tasks") as answer:
-            assert answer.status == 200  # the workspace's own socket has its own bound
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(served.workspace.settings.socket))) as session,
+        session.get("http://tutti/v1/tasks") as answer,
+    ):
+        assert answer.status == 200  # the workspace's own socket has its own bound
     for _, writer in held:
         writer.close()
 

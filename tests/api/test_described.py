@@ -1,0 +1,118 @@
+"""The description of the API holds: requests made up from it meet no defect, and no answer that it does not name."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis.specs.openapi.checks import content_type_conformance, response_headers_conformance, response_schema_conformance, status_code_conformance
+
+FLEET = """
+from api_site import make_fleet
+
+fleet = make_fleet()
+"""
+
+
+def no_defect(_: Any, response: Any, case: Any) -> None:
+    """An agent that is not there is 502, and no defect; everything else from 500 up is."""
+    assert response.status_code < 500 or response.status_code == 502, f"{case.method} {case.path}: {response.status_code} {response.text}"
+
+
+CHECKS = [no_defect, status_code_conformance, content_type_conformance, response_schema_conformance, response_headers_conformance]
+STREAM = "/v1/events"  # it does not end
+NOWHERE = "http://127.0.0.1:9/"  # where made-up agents are; an address that is not called
+
+
+class Site:
+    """A `tutti up` with the owner's token."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url
+        self.headers = {"authorization": f"Bearer {token}"}
+        self.schema = schemathesis.openapi.from_url(f"{url}/v1/openapi.json")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("described")
+    (folder / "fleet.py").write_text(FLEET)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TUTTI_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tutti.cli", "up", "fleet.py", "--json", "-q"], cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**kept, "TUTTI_FOLDER": str(folder / ".tutti"), "TUTTI_LISTEN": "127.0.0.1:0", "TUTTI_GRACE_SECONDS": "0", "PYTHONPATH": str(Path(__file__).parent)},
+    )  # fmt: skip
+    assert process.stdout is not None
+    lines = ""
+    while not lines.endswith("}\n"):
+        line = process.stdout.readline()
+        assert line, process.communicate()
+        lines += line
+    said = json.loads(lines)
+    found = Site(said["url"], Path(said["token_file"]).read_text().strip())
+    try:
+        yield found
+    finally:
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+    assert "met a defect" not in err, err
+
+
+def fuzz(site: Site, examples: int) -> list[str]:
+    """Made-up requests to every operation; returns the operations. What fails is told for all of them together."""
+    met, failed = [], []
+    for result in site.schema.get_all_operations():
+        operation = result.ok()
+        if operation.path == STREAM:
+            continue
+        met.append(f"{operation.method.upper()} {operation.path}")
+
+        @seed(1)
+        @settings(
+            max_examples=examples, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), derandomize=False,
+        )  # fmt: skip
+        @given(case=operation.as_strategy())
+        def one(case: Any) -> None:
+            if isinstance(case.body, dict) and "url" in case.body:
+                case.body["url"] = NOWHERE
+            if case.path == "/v1/tasks/{id}/wait":
+                case.query = {**(case.query or {}), "timeout_ms": "1"}
+            case.call_and_validate(headers=site.headers, checks=CHECKS, timeout=20)
+
+        try:
+            one()
+        except (Exception, BaseExceptionGroup) as error:
+            failed.append(str(error))
+    assert not failed, "\n\n".join(failed)
+    return met
+
+
+def test_made_up_requests_meet_only_what_is_described(site: Site) -> None:
+    met = fuzz(site, 4)
+    assert len(met) > 35
+    assert "POST /v1/signals" in met
+
+
+@pytest.mark.slow
+def test_many_made_up_requests_meet_only_what_is_described(site: Site) -> None:
+    fuzz(site, 300)
+
+
+def test_everything_in_the_description_is_said(site: Site) -> None:
+    described = site.schema.raw_schema
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            where = f"{method.upper()} {path}"
+            assert operation.get("description"), where
+            public = operation.get("security") == []
+            assert public or {"401", "403"} <= set(operation["responses"]), where
+            assert "500" in operation["responses"], where
+    assert "HTTPValidationError" not in json.dumps(described)

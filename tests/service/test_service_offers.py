@@ -161,7 +161,7 @@ async def test_a_port_that_is_taken_is_said_and_can_be_taken_over(tmp_path):
 
 def test_the_command_serves_says_where_and_stops_gently(tmp_path):
     (tmp_path / "shop_agent.py").write_text("async def price(product: str) -> str:\n    return f'{product} costs 5'\n")
-    command = [str(Path(sys.executable).parent / "tutti"), "serve-agent", "shop_agent:price", "--skill", "price.quote", "--json"]
+    command = [str(Path(sys.executable).parent / "tutti"), "serve-agent", "shop_agent:price", "--skill", "price.quote", "-o", "ndjson"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TUTTI_AGENT_TOKEN": ""})
     try:
         assert process.stdout is not None

@@ -61,8 +61,9 @@ def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
 
 
 def _open_doors(app: FastAPI, workspace: Workspace) -> None:
-    if find_spec("tutti.api.identity"):
-        app.include_router(import_module("tutti.api.identity").routes(workspace))
+    for name in ("identity", "callbacks"):
+        if find_spec(f"tutti.api.{name}"):
+            app.include_router(import_module(f"tutti.api.{name}").routes(workspace))
     for name in ("a2a", "mcp"):
         if find_spec(f"tutti.api.{name}") and hasattr(door := import_module(f"tutti.api.{name}"), "install"):
             door.install(app, workspace)

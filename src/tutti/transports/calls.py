@@ -111,7 +111,7 @@ async def _open(
         outside.egress.check(url)
         timeout = aiohttp.ClientTimeout(total=total, connect=_CONNECT_S)
         async with outside.session.request(method, URL(url, encoded=True), data=body, headers=headers, allow_redirects=False, timeout=timeout) as response:
-            if 300 <= response.status < 400:
+            if 300 <= response.status < 400 and response.status != 304:
                 raise OutcomeUnknown("The agent sends callers elsewhere, and redirects are not followed.", hint="Declare the address it means.", retry=False)
             yield response
     except Refused as error:

@@ -35,7 +35,7 @@ from tutti.errors import Invalid, NotFound
 @click.option("--takeover", is_flag=True, help="Listen beside the process that has the port, and go on when that one is stopped.")
 @click.option("--grace", type=click.IntRange(0, 3600), default=10, show_default=True, help="Seconds for tasks under way when it is stopped.")
 @pass_look
-def serve_agent(look: Look, agent: str, **said: Any) -> None:
+def serve_agent(look: Look, /, agent: str, **said: Any) -> None:
     """Serve a function, an object with skills, an LLM agent or a Fleet as an A2A service, until Ctrl-C.
 
     MODULE is an importable module or a file; OBJECT is what it is called there.

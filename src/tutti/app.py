@@ -39,6 +39,7 @@ log = logging.getLogger("tutti")
 _FOLLOW_S = 0.25  # how often a node looks for what other nodes wrote; also its delay in hearing of it
 _GREETING_S = 5.0  # how long an agent outside may take to say who it is
 _RETRY_S = 5.0  # until one that did not answer is asked again
+_NEWS_S = 0.5  # between an agent's word that it has changed and asking it: some say it several times
 _LOOK_S = 60.0  # until all are asked whether their card has changed
 _ROOMS: tuple[Any, ...] = (intake, routing, gates, execution, evaluation, feedback, dialogue, registry, context, access)
 TABLES: tuple[Table, ...] = tuple(table for room in _ROOMS for table in room.TABLES)
@@ -193,11 +194,22 @@ class Workspace(Desk):
         """Follow what agents outside say of themselves: a card that changes is a new version."""
         missing = {remote.endpoint.url for remote in fleet.remotes} - {card.endpoint.url for card in self.house.registry.outside() if card.endpoint}
         while True:
-            await asyncio.sleep(_RETRY_S if missing else _LOOK_S)
+            told = await self._news(_RETRY_S if missing else _LOOK_S)
             for remote in fleet.remotes:
-                if (not missing or remote.endpoint.url in missing) and await self._greet(remote):
+                if (told or not missing or remote.endpoint.url in missing) and await self._greet(remote):
                     missing.discard(remote.endpoint.url)
             await self._retire_drained()
+
+    async def _news(self, seconds: float) -> bool:
+        """Wait so long, or until an agent says that what it offers has changed."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.outside.news.wait()
+        except TimeoutError:
+            return False
+        await asyncio.sleep(_NEWS_S)
+        self.outside.news.clear()
+        return True
 
     async def _retire_drained(self) -> None:
         """Take out the versions that have finished all they had begun."""

@@ -6,6 +6,7 @@ the async function of (input, context) that calls one of its skills.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -46,6 +47,7 @@ class Outside:
         self.ids = ids
         self.base_url = ""  # where this process can be reached, for pushed answers; empty while it is not served
         self.shared: dict[str, Any] = {}  # what a transport keeps for all its calls (cards, MCP sessions); closed with this
+        self.news = asyncio.Event()  # an agent has said that what it offers has changed
         self._session: aiohttp.ClientSession | None = None
 
     @property

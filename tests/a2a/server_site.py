@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -157,15 +158,13 @@ class Site:
                     yield told["result"]
 
 
-_made = 0
+_numbers = count(1)
 
 
 def message(skill: str, value: Any, *, task: str = "", context: str = "", **metadata: Any) -> dict[str, Any]:
     """A message from a client."""
-    global _made
-    _made += 1
     part = {"text": value} if isinstance(value, str) else {"data": value}
-    made: dict[str, Any] = {"messageId": f"m-{_made}", "role": "ROLE_USER", "parts": [part]}
+    made: dict[str, Any] = {"messageId": f"m-{next(_numbers)}", "role": "ROLE_USER", "parts": [part]}
     if skill or metadata:
         made["metadata"] = ({"skill": skill} if skill else {}) | metadata
     if task:
@@ -185,7 +184,7 @@ async def site(fleet: Fleet, folder: Path, *, signed: bool = True) -> AsyncItera
         workspace.outside.base_url = url if signed else ""
         app = build(workspace)
         server = uvicorn.Server(uvicorn.Config(_Told(app), lifespan="off", log_config=None, access_log=False, ws="none", loop="none"))
-        server.capture_signals = lambda: __import__("contextlib").nullcontext()  # type: ignore[method-assign, assignment]
+        server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
         async with running(app), aiohttp.ClientSession() as http:
             serving = asyncio.create_task(server.serve([listener]))
             try:
@@ -209,3 +208,10 @@ def states(events: list[dict[str, Any]]) -> list[str]:
         else:
             told.append("artifact")
     return told
+
+
+async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)

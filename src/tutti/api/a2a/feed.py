@@ -20,6 +20,7 @@ class Progress(NamedTuple):
 
     share: float
     words: str
+    at: int
 
 
 class Watch:
@@ -61,6 +62,12 @@ class Watch:
         self._woken.clear()
         return found
 
+    def begin(self) -> None:
+        """Forget what has happened, but how far the run is by its latest words: those who came before were told."""
+        self.take()
+        if (told := self._feed.told(self.task)) is not None:
+            self.put(told)
+
     async def next(self) -> list[Fact | Progress]:
         """What has happened, as soon as something has. Empty when the process stops, or when things were dropped."""
         while not self._found and not self.lost and not self._feed.stopping.is_set():
@@ -76,7 +83,7 @@ class Feed:
         self.stopping = stopping
         self._workspace = workspace
         self._watches: dict[str, set[Watch]] = {}
-        self._told: dict[str, tuple[float, str]] = {}
+        self._told: dict[str, Progress] = {}
         self._chores: list[asyncio.Task[None]] = []
         workspace.journal.on_facts.append(self._follow)
 
@@ -97,6 +104,10 @@ class Feed:
             if not watches:
                 del self._watches[watch.task]
                 self._told.pop(watch.task, None)
+
+    def told(self, task: str) -> Progress | None:
+        """How far a run is, as those who watch it know."""
+        return self._told.get(task)
 
     async def close(self) -> None:
         """Stop looking. Who waits is woken by `stopping`."""
@@ -119,11 +130,11 @@ class Feed:
         while True:
             await asyncio.sleep(_LOOK_S)
             for task, watches in self._watches.items():
-                now = progress.get(task)
-                if now is not None and now != self._told.get(task):
-                    self._told[task] = now
+                now, known = progress.get(task), self._told.get(task)
+                if now is not None and (known is None or now != known[:2]):
+                    self._told[task] = Progress(*now, self._workspace.clock.now())
                     for watch in watches:
-                        watch.put(Progress(*now))
+                        watch.put(self._told[task])
 
     async def _end(self) -> None:
         await self.stopping.wait()

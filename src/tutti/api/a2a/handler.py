@@ -111,7 +111,7 @@ class Handler(RequestHandler):
                 raise InternalError("Too much happened to this task; get it instead.")
 
     async def _events(self, sent: Sent, history: int | None, *, until_asked: bool) -> AsyncGenerator[A2AEvent]:
-        sent.watch.take()  # what is told from here on is what is not in the row that is told first: nothing runs between these two lines
+        sent.watch.begin()  # what is told from here on is what is not in the row that is told first: nothing runs between these two lines
         row: Row | None = self._open(sent.task)
         if row is None:
             row = await self._row(sent.task)

@@ -62,10 +62,10 @@ def install(app: FastAPI, workspace: Workspace) -> None:
         add("GET", f"{prefix}{_CARD}", door.card)
         add("GET", f"{prefix}{_LEGACY_CARD}", door.legacy_card)
     for prefix in (_FLEET, _AGENT):
+        for method, path in _legacy_rest():  # first: an agent's name may have slashes, so that /agents/x/v1/… is also a path of x/v1
+            add(method, f"{prefix}{path}", door.legacy_rest(path, method))
         for method, path, operation in _REST:
             add(method, f"{prefix}{path}", door.rest(operation))
-        for method, path in _legacy_rest():
-            add(method, f"{prefix}{path}", door.legacy_rest(path, method))
     for path in ("/", _FLEET, f"{_FLEET}/", f"{_AGENT}/", _AGENT):
         add("POST", path, door.rpc)
 

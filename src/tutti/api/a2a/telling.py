@@ -88,9 +88,8 @@ class Teller:
 
     def progress(self, row: Row, context: str, progress: Progress) -> Json:
         """What is told of how far a run is."""
-        now = self._workspace.clock.now()
-        said = _message(row["id"], context, f"at-{now}", progress.words) if progress.words else None
-        status = wire.status(State.WORKING, to_text(now), said)
+        said = _message(row["id"], context, f"at-{progress.at}", progress.words) if progress.words else None
+        status = wire.status(State.WORKING, to_text(progress.at), said)
         return {"statusUpdate": {"taskId": row["id"], "contextId": context, "status": status, "metadata": {wire.PROGRESS: progress.share}}}
 
 

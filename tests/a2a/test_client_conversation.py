@@ -71,11 +71,10 @@ async def test_what_a_run_elsewhere_proposes_is_gated_here(tmp_path):
 async def test_a_stranger_proposes_nothing(tmp_path):
     told = {wire.OUTCOME: {"proposals": [{"action": "price.change", "input": {}}]}}
     server = Scripted(SendMessage={"task": task("COMPLETED", output="x", metadata=told)})
-    async with server.up(skills={"thing.do": {}}) as url:
-        async with Workspace(Fleet("outer"), Settings("outer", tmp_path, egress=("127.0.0.1",))) as workspace:
-            await workspace.register(Endpoint("a2a", url), department="revenue")
-            assert (await done(workspace, "thing.do", "x"))["output"] == "x"
-            assert len((await workspace.tasks())["tasks"]) == 1
+    async with server.up(skills={"thing.do": {}}) as url, Workspace(Fleet("outer"), Settings("outer", tmp_path, egress=("127.0.0.1",))) as workspace:
+        await workspace.register(Endpoint("a2a", url), department="revenue")
+        assert (await done(workspace, "thing.do", "x"))["output"] == "x"
+        assert len((await workspace.tasks())["tasks"]) == 1
 
 
 async def test_what_is_sent(tmp_path, monkeypatch):
@@ -247,10 +246,9 @@ async def sdk_server(tmp_path):
     from a2a.server.request_handlers import DefaultRequestHandler
     from a2a.server.routes import create_agent_card_routes, create_jsonrpc_routes, create_rest_routes
     from a2a.server.tasks import InMemoryTaskStore, TaskUpdater
-    from a2a.types import AgentCapabilities, AgentCard, AgentInterface, AgentSkill, Part
+    from a2a.types import AgentCapabilities, AgentCard, AgentInterface, AgentSkill, Part, TaskStatus
     from a2a.types import Task as Proto
     from a2a.types import TaskState as States
-    from a2a.types import TaskStatus
     from starlette.applications import Starlette
 
     class Executor(AgentExecutor):

@@ -21,7 +21,7 @@ from tutti.transports.outside import Outside
 _ROUNDS = 10  # questions of one call
 _WORDS = 500  # characters of a server's words that are kept of an error
 _ANSWER: TypeAdapter[types.CallToolResult | types.InputRequiredResult] = TypeAdapter(types.CallToolResult | types.InputRequiredResult)
-_NOT_BEGUN = frozenset({types.METHOD_NOT_FOUND, types.INVALID_PARAMS, types.INVALID_REQUEST, types.PARSE_ERROR, types.HEADER_MISMATCH})
+_NOT_BEGUN = frozenset({types.METHOD_NOT_FOUND, types.INVALID_PARAMS, types.HEADER_MISMATCH})  # the SDK makes others itself, of answers it cannot read
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from tutti import __version__
-from tutti.api import problems
+from tutti.api import identity, problems
 from tutti.api.describing import describe
 from tutti.api.events import Events, event_routes
 from tutti.api.governing import approval_routes, control_routes, keeping_routes
@@ -29,7 +29,7 @@ from tutti.app import Workspace
 def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
     """The HTTP app of an open workspace.
 
-    Doors of other protocols are mounted into it: `identity.routes(workspace)` gives routes under /v1, `a2a.install(app, workspace)` and
+    Doors of other protocols are mounted into it: `callbacks.routes(workspace)` gives routes under /v1, `a2a.install(app, workspace)` and
     `mcp.install(app, workspace)` add theirs; not with `doors=False`, for callers in this process. For all of them `app.state` holds
     - `stopping`: the event that ends waiting requests and streams when the process drains,
     - `pressure`: `pressure.take()` before work is taken in raises `Overloaded` when the queue is full or the process drains,
@@ -51,7 +51,7 @@ def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
     for routes in (
         signal_routes(workspace, pressure, repetition), task_routes(workspace, pressure, repetition, stopping), approval_routes(workspace, repetition),
         agent_routes(workspace, pressure, repetition), control_routes(workspace, repetition), keeping_routes(workspace, repetition), record_routes(workspace),
-        event_routes(events), operating_routes(workspace, Metrics(workspace, counts, events), stopping),
+        event_routes(events), operating_routes(workspace, Metrics(workspace, counts, events), stopping), identity.routes(workspace),
     ):  # fmt: skip
         app.include_router(routes)
     if doors:
@@ -61,7 +61,7 @@ def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
 
 
 def _open_doors(app: FastAPI, workspace: Workspace) -> None:
-    for name in ("identity", "callbacks"):
+    for name in ("callbacks",):
         if find_spec(f"tutti.api.{name}"):
             app.include_router(import_module(f"tutti.api.{name}").routes(workspace))
     for name in ("a2a", "mcp"):

@@ -71,6 +71,7 @@ async def serve(workspace: Workspace, *, ready: Callable[[Path], None] | None = 
     Raises: `Conflict` when another process answers there, `Invalid` for an address or TLS files that cannot be used, `StorageFailed`.
     """
     settings = workspace.settings
+    workspace.outside.secrets.guard_logs()
     context = tls(settings)
     listeners = [(listen_tcp(settings), settings.connections, context)]
     path = settings.socket

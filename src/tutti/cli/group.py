@@ -37,6 +37,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "lift": (_M + "switches:lift", "Let it go on"),
     },
     "Govern": {
+        "accounts": (_M + "accounts:accounts", "Who may come in: people, services, agents"),
+        "tokens": (_M + "tokens:tokens", "What they come in with: make, list, revoke"),
         "audit": (_M + "audit:audit", "Verify the record offline, export it"),
         "replay": (_M + "replay:replay", "Rebuild the view from the facts and compare"),
         "erase": (_M + "erase:erase", "Forget a subject"),

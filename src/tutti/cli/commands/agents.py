@@ -1,4 +1,4 @@
-"""`tutti agents`: list, show, set-level."""
+"""`tutti agents`: list, show, set-level, enrol."""
 
 from __future__ import annotations
 
@@ -111,3 +111,20 @@ def set_level(look: Look, skill: str, level: str, up_to: float | None, reason: s
         return
     screen.done(f"{skill}: {level}" + ("" if up_to is None else f" up to {up_to:g}") + ", from the next decision on")
     screen.next("tutti agents")
+
+
+@agents.command()
+@click.argument("name")
+@click.option("--department", required=True, help="Where it belongs.")
+@click.option("--owner", default="", help="Who answers for it.")
+@pass_look
+def enrol(look: Look, name: str, department: str, owner: str) -> None:
+    """Make a one-use code with which the agent NAME comes in within 15 minutes and is bound to its key."""
+    screen = Screen(look)
+    with connect(look) as api:
+        made = api.call("POST", "/v1/enrolments", body={"name": name, "department": department, "owner": owner})
+    if look.machine:
+        screen.data(made)
+        return
+    screen.done(f"{name} may come in until {made['expires_at']}, once, with this code")
+    screen.text(made["code"])

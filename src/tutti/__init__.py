@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tutti.app import Workspace
+    from tutti.client import AsyncClient, Client
     from tutti.errors import TuttiError
     from tutti.fleet import Fleet, action, skill
     from tutti.settings import Settings
     from tutti.transports import Context
 
 __version__ = "0.1.0"
-__all__ = ["Context", "Fleet", "Settings", "TuttiError", "Workspace", "action", "skill"]
+__all__ = ["AsyncClient", "Client", "Context", "Fleet", "Settings", "TuttiError", "Workspace", "action", "skill"]
 
 _HOMES = {
+    "AsyncClient": "tutti.client",
+    "Client": "tutti.client",
     "Context": "tutti.transports",
     "Fleet": "tutti.fleet",
     "Settings": "tutti.settings",

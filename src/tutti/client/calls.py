@@ -1,0 +1,208 @@
+"""Every operation of the API, once. Both clients are made of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tutti.client.turns import Call
+from tutti.model import answers
+
+
+def send(event: Mapping[str, Any]) -> Call[answers.Sent]:
+    """Send a CloudEvent 1.0."""
+    return Call("POST", "/v1/signals", body=event, keyed=True)
+
+
+def send_batch(events: Sequence[Mapping[str, Any]]) -> Call[answers.Batch]:
+    """Send up to 1,000 CloudEvents; the answer says of each whether it was taken in."""
+    return Call("POST", "/v1/signals", body=list(events), keyed=True, media="application/cloudevents-batch+json")
+
+
+def submit(
+    skill: str, input: Any = None, *, subject: str | None = None, priority: int = 0, deadline_ms: int | None = None, after: Mapping[str, str] | None = None
+) -> Call[answers.Submitted]:
+    """Submit a task; `after` maps fields of the input to tasks whose outputs they get."""
+    body: dict[str, Any] = {"skill": skill, "input": input, "priority": priority, "after": dict(after or {})}
+    body |= {name: value for name, value in (("subject", subject), ("deadline_ms", deadline_ms)) if value is not None}
+    return Call("POST", "/v1/tasks", body=body, keyed=True)
+
+
+def tasks(
+    *, state: str | None = None, waiting: bool = False, mine: bool = False, skill: str | None = None, subject: str | None = None, limit: int = 50, after: int | None = None
+) -> Call[answers.Tasks]:  # fmt: skip
+    """A page of tasks, newest first; `after` is the `next` of the page before."""
+    query = {"state": state, "waiting": waiting, "mine": mine, "skill": skill, "subject": subject, "limit": limit, "after": after}
+    return Call("GET", "/v1/tasks", query=query)
+
+
+def task(id: str) -> Call[answers.WholeTask]:
+    """One task with its input and output."""
+    return Call("GET", "/v1/tasks/{}", (id,))
+
+
+def wait(id: str, *, timeout_ms: int = 30_000) -> Call[answers.Waited]:
+    """The task once it has ended or needs a person, or as it is when the time is over."""
+    return Call("GET", "/v1/tasks/{}/wait", (id,), {"timeout_ms": timeout_ms})
+
+
+def cancel(id: str, *, reason: str = "") -> Call[answers.WholeTask]:
+    """Cancel an open task."""
+    return Call("POST", "/v1/tasks/{}/cancel", (id,), body={"reason": reason}, keyed=True)
+
+
+def answer(id: str, value: Any) -> Call[answers.WholeTask]:
+    """Answer what a running agent asks."""
+    return Call("POST", "/v1/tasks/{}/answer", (id,), body={"value": value}, keyed=True)
+
+
+def settle(id: str, how: str, *, reason: str = "") -> Call[answers.WholeTask]:
+    """Decide about a parked task: again, happened or drop."""
+    return Call("POST", "/v1/tasks/{}/settle", (id,), body={"how": how, "reason": reason}, keyed=True)
+
+
+def rate(id: str, quality: float, *, note: str = "") -> Call[answers.WholeTask]:
+    """Rate a finished task, 0..1."""
+    return Call("POST", "/v1/tasks/{}/rating", (id,), body={"quality": quality, "note": note}, keyed=True)
+
+
+def approvals(*, limit: int = 100) -> Call[list[answers.Approval]]:
+    """Open approvals, oldest first."""
+    return Call("GET", "/v1/approvals", query={"limit": limit})
+
+
+def approval(id: str) -> Call[answers.Approval]:
+    """One approval, by its id or its task's."""
+    return Call("GET", "/v1/approvals/{}", (id,))
+
+
+def answer_approval(id: str, answer: str, *, signature: str | None = None, note: str = "") -> Call[answers.Approval]:
+    """Say `approve` or `reject`, with the owner's signature, or signed by the workspace for who asks."""
+    body = {"answer": answer, "note": note} | ({"signature": signature} if signature is not None else {})
+    return Call("POST", "/v1/approvals/{}/answer", (id,), body=body, keyed=True)
+
+
+def agents() -> Call[list[answers.Agent]]:
+    """Live agents, one item for each skill."""
+    return Call("GET", "/v1/agents")
+
+
+def card(name: str) -> Call[answers.Card]:
+    """The cards of all versions of an agent."""
+    return Call("GET", "/v1/agents/{}", (name,))
+
+
+def register(
+    transport: str, url: str, *, department: str, name: str = "", owner: str = "", concurrency: int = 16, options: Mapping[str, Any] | None = None
+) -> Call[answers.Registered]:
+    """Take in an agent outside: `transport` is a2a, mcp or http."""
+    body = {
+        "transport": transport,
+        "url": url,
+        "department": department,
+        "name": name,
+        "owner": owner,
+        "concurrency": concurrency,
+        "options": dict(options or {}),
+    }
+    return Call("POST", "/v1/agents", body=body, keyed=True)
+
+
+def upgrade(name: str) -> Call[answers.Registered]:
+    """Ask an agent outside for its card again."""
+    return Call("POST", "/v1/agents/{}/upgrade", (name,), keyed=True)
+
+
+def drain(name: str, *, version: str = "", reason: str = "") -> Call[answers.Card]:
+    """Give an agent nothing new; what it has begun it finishes."""
+    return Call("POST", "/v1/agents/{}/drain", (name,), body={"version": version, "reason": reason}, keyed=True)
+
+
+def retire(name: str, *, version: str = "", reason: str = "") -> Call[answers.Card]:
+    """Take an agent out of the fleet."""
+    return Call("POST", "/v1/agents/{}/retire", (name,), body={"version": version, "reason": reason}, keyed=True)
+
+
+def set_level(skill: str, level: str, *, up_to: float | None = None, reason: str = "") -> Call[answers.LevelSet]:
+    """Set how far an action goes alone: approve or act."""
+    return Call("PUT", "/v1/levels/{}", (skill,), body={"level": level, "up_to": up_to, "reason": reason})
+
+
+def kill_switches() -> Call[list[answers.Switched]]:
+    """Kill switches that are on."""
+    return Call("GET", "/v1/kill-switches")
+
+
+def kill(scope: str, name: str = "", *, reason: str = "") -> Call[answers.Switched]:
+    """Stop an agent, an action or the workspace."""
+    return Call("POST", "/v1/kill-switches/throw", body={"scope": scope, "name": name, "reason": reason}, keyed=True)
+
+
+def lift(scope: str, name: str = "", *, reason: str = "") -> Call[answers.Switched]:
+    """Lift a kill switch."""
+    return Call("POST", "/v1/kill-switches/lift", body={"scope": scope, "name": name, "reason": reason}, keyed=True)
+
+
+def goals() -> Call[list[answers.Goal]]:
+    """What people want."""
+    return Call("GET", "/v1/goals")
+
+
+def set_goal(name: str, *, kpi: str = "", target: float | None = None, weights: Mapping[str, float] | None = None, note: str = "") -> Call[answers.Goal]:
+    """State what people want; its weights count from the next route on."""
+    return Call("PUT", "/v1/goals/{}", (name,), body={"kpi": kpi, "target": target, "weights": dict(weights or {}), "note": note})
+
+
+def why(id: str) -> Call[dict[str, Any]]:
+    """Why a task went as it did."""
+    return Call("GET", "/v1/why/{}", (id,))
+
+
+def lineage(id: str) -> Call[dict[str, Any]]:
+    """What a signal or a task led to."""
+    return Call("GET", "/v1/lineage/{}", (id,))
+
+
+def measures() -> Call[dict[str, Any]]:
+    """What the fleet achieves."""
+    return Call("GET", "/v1/measures")
+
+
+def head() -> Call[answers.Head]:
+    """Where the journal stands."""
+    return Call("GET", "/v1/journal/head")
+
+
+def heads(*, after: int = 0, limit: int = 100) -> Call[list[answers.SignedHead]]:
+    """Signed heads, in order."""
+    return Call("GET", "/v1/journal/heads", query={"after": after, "limit": limit})
+
+
+def facts(*, after: int = 0, about: str | None = None, kind: str | None = None, limit: int = 100) -> Call[list[answers.Fact]]:
+    """Facts in order."""
+    return Call("GET", "/v1/journal/facts", query={"after": after, "about": about, "kind": kind, "limit": limit})
+
+
+def prove_inclusion(seq: int, size: int | None = None) -> Call[answers.Inclusion]:
+    """A proof that fact `seq` is among the first `size`."""
+    return Call("GET", "/v1/journal/proofs/inclusion", query={"seq": seq, "size": size})
+
+
+def prove_consistency(first: int, second: int | None = None) -> Call[answers.Consistency]:
+    """A proof that the journal of `second` facts only added to the one of `first`."""
+    return Call("GET", "/v1/journal/proofs/consistency", query={"first": first, "second": second})
+
+
+def erase(subject: str) -> Call[answers.Erased]:
+    """Erase a subject."""
+    return Call("POST", "/v1/erasures", body={"subject": subject})
+
+
+def backup(path: str) -> Call[answers.BackedUp]:
+    """Copy the journal to a new file of the machine it runs on; only over its own socket."""
+    return Call("POST", "/v1/backups", body={"path": path})
+
+
+def health() -> Call[answers.Health]:
+    """Who answers."""
+    return Call("GET", "/v1/health")

@@ -11,7 +11,7 @@ fleet.on("ticket.opened", do="ticket.triage", priority=2)
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -300,6 +300,39 @@ class Fleet:
         those are taken; its options are as in `remote`.
         """
         self._outside("mcp", server, {"skills": {id: dict(offer) for id, offer in (tools or {}).items()}, "auth": auth}, department, owner, name, concurrency)
+
+    def http_agent(
+        self,
+        name: str,
+        *,
+        department: str,
+        openapi: str | Path | Mapping[str, Any] | None = None,
+        operations: Sequence[str] = (),
+        base_url: str = "",
+        webhook: str = "",
+        skill: str = "",
+        input: Mapping[str, Any] | None = None,
+        output: Mapping[str, Any] | None = None,
+        reply: Literal["response", "polling", "callback"] = "response",
+        secret: str = "",
+        action: bool | None = None,
+        skills: Mapping[str, Mapping[str, Any]] | None = None,
+        auth: str = "",
+        owner: str = "",
+        concurrency: int = 16,
+    ) -> None:
+        """Declare an agent that speaks plain HTTP: operations of an OpenAPI document (a path, a URL or the document), or one webhook.
+
+        Each operation becomes a skill `name.operationId`; a webhook is POSTed the input of `skill`, whose JSON Schemas are `input` and
+        `output`. GET is advice, everything else an action that is not idempotent, unless `action` or `skills` (options as in `remote`, by
+        operation id or skill) says otherwise. `reply` says how a webhook answers: in the response, by polling (202 and a Location), or by a
+        callback signed with `secret` ("secret://…"). `auth` is the value of the header Authorization, secrets by reference.
+        """
+        from tutti.transports.http_agents import declared
+
+        url, options = declared(name, openapi, operations, base_url, webhook, skill, input, output, reply, secret, action, auth)
+        options["skills"] = {id: dict(offer) for id, offer in (skills or {}).items()}
+        self._outside("http", url, options, department, owner, name, concurrency)
 
     def _outside(self, transport: str, url: str, options: dict[str, Any], department: str, owner: str, name: str, concurrency: int) -> None:
         if not url.startswith(("http://", "https://")):

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+import hmac
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
 
 from tutti.app import Workspace
-from tutti.errors import NotFound
+from tutti.errors import Conflict, Invalid, NotFound
+from tutti.model.fact import Draft
+from tutti.reception import Bundle
 from tutti.transports.a2a import PUSH_PATH, pushes
+from tutti.transports.http import ANSWER, CALL, CALLBACK_PATH, check_signature
 
 
 def routes(workspace: Workspace) -> APIRouter:
@@ -20,4 +27,39 @@ def routes(workspace: Workspace) -> APIRouter:
             raise NotFound("There is no such callback.")
         return Response(status_code=204)
 
+    @router.post(CALLBACK_PATH + "{task}/{token}", status_code=204, summary="An agent over HTTP brings its answer, signed")
+    async def answered(task: str, token: str, request: Request) -> Response:
+        """The answer is durable when this returns. It is taken once; for a task that is over, or a token that is not its, there is nothing here."""
+        await _take(workspace, task, token, request.headers.get("Tutti-Signature", ""), await request.body())
+        return Response(status_code=204)
+
     return router
+
+
+async def _take(workspace: Workspace, task: str, token: str, signature: str, body: bytes) -> None:
+    house = workspace.corridor.house
+    row = house.journal.hot.table("task").get((task,))
+    call: Any = await house.memo(task, CALL) if row is not None else None
+    wanted = call.get("token") if isinstance(call, dict) else None
+    if row is None or not isinstance(wanted, str) or not hmac.compare_digest(wanted.encode(), token.encode()):
+        raise NotFound("There is no such callback.")
+    card = house.registry.card(*str(call["agent"]).rsplit("@", 1))
+    if card is None or card.endpoint is None:
+        raise NotFound("There is no such callback.")
+    check_signature(signature, body, house.outside.secrets.resolve(card.endpoint.options["secret"]), house.clock.now())
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Invalid("The callback's body is not JSON.") from None
+    name = f"{ANSWER}/{token[:16]}"
+    bundle = Bundle(expect={("memo", (task, name)): 0})
+    payload = house.journal.seal(answer, await house.subject(row))
+    bundle.payloads.append(payload)
+    bundle.add(Draft("run.noted", task, f"agent/{card.name}", {"name": name, "value": payload.id}, row["seq"]))
+    try:
+        await workspace.corridor.record(bundle)
+    except Conflict:
+        raise Conflict("This callback has brought its answer already.") from None
+    waiting = house.outside.shared.get("http.waiting", {}).get(task)
+    if waiting is not None:
+        waiting.set()

@@ -175,26 +175,30 @@ def message(skill: str, value: Any, *, task: str = "", context: str = "", **meta
 
 
 @asynccontextmanager
-async def site(fleet: Fleet, folder: Path, *, signed: bool = True) -> AsyncIterator[Site]:
+async def site(fleet: Fleet, folder: Path, *, signed: bool = True, database: str = "", workspace: str = "support") -> AsyncIterator[Site]:
     """Open the workspace in this folder and serve it."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with _served(fleet, listener, Settings(workspace, folder, database, egress=("127.0.0.1",)), signed) as made:
+            yield made
+
+
+@asynccontextmanager
+async def _served(fleet: Fleet, listener: socket.socket, settings: Settings, signed: bool) -> AsyncIterator[Site]:
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    settings = Settings("support", folder, egress=("127.0.0.1",))
-    async with Workspace(fleet, settings) as workspace:
-        workspace.outside.base_url = url if signed else ""
-        app = build(workspace)
+    async with Workspace(fleet, settings) as opened:
+        opened.outside.base_url = url if signed else ""
+        app = build(opened)
         server = uvicorn.Server(uvicorn.Config(_Told(app), lifespan="off", log_config=None, access_log=False, ws="none", loop="none"))
         server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
         async with running(app), aiohttp.ClientSession() as http:
             serving = asyncio.create_task(server.serve([listener]))
             try:
-                yield Site(workspace, url, http, app)
+                yield Site(opened, url, http, app)
             finally:
                 app.state.stopping.set()
                 await http.close()
                 server.should_exit = True
                 await serving
-                listener.close()
 
 
 def states(events: list[dict[str, Any]]) -> list[str]:

@@ -227,8 +227,9 @@ class Webhooks:
                     await self._record(push, {"seq": event.seq, "attempts": attempt, "status": failure}, failed=True)
                     return
                 await asyncio.sleep(dialogue.delay(attempt))
-                if journal.hot.table("push").get((task, config), {}).get("version") != push["version"]:
-                    self._due.add((task, config))  # removed, or set anew: look again
+                now = journal.hot.table("push").get((task, config))
+                if now is None or now["version"] != push["version"] or await self._config(push) is None:
+                    self._due.add((task, config))  # removed, set anew or erased meanwhile: look again
                     return
         if facts:
             done = any(event.last for event in dialogue.events(facts))

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from tutti import access, context, dialogue, evaluation, execution, feedback, gates, intake, registry, routing
+from tutti import access, context, dialogue, evaluation, execution, feedback, gates, intake, registry, routing, telemetry
 from tutti.accounts import Accounts
 from tutti.clock import Clock, SystemClock, micros
 from tutti.desk import Desk
@@ -119,6 +119,7 @@ class Workspace(Desk):
 
         Raises: `Conflict` when another process has the workspace, `JournalBroken`, `StorageFailed`.
         """
+        telemetry.start(self.settings.telemetry, self.settings.workspace)
         await self.journal.start(check_witness=check_witness)
         try:
             self.corridor = Orchestrator(self.house, slots=self.settings.slots, executor=self._executor)

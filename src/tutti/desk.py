@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from tutti import evaluation, explanation, gates, intake
+from tutti import evaluation, explanation, gates, intake, telemetry
 from tutti.clock import MICROS, micros, to_text
 from tutti.errors import Conflict, Invalid, NotFound, Refused
 from tutti.feedback import interval
@@ -67,7 +67,8 @@ class Desk:
             return id, tasks
 
         try:
-            (id, tasks), _ = await self.corridor.bring(prepare)
+            with telemetry.span("invoke_workflow signal", "invoke_workflow"):
+                (id, tasks), _ = await self.corridor.bring(prepare)
         except Conflict as conflict:
             table, key = conflict.about["thing"]
             if table != "signal":
@@ -117,7 +118,8 @@ class Desk:
                 also(bundle, taken)
             return taken
 
-        made, _ = await self.corridor.bring(prepare)
+        with telemetry.span(f"invoke_workflow {skill}", "invoke_workflow", {"tutti.skill": skill}):
+            made, _ = await self.corridor.bring(prepare)
         return str(made)
 
     async def result(self, id: str) -> Any:

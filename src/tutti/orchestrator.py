@@ -16,7 +16,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
 
-from tutti import execution, gates, routing, transports
+from tutti import execution, gates, routing, telemetry, transports
 from tutti.clock import MICROS
 from tutti.closing import Closing
 from tutti.errors import Conflict, Invalid, NoRoute, NotFound, Overloaded, Refused, StorageFailed
@@ -293,7 +293,11 @@ class Orchestrator:
             return Outcome(Ending.STOPPED, error="stopped", detail=stopped)
         self._calls.add(id)
         try:
-            outcome = await execution.run(call, timeout=timeout, clock=house.clock)
+            with telemetry.attempt(task, card, skill, attempt) as span:
+                outcome = await execution.run(call, timeout=timeout, clock=house.clock)
+                span.set("tutti.ending", outcome.ending.value)
+                if outcome.error:
+                    span.failed(outcome.error)
             return outcome if outcome.cost else replace(outcome, cost=context.cost)  # what a failed run has cost was paid all the same
         except asyncio.CancelledError:
             task_now = self._tasks.get((id,))

@@ -9,7 +9,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from tutti import intake
+from tutti import intake, telemetry
 from tutti.clock import micros
 from tutti.errors import Invalid
 from tutti.house import House
@@ -138,13 +138,21 @@ class Reception:
         ask = intake.Ask(
             id, skill_name, nature.value, department, reference, house.journal.pseudonym(subject) if subject else None, priority, deadline_at, origin.hops,
             origin.parent, origin.signal, origin.agent, amount, skill.currency if skill and amount is not None else None,
-            origin.department or None, tuple(joins),
+            origin.department or None, tuple(joins), self._trace(origin),
         )  # fmt: skip
         if skill is None or skill.fresh_for is None or joins:
             bundle.add(intake.submission(ask, origin.by, origin.cause))
             return id
         self._coalesce(bundle, ask, origin, intake.work_key(self._secret, skill_name, ask.subject, input))
         return id
+
+    def _trace(self, origin: Origin) -> str | None:
+        """The trace context of a task that comes in: the one it is asked for in, or its parent's where that has ended meanwhile."""
+        if not telemetry.on():
+            return None
+        now = telemetry.current()
+        parent = self._house.journal.hot.table("task").get((origin.parent,)) if origin.parent else None
+        return telemetry.nearer(now, parent["trace"]) if parent else now
 
     def _coalesce(self, bundle: Bundle, ask: intake.Ask, origin: Origin, key: str) -> None:
         """Find the same work under way or fresh, and let this task have its result; else make this the one that does it."""

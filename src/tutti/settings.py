@@ -45,6 +45,7 @@ class Settings:
     public_url: str = ""  # where others reach this process, if not where it listens
     queue: int = 10_000  # ready tasks that may wait until new ones are refused with 429
     connections: int = 1000  # at a time
+    telemetry: str = ""  # where spans go: an OTLP/HTTP address, or "otlp" for what OTEL_* variables say; empty: nowhere
 
     @classmethod
     def from_environment(cls, workspace: str, environment: Mapping[str, str] = os.environ, file: Path | None = None) -> Settings:
@@ -56,7 +57,7 @@ class Settings:
         said = read_file(named or Path(FILE), required=named is not None)
         for name, parse in _KNOBS.items():
             text = environment.get(f"TUTTI_{name.upper()}")
-            if text is not None:
+            if text is not None and (text or name not in said):  # set to nothing, a variable leaves the file its say
                 said[name] = parse(f"TUTTI_{name.upper()}", text)
         if "grace_seconds" in said:
             said["grace"] = timedelta(seconds=said.pop("grace_seconds"))
@@ -129,7 +130,7 @@ def _several(name: str, value: Any) -> tuple[str, ...]:
 _KNOBS: dict[str, Callable[[str, Any], Any]] = {
     "folder": _text, "database": _text, "slots": _whole(1), "threads": _whole(1), "processes": _whole(1), "grace_seconds": _whole(0), "egress": _several,
     "listen": _text, "tls_cert": _text, "tls_key": _text, "tls_client_ca": _text, "behind_proxy": _flag, "proxies": _several, "hosts": _several,
-    "public_url": _text, "queue": _whole(1), "connections": _whole(1),
+    "public_url": _text, "queue": _whole(1), "connections": _whole(1), "telemetry": _text,
 }  # fmt: skip
 
 

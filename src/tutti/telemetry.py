@@ -10,9 +10,12 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tutti.errors import Invalid
+
+if TYPE_CHECKING:
+    from tutti.model.agent import AgentCard, Skill
 
 ATTRIBUTES = frozenset({
     "gen_ai.operation.name", "gen_ai.agent.name", "gen_ai.agent.version", "gen_ai.tool.name", "gen_ai.tool.type", "gen_ai.provider.name", "gen_ai.request.model",
@@ -150,6 +153,30 @@ def _span(name: str, operation: str, attributes: Mapping[str, Any], trace: str |
         except BaseException as error:
             real.failed(type(error).__name__)
             raise
+
+
+def attempt(task: Mapping[str, Any], card: AgentCard, skill: Skill, number: int) -> AbstractContextManager[Span]:
+    """The span of one attempt, in the trace that the task came in with, however long ago that was."""
+    return _NOTHING if _now.tracer is None else _attempt(task, card, skill, number)
+
+
+@contextmanager
+def _attempt(task: Mapping[str, Any], card: AgentCard, skill: Skill, number: int) -> Iterator[Span]:
+    attributes = {
+        "gen_ai.agent.name": card.name, "gen_ai.agent.version": card.version, "tutti.task": task["id"], "tutti.skill": skill.name, "tutti.department": card.department,
+        "tutti.nature": skill.nature.value, "tutti.attempt": number,
+    }  # fmt: skip
+    with span(f"invoke_agent {card.name}", "invoke_agent", attributes, trace=task["trace"]) as made:
+        if skill.is_action and card.endpoint is None:  # a tool behind an endpoint has its span where it is called
+            with span(f"execute_tool {skill.name}", "execute_tool", {"gen_ai.tool.name": skill.name, "tutti.task": task["id"]}):
+                yield made
+        else:
+            yield made
+
+
+def nearer(now: str | None, kept: str | None) -> str | None:
+    """Of the trace context of this moment and the one that was kept: this moment's, unless it belongs to another trace."""
+    return now if kept is None or (now is not None and now.split("-")[1] == kept.split("-")[1]) else kept
 
 
 def within(headers: Mapping[str, str]) -> AbstractContextManager[None]:

@@ -22,6 +22,7 @@ from tutti.api.pressure import Pressure
 from tutti.api.record import record_routes
 from tutti.api.repetition import Repetition
 from tutti.api.roster import agent_routes
+from tutti.api.traced import Traced
 from tutti.api.work import signal_routes, task_routes
 from tutti.app import Workspace
 
@@ -46,6 +47,7 @@ def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
     app.state.contexts = []
     counts, repetition = Counts(), Repetition(workspace)
     app.add_middleware(Limits)
+    app.add_middleware(Traced)
     app.add_middleware(Counted, counts=counts)
     problems.install(app)
     for routes in (

@@ -27,6 +27,7 @@ class Ask(NamedTuple):
     currency: str | None = None
     asker: str | None = None  # department that asked
     joins: tuple[tuple[str, str], ...] = ()  # (field of the input, task it comes from)
+    trace: str | None = None  # the trace context it came in with, for its spans whenever it runs
 
 
 def submission(ask: Ask, by: str, cause: int | None, *, key: str | None = None, coalesced: bool = False) -> Draft:
@@ -41,7 +42,7 @@ def submission(ask: Ask, by: str, cause: int | None, *, key: str | None = None, 
         "input": ask.input,
         "stage": stage.value,
     }
-    for name in ("deadline_at", "subject", "parent", "signal", "from_agent", "asker", "amount", "currency"):
+    for name in ("deadline_at", "subject", "parent", "signal", "from_agent", "asker", "amount", "currency", "trace"):
         value = getattr(ask, name)
         if value is not None:
             data[name] = value

@@ -47,7 +47,7 @@ TASKS = Table(
         "input": "text", "output": "text", "parent": "text", "signal": "text", "work_key": "text", "into_task": "text",
         "amount": "int", "currency": "text", "attempts": "int", "excluded": "text", "run_at": "int", "approval": "text", "reserve": "text", "effect": "int",
         "from_agent": "text", "from_at": "int", "submitted_at": "int", "started_at": "int", "finished_at": "int",
-        "by_person": "int", "quality": "int", "quality_source": "text", "cost": "int", "seq": "int", "question": "text", "caller": "text", "context": "text", "addressed": "text",
+        "by_person": "int", "quality": "int", "quality_source": "text", "cost": "int", "seq": "int", "question": "text", "caller": "text", "context": "text", "addressed": "text", "trace": "text",
     },
     closes=True,
     indexes=(("parent",), ("signal",), ("subject",), ("caller",), ("context",)),  # not the state: it changes three times a task, and pages come newest first

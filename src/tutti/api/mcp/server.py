@@ -17,7 +17,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 
-from tutti import __version__
+from tutti import __version__, telemetry
 from tutti.api.limits import BODY_BYTES
 from tutti.api.mcp import prompts, resources
 from tutti.api.mcp.tools import TOOLS, Tool, Use
@@ -65,7 +65,8 @@ class _Served:
             raise MCPError(types.INVALID_PARAMS, f"There is no tool {params.name[:100]}.")
         try:
             form = tool.read(params.arguments or {})
-            value = await tool.run(self._use(context), form)
+            with telemetry.within({"traceparent": str((context.meta or {}).get("traceparent", ""))}):
+                value = await tool.run(self._use(context), form)
         except TuttiError as error:
             return _failed(error)
         except Exception:

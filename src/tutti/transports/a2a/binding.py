@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import orjson
 
+from tutti import telemetry
 from tutti.errors import AgentFailed
 from tutti.transports import calls
 from tutti.transports.a2a import wire
@@ -104,7 +105,7 @@ class Binding:
             headers["Accept"] = f"{wire.MEDIA_TYPE}, application/json"
         if self.auth:
             headers["Authorization"] = self.outside.secrets.resolve(self.auth)
-        return headers | dict(more or {})
+        return headers | telemetry.headers() | dict(more or {})
 
     def _response(self, answer: calls.Answer, operation: str) -> Json:
         if answer.status != 200:

@@ -123,6 +123,21 @@ class Accounts:
         await self._record(bundle)
         return self.account(id)
 
+    async def vouched(self, id: str, roles: Iterable[str], *, departments: Iterable[str], by: str) -> None:
+        """Take in a person for whom an identity provider vouches, or bring their roles up to date. `by` stands for issuer and subject.
+
+        Raises: `Refused` for a name that belongs to a local account or to somebody else there, or that was removed.
+        """
+        row = self._table("account").get((id,))
+        if row is None:
+            await self.add(id, roles, departments=departments, by=by)
+            return
+        if row["by"] != by or row["state"] != "active":
+            raise Refused(f"{id} is somebody else here, or was removed.", hint="Ask the workspace's owner.")
+        wanted, places = [*access.check_roles(roles)], _departments(departments)
+        if (orjson.loads(row["roles"]), orjson.loads(row["departments"])) != (wanted, places):
+            await self.change(id, roles=wanted, departments=places, by=by)
+
     async def remove(self, id: str, *, by: str = OWNER) -> dict[str, Any]:
         """Shut an account, its tokens and its sessions; for an agent, let go of its key and take it out of the fleet. Raises: `NotFound`."""
         if id.startswith("agent/"):

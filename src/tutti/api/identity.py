@@ -15,7 +15,7 @@ from tutti.api.guard import caller_of, require
 from tutti.app import Workspace
 from tutti.errors import Unauthenticated
 from tutti.model.caller import Caller
-from tutti.security import Throttle, check_dpop, proof_key, tokens
+from tutti.security import Throttle, check_dpop, oidc, proof_key, tokens
 
 _TRIES = (5, timedelta(minutes=5))  # log-ins of one account from one address
 _TRIES_HERE = (20, timedelta(minutes=5))  # log-ins and enrolments from one address
@@ -36,11 +36,19 @@ class _Tries:
 
 
 def routes(workspace: Workspace) -> APIRouter:
-    """All routes of identity, under /v1. Log-in, enrolment and agents' tokens are for callers whom nobody knows yet, and throttled."""
+    """All routes of identity, under /v1. Log-in, enrolment and agents' tokens are for callers whom nobody knows yet, and throttled.
+
+    Where `oidc.toml` in the workspace's folder names an identity provider, its two routes are there too.
+    """
     api = APIRouter(prefix="/v1")
     tries = _Tries(workspace)
     for part in (_sessions(workspace, tries), _accounts(workspace), _tokens(workspace), _agents(workspace, tries)):
         api.include_router(part)
+    provider = oidc.read_provider(workspace.settings.home / "oidc.toml")
+    if provider is not None:
+        from tutti.api.oidc import routes as with_provider
+
+        api.include_router(with_provider(workspace, provider))
     return api
 
 

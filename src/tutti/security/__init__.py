@@ -4,7 +4,7 @@ In: secrets from a folder, values to seal, statements to sign. Out: keys, sealed
 touches a database, and decides nothing.
 """
 
-from tutti.security import enrolment, passwords, tokens
+from tutti.security import enrolment, oidc, passwords, tokens
 from tutti.security.approvals import sign_approval, statement, verify_approval
 from tutti.security.dpop import check_dpop, make_dpop, proof_key
 from tutti.security.egress import ANSWER_BYTES, Egress, read_capped
@@ -14,6 +14,6 @@ from tutti.security.secrets import Secrets
 from tutti.security.throttle import Throttle
 
 __all__ = [
-    "ANSWER_BYTES", "Egress", "Keys", "Payload", "Secrets", "SigningKey", "Throttle", "canonical", "check_dpop", "digest", "enrolment", "make_dpop", "open_body", "passwords", "proof_key", "read_capped",
+    "ANSWER_BYTES", "Egress", "Keys", "Payload", "Secrets", "SigningKey", "Throttle", "canonical", "check_dpop", "digest", "enrolment", "make_dpop", "oidc", "open_body", "passwords", "proof_key", "read_capped",
     "seal", "sign_approval", "statement", "tokens", "verify", "verify_approval",
 ]  # fmt: skip

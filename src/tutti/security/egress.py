@@ -238,8 +238,8 @@ def _literal(host: str) -> Address | None:
             address = ip_address(host.strip("[]"))
         except ValueError:
             address = None
-        if not isinstance(address, IPv6Address) or address.scope_id is not None or address.ipv4_mapped is not None:
-            raise _refused("This IPv6 address is not called in this form.", "Write it plainly, without a zone, and an IPv4 address as such.")
+        if not isinstance(address, IPv6Address):
+            raise _refused("This is no IPv6 address.", "Write it in brackets, and an IPv4 address as such.")
         return address
     labels = host.split(".")
     if _NUMBER.fullmatch(labels[-1]):  # the rule of the URL standard: a host that ends in a number is an IPv4 address

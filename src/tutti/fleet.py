@@ -31,7 +31,7 @@ from tutti.model.usage import Cap, Price
 from tutti.model.verdict import Level
 from tutti.registry import Condition, card_to_json
 from tutti.routing import CONDITION_NAMES
-from tutti.transports import Bound, Spec, Tools, bind, llm_agent, wanted
+from tutti.transports import Bound, Brought, Spec, Tools, bind, bring, framework_of, llm_agent, wanted
 
 F = TypeVar("F", bound=Callable[..., Any])
 Per = Literal["hour", "day", "month", "ever"]
@@ -167,8 +167,36 @@ class Fleet:
         }  # fmt: skip
         return self._declare(skill, Nature.ACTION, offer, department, owner, name, version, concurrency, cpu)
 
-    def add(self, agent: object, *, department: str, owner: str = "", name: str | None = None, version: str = "1", concurrency: int | None = None) -> None:
-        """Declare an object whose methods carry `@skill` or `@action` as one agent with several skills."""
+    def add(
+        self,
+        agent: object,
+        *,
+        department: str,
+        owner: str = "",
+        name: str | None = None,
+        version: str = "1",
+        concurrency: int | None = None,
+        skill: str = "",
+        action: str = "",
+        input: Any = Any,
+        output: Any = Any,
+        to: Callable[[Any], Any] | None = None,
+        from_: Callable[[Any], Any] | None = None,
+        tools: Tools = (),
+        **offer: Any,
+    ) -> None:
+        """Declare an object whose methods carry `@skill` or `@action` as one agent with several skills; or, with `skill=` or `action=`,
+        an agent made with LangGraph, CrewAI, OpenAI Agents SDK, Microsoft Agent Framework or pydantic-ai.
+
+        `to` makes the agent's input of the task's, `from_` the output of its result; without them text is a message, and data are the state of
+        a graph, the inputs of a crew, or a message in JSON. `tools` are skills of the fleet, through the gates. `offer` takes description,
+        quality, cost, latency, timeout, attempts, when, shares, fresh_for, and for actions idempotent, reversible, amount, currency, says.
+        What such an agent does with tools of its own goes past the gates: declare it as an action where that has effects.
+        """
+        if skill or action:
+            return self._bring(agent, skill, action, department, owner, name, version, concurrency, input, output, to, from_, tools, offer)
+        if framework_of(agent):
+            raise Invalid(f"{type(agent).__name__} is to be added without a skill.", hint='Give it skill="noun.verb".')
         found = 0
         for _, method in inspect.getmembers(agent, callable):
             declared = getattr(method, "__tutti__", None)
@@ -187,6 +215,38 @@ class Fleet:
                 declare(skill=skill_name, **whole)(method)
         if not found:
             raise Invalid(f"{type(agent).__name__} has no skill.", hint="Mark its methods with @tutti.skill(...) or @tutti.action(...).")
+        return None
+
+    def _bring(
+        self,
+        agent: object,
+        skill: str,
+        action: str,
+        department: str,
+        owner: str,
+        name: str | None,
+        version: str,
+        concurrency: int | None,
+        input: Any,
+        output: Any,
+        to: Callable[[Any], Any] | None,
+        from_: Callable[[Any], Any] | None,
+        tools: Tools,
+        offer: dict[str, Any],
+    ) -> None:
+        if skill and action:
+            raise Invalid(f"{skill} is advice or an action, not both.", hint="Give skill= or action=.")
+        offered, nature = skill or action, Nature.ACTION if action else Nature.ADVICE
+        said = getattr(agent, "name", None)
+        name = name or (said if isinstance(said, str) and said and said != "LangGraph" else offered.replace(".", "-"))  # its default name says nothing
+        known = {field for field in Skill.__dataclass_fields__ if field not in ("name", "nature", "input_schema", "output_schema")}
+        if set(offer) - known:
+            raise Invalid(f"{offered} ({name}): {min(set(offer) - known)} is no option.", hint=f"Options are {', '.join(sorted(known))}.")
+        defaults: dict[str, Any] = {"quality": 0.5, "attempts": 3, "timeout": timedelta(seconds=300), "latency": timedelta(seconds=3)}
+        if action:
+            defaults |= {"idempotent": False, "currency": self.currency if offer.get("amount") else None}
+        bound = bring(Brought(agent, name, to, from_, wanted(tools)), input, output, f"{offered} ({name})")
+        self._offer(offered, nature, defaults | offer, department, owner, name, version, concurrency, bound)
 
     # --- agents made elsewhere ----------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -34,7 +34,7 @@ class FleetTool:
     skill: str
     description: str
     schema: dict[str, Any]
-    call: Callable[[dict[str, Any]], Awaitable[Any]]
+    call: Callable[[dict[str, Any]], Coroutine[Any, Any, Any]]
 
 
 def wanted(tools: Tools) -> dict[str, bool]:
@@ -68,7 +68,7 @@ def fleet_tools(ctx: Context, tools: Mapping[str, bool]) -> list[FleetTool]:
 
 def _caller(
     ctx: Context, skill: str, check: Callable[[Any], Any], bare: bool, proposes: bool, asked: Counter[bytes]
-) -> Callable[[dict[str, Any]], Awaitable[Any]]:
+) -> Callable[[dict[str, Any]], Coroutine[Any, Any, Any]]:
     async def call(arguments: dict[str, Any]) -> Any:
         if bare and set(arguments) != {"input"}:
             raise Invalid("Give exactly one argument: input.", code="invalid_input")

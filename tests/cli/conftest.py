@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace
         ready = process.stdout.readline()
         lines += ready
     assert '"socket"' in lines, process.communicate()
-    yield SimpleNamespace(call=someone, process=process)
+    yield SimpleNamespace(call=someone, process=process, ready=json.loads(lines))
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err

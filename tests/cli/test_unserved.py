@@ -129,7 +129,8 @@ def test_an_agent_that_asks_a_person_does_not_hold_up_the_end(person: Person) ->
     assert '"socket"' in process.stdout.readline()
     api = serving(Settings("shop", person.folder / ".tutti"))
     assert api is not None
-    waited = api.get("/v1/tasks/{}/wait", id, timeout_ms=60_000)
+    with api.client:
+        waited = api.get("/v1/tasks/{}/wait", id, timeout_ms=60_000)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert waited["task"]["output"] == "told account/7"

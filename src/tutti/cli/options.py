@@ -16,6 +16,8 @@ class Look:
     output: str = ""  # table, json or ndjson; empty: table
     workspace: str = ""
     folder: str = ""
+    server: str = ""
+    token_file: str = ""
     quiet: bool = False
     verbose: int = 0
     no_color: bool = False
@@ -50,6 +52,8 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         option("-o", "--output", type=click.Choice(["table", "json", "ndjson"]), callback=_keep("output"), help="How to print data."),
         option("--workspace", metavar="NAME", callback=_keep("workspace"), help="Which workspace. [TUTTI_WORKSPACE, else the only one]"),
         option("--folder", metavar="DIR", callback=_keep("folder"), help="Where workspaces are. [TUTTI_FOLDER, else .tutti]"),
+        option("--server", metavar="URL", callback=_keep("server"), help="A workspace served elsewhere: https://… [TUTTI_SERVER; TUTTI_TOKEN or --token-file]"),
+        option("--token-file", metavar="FILE", callback=_keep("token_file"), help="Where the token for --server is."),
         option("-q", "--quiet", is_flag=True, callback=_keep("quiet"), help="Data and errors only."),
         option("-v", "--verbose", count=True, callback=_keep("verbose"), help="Say more; -vv shows where an error comes from."),
         option("--no-color", is_flag=True, callback=_keep("no_color"), help="No colours. [NO_COLOR]"),
@@ -65,7 +69,8 @@ class Command(click.Command):
     def __init__(self, *args: Any, **more: Any) -> None:
         more.setdefault("epilog", _EPILOG)
         super().__init__(*args, **more)
-        self.params += global_options(hidden=True)
+        own = {param.name for param in self.params}  # a command's own --server is its own
+        self.params += [option for option in global_options(hidden=True) if option.name not in own]
 
 
 class Noun(click.Group):

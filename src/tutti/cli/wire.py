@@ -1,59 +1,43 @@
-"""The line to a workspace: HTTP over the socket of a running `tutti up`, or the same app in this process when none runs."""
+"""The line to a workspace: a server elsewhere, the socket of a running `tutti up`, or the same app in this process when none runs."""
 
 from __future__ import annotations
 
 import asyncio
-import http.client
 import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote, urlencode
-
-import orjson
 
 from tutti.cli.options import Look
 from tutti.cli.places import existing, settings_for
-from tutti.errors import Conflict, Refused, TuttiError, Unreachable
+from tutti.client import Call, Client, Reply, read
+from tutti.errors import Conflict, Invalid, NotFound, Refused, Unreachable
 from tutti.settings import Settings
 
 if TYPE_CHECKING:  # declaring fleets loads pydantic and numpy, talking to one does not
     from tutti.fleet import Fleet
 
 _PROBE = 5.0  # seconds in which a running `tutti up` says that it is there
-_PATIENCE = 3600.0  # seconds for an answer; rewriting a large file for an erasure takes minutes
-_FAMILIES: dict[str, type[TuttiError]] = {cls.code: cls for cls in TuttiError.__subclasses__()}
 
 
-class _Wire(Protocol):
-    def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]: ...
+class _Asked(Protocol):
+    def ask(self, call: Call[Any]) -> Any: ...
 
 
 class Api:
     """Calls of one workspace's API."""
 
-    def __init__(self, wire: _Wire, settings: Settings, *, served: bool) -> None:
-        self._wire = wire
+    def __init__(self, asked: _Asked, settings: Settings, *, served: bool, remote: bool = False) -> None:
+        self._asked = asked
         self.settings = settings
         self.served = served  # by another process
+        self.remote = remote  # elsewhere: its files and keys are not here
 
     def call(self, method: str, path: str, *parts: str, query: Mapping[str, Any] | None = None, body: Any = None) -> Any:
         """One request; `{}` in the path stand for `parts`. Raises the error of the house that the answer speaks of."""
-        place = path.format(*[quote(part, safe="") for part in parts])
-        asked = {name: str(value).lower() if isinstance(value, bool) else value for name, value in (query or {}).items() if value is not None}
-        if asked:
-            place += "?" + urlencode(asked)
-        status, answer = self._wire.exchange(method, place, b"" if body is None else orjson.dumps(body))
-        try:
-            value = orjson.loads(answer)
-        except ValueError:
-            raise Unreachable(f"The answer to {method} {place} is no JSON (status {status}).", hint="Is another program on the socket?") from None
-        if status >= 400:
-            family = _FAMILIES.get(value.get("code", ""), TuttiError)
-            raise family(value.get("detail", f"status {status}"), hint=value.get("hint", ""))
-        return value
+        return self._asked.ask(Call(method, path, parts, query or {}, body, keyed=method == "POST"))
 
     def get(self, path: str, /, *parts: str, **query: Any) -> Any:
         """A GET request."""
@@ -62,45 +46,6 @@ class Api:
     def post(self, path: str, /, *parts: str, **body: Any) -> Any:
         """A POST request with a JSON object."""
         return self.call("POST", path, *parts, body=body)
-
-
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("tutti", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
-class _Socket:
-    """HTTP over a Unix socket, a connection a request."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.timeout = _PATIENCE
-
-    def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        connection = _Connection(self._path, self.timeout)
-        try:
-            connection.request(method, path, body or None, {"content-type": "application/json"})
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        except TimeoutError:
-            raise Unreachable(
-                f"The process behind {self._path} does not answer.", hint="See whether it is stopped or overloaded; `tutti doctor` names it."
-            ) from None
-        except (OSError, http.client.HTTPException) as error:
-            if isinstance(error, ConnectionRefusedError | FileNotFoundError):
-                raise Unreachable(f"Nobody answers on {self._path}.", hint="Start it again with `tutti up fleet.py`.") from None
-            raise Unreachable(
-                f"The process behind {self._path} went away before it answered ({error or type(error).__name__}).",
-                hint="Start it again with `tutti up fleet.py` and look whether the request was taken in.",
-            ) from None
-        finally:
-            connection.close()
 
 
 class _Here:
@@ -119,10 +64,14 @@ class _Here:
             raise
         self._app = build(self._workspace, doors=False)
 
-    def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+    def ask(self, call: Call[Any]) -> Any:
+        import orjson
+
         from tutti.api import request
 
-        return self._runner.run(request(self._app, method, path, body))
+        body = b"" if call.body is None else orjson.dumps(call.body)
+        reply = self._runner.run(request(self._app, call.method, call.target, body))
+        return read(call, Reply(reply.status, reply.body))
 
     def close(self) -> None:
         try:
@@ -137,10 +86,17 @@ def connect(look: Look, fleet: Fleet | None = None) -> Iterator[Api]:
 
     Raises: `NotFound`, `Unreachable` when another process has the workspace and does not answer.
     """
+    if look.server or os.environ.get("TUTTI_SERVER"):
+        if fleet is not None:
+            raise Invalid("A fleet runs here, and --server is elsewhere.", hint="Leave --fleet out, or --server (and TUTTI_SERVER).")
+        with Client(look.server or os.environ["TUTTI_SERVER"], _token(look)) as client:
+            yield Api(client, Settings(), served=True, remote=True)
+        return
     settings = settings_for(look, fleet.name if fleet else "")
     served = serving(settings)
     if served is not None:
-        yield served
+        with served.client:
+            yield served
         return
     if fleet is None:
         existing(settings)
@@ -158,7 +114,25 @@ def connect(look: Look, fleet: Fleet | None = None) -> Iterator[Api]:
         here.close()
 
 
-def serving(settings: Settings) -> Api | None:
+def _token(look: Look) -> str:
+    """The token for a server elsewhere: from --token-file, else TUTTI_TOKEN. Never an option itself: others could read it in the list of processes."""
+    if not look.token_file:
+        return os.environ.get("TUTTI_TOKEN", "").strip()
+    try:
+        return Path(look.token_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotFound(f"The token in {look.token_file} cannot be read.", hint="`tutti tokens new` makes one.") from error
+
+
+class Served(Api):
+    """The API of another process, over its socket; the connection is made with the first call."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        super().__init__(client, settings, served=True)
+        self.client = client
+
+
+def serving(settings: Settings) -> Served | None:
     """The API of the process that serves this workspace; None where none does.
 
     Raises: `Refused` for another user's socket, `Unreachable` when somebody is there and does not answer.
@@ -170,7 +144,6 @@ def serving(settings: Settings) -> Api | None:
         return None
     if owner != os.getuid() and os.getuid() != 0:
         raise Refused(f"The socket {path} belongs to another user.", hint="Work as the user who runs `tutti up`.")
-    wire = _Socket(path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(_PROBE)
         try:
@@ -179,10 +152,8 @@ def serving(settings: Settings) -> Api | None:
             return None  # left behind by a process that died
         except OSError:
             pass  # busy: the request below says it
-    api = Api(wire, settings, served=True)
-    wire.timeout = _PROBE
-    health = api.get("/v1/health")
+    with Client(path, timeout=_PROBE, tries=1) as asked:
+        health = asked.health()
     if health["workspace"] != settings.workspace:
         raise Unreachable(f"The socket {path} serves workspace {health['workspace']}.", hint="Name the right --folder and --workspace.")
-    wire.timeout = _PATIENCE
-    return api
+    return Served(Client(path, tries=1), settings)

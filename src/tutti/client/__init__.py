@@ -4,8 +4,7 @@ It decides nothing and loads no web library until used: `Client` needs none, `As
 """
 
 from tutti.client.asynchronous import AsyncClient
-from tutti.client.line import Line
 from tutti.client.synchronous import Client
-from tutti.client.turns import Call, Event, Reply, talk
+from tutti.client.turns import Call, Event, Reply, read
 
-__all__ = ["AsyncClient", "Call", "Client", "Event", "Line", "Reply", "talk"]
+__all__ = ["AsyncClient", "Call", "Client", "Event", "Reply", "read"]

@@ -122,3 +122,6 @@ class Line:
                 f"The process behind {self.where} went away before it answered ({error or type(error).__name__}).",
                 hint="Start it again with `tutti up fleet.py` and look whether the request was taken in.",
             ) from None
+        except BaseException:  # interrupted: half an answer is left in it
+            connection.close()
+            raise

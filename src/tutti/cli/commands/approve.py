@@ -50,8 +50,8 @@ def _answer(look: Look, id: str, answer: str, note: str, yes: bool) -> int:
         if not screen.sure(f"{answer.capitalize()}?", yes=yes, what=answer):
             screen.say("Nothing was answered.")
             return exits.OK
-        signature = _signed(api.settings, view, answer)
-        answered = api.post("/v1/approvals/{}/answer", view["id"], answer=answer, signature=signature, note=note)
+        signed = {} if api.remote else {"signature": _signed(api.settings, view, answer)}  # elsewhere the workspace signs for who asks
+        answered = api.post("/v1/approvals/{}/answer", view["id"], answer=answer, note=note, **signed)
         return _went(screen, api, answered, answer)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
+from tutti import telemetry
 from tutti.errors import AgentFailed, Invalid, Refused, TuttiError
 from tutti.transports.outside import Outside
 
@@ -25,6 +26,7 @@ STREAM = 64 * 1024 * 1024  # bytes of one stream
 EVENTS = 10_000  # of one stream
 _CONNECT_S = 10.0
 _PATIENCE_S = 3.0  # for an agent that says that it cannot just now; then the task goes back on its road
+_AWAY_S = 1.0  # for one that nobody answers for: it may be starting anew
 _PAUSE_S = 0.02  # before the first time it is asked again; doubled each time
 _CERTAIN = frozenset({400, 401, 403, 404, 405, 406, 409, 410, 413, 414, 415, 422, 429, 501})  # statuses that turn a request away before it is done
 
@@ -93,7 +95,7 @@ async def patiently(outside: Outside, call: Callable[[], Awaitable[T]]) -> T:
         try:
             return await call()
         except AgentFailed as error:
-            if not error.about.get("busy") or waited >= _PATIENCE_S:
+            if not error.about.get("busy") or waited >= (_AWAY_S if error.about.get("away") else _PATIENCE_S):
                 raise
         waited += pause
         await asyncio.sleep(pause * (0.5 + outside.ids.rng.random()))
@@ -117,7 +119,7 @@ async def _open(
     except Refused as error:
         raise AgentFailed(error.message, hint=error.hint, retry=False) from error
     except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
-        raise AgentFailed(f"The agent does not answer at {_place(url)}.", hint="See whether it runs.", retry=True) from error
+        raise AgentFailed(f"The agent does not answer at {_place(url)}.", hint="See whether it runs.", retry=True, busy=True, away=True) from error
     except (aiohttp.InvalidURL, ValueError) as error:
         if isinstance(error, TuttiError):
             raise

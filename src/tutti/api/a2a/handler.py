@@ -34,13 +34,14 @@ from tutti.api.a2a.feed import Feed, Progress, Watch
 from tutti.api.a2a.reading import UnreadableParts, plain
 from tutti.api.a2a.telling import Teller, context_of
 from tutti.api.a2a.webhooks import Webhooks
-from tutti.app import Workspace
+from tutti.app import FOLDS, Workspace
 from tutti.errors import Conflict, Invalid, NoRoute, NotFound, Refused, TuttiError
 from tutti.ids import derived
 from tutti.model.caller import Caller
 from tutti.model.dialogue import MESSAGE
 from tutti.model.fact import Draft
 from tutti.model.task import Stage, State
+from tutti.model.view import Set
 from tutti.reception import Bundle
 from tutti.transports.a2a import wire
 
@@ -60,6 +61,7 @@ class Sent(NamedTuple):
 
     task: str
     watch: Watch
+    message: Json | None = None  # the one that began the task, where it is all that was said
 
 
 class Handler(RequestHandler):
@@ -76,13 +78,22 @@ class Handler(RequestHandler):
 
     async def on_message_send(self, params: pb.SendMessageRequest, context: ServerCallContext) -> pb.Task | pb.Message:
         """Take a message in; answer with its task once that has ended or waits for somebody, or at once where the client says so."""
+        told: pb.Task = ParseDict(await self.sent(params, context), pb.Task())
+        return told
+
+    async def sent(self, params: pb.SendMessageRequest, context: ServerCallContext) -> Json:
+        """`on_message_send` as JSON."""
         with _told(context):
             history = _length(params.configuration)
             sent = await self._send(params, context)
             with sent.watch:
-                if not params.configuration.return_immediately:
-                    await self._settled(sent)
-            return await self._told(await self._row(sent.task), history)
+                row, asked = await self._settled(sent, at_once=params.configuration.return_immediately)
+            return await self._teller.task(row, history=history, message=None if asked else sent.message)
+
+    async def got(self, params: pb.GetTaskRequest, context: ServerCallContext) -> Json:
+        """`on_get_task` as JSON."""
+        with _told(context):
+            return await self._teller.task(await self._seen(params.id, context), history=_length(params))
 
     async def on_message_send_stream(self, params: pb.SendMessageRequest, context: ServerCallContext) -> AsyncGenerator[A2AEvent]:
         """Take a message in; tell what happens until its task has ended or waits for the client's words."""
@@ -103,12 +114,30 @@ class Handler(RequestHandler):
                 async for event in self._events(Sent(params.id, watch), None, until_asked=False):
                     yield event
 
-    async def _settled(self, sent: Sent) -> None:
-        while (row := self._open(sent.task)) is not None and State(row["state"]) not in wire.INTERRUPTED:
-            if not await sent.watch.next() and self._feed.stopping.is_set():
-                return
+    async def _settled(self, sent: Sent, *, at_once: bool) -> tuple[Row, bool]:
+        """The task once it has ended or waits for somebody, and whether its agent has asked anything.
+
+        The facts that go by say all that the row would; reading it back would cost more than the rest of the wait.
+        """
+        sent.watch.take()
+        known = self._open(sent.task)
+        if known is None:
+            return await self._row(sent.task), True
+        row, asked = dict(known), known["stage"] == Stage.ASKING
+        while not at_once and row["open"] and State(row["state"]) not in wire.INTERRUPTED:
+            found = await sent.watch.next()
             if sent.watch.lost:
                 raise InternalError("Too much happened to this task; get it instead.")
+            for fact in found:
+                if not isinstance(fact, Progress):
+                    asked = asked or fact.kind == "task.asked"
+                    for fold in FOLDS[fact.kind]:
+                        for change in fold(fact):
+                            if isinstance(change, Set) and change[:2] == ("task", (sent.task,)):
+                                row |= change.values
+            if not found:
+                break  # the process stops
+        return row, asked
 
     async def _events(self, sent: Sent, history: int | None, *, until_asked: bool) -> AsyncGenerator[A2AEvent]:
         sent.watch.begin()  # what is told from here on is what is not in the row that is told first: nothing runs between these two lines
@@ -162,10 +191,11 @@ class Handler(RequestHandler):
         else:
             id = house.ids.new("t")
         message["contextId"] = message.get("contextId") or house.ids.new("c")
+        message["taskId"] = id
         after = journal.hot.seq
 
         def also(bundle: Bundle, task: str) -> None:
-            kept = journal.seal({**message, "taskId": task}, wishes.subject)
+            kept = journal.seal(message, wishes.subject)
             bundle.payloads.append(kept)
             data: Json = {"message": kept.id, "number": 0, "context": self._digest(caller, message["contextId"])}
             if agent:
@@ -184,10 +214,11 @@ class Handler(RequestHandler):
                 watch.close()
                 raise
             await self._same(id, digest, watch)
+            return Sent(id, watch)
         except BaseException:
             watch.close()
             raise
-        return Sent(id, watch)
+        return Sent(id, watch, message)
 
     async def _same(self, id: str, digest: str | None, watch: Watch) -> None:
         """The key was used before: for the same message it is the same task."""

@@ -66,6 +66,20 @@ class _Contexts(ServerCallContextBuilder):
         return ServerCallContext(user=_Known(told["caller"].id), state={**told, "headers": headers}, requested_extensions=asked)
 
 
+class _Rpc(JsonRpcDispatcher):
+    """The SDK's dispatcher; what is called most is told as JSON at once, not by way of protobuf and back (half of the cost of a call)."""
+
+    def __init__(self, handler: Handler, contexts: ServerCallContextBuilder) -> None:
+        super().__init__(handler, contexts, enable_v0_3_compat=True)
+        self._handler = handler
+
+    async def _handle_send_message(self, request_obj: Any, context: ServerCallContext) -> dict[str, Any]:
+        return {"task": await self._handler.sent(request_obj, context)}
+
+    async def _handle_get_task(self, request_obj: Any, context: ServerCallContext) -> dict[str, Any]:
+        return await self._handler.got(request_obj, context)
+
+
 class Service:
     """Everything behind the routes."""
 
@@ -78,7 +92,7 @@ class Service:
         handler, contexts = Handler(workspace, self.cards, self._feed, teller, self._webhooks), _Contexts()
         self.dispatcher = RestDispatcher(handler, contexts)
         self.legacy = REST03Adapter(handler, contexts).routes()
-        self._rpc = JsonRpcDispatcher(handler, contexts, enable_v0_3_compat=True)
+        self._rpc = _Rpc(handler, contexts)
 
     def start(self) -> None:
         """Begin to tell webhooks."""

@@ -26,15 +26,26 @@ class Teller:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    async def task(self, row: Row, *, history: int | None = None, artifacts: bool = True) -> Json:
-        """A task as it is; `history` is how many of the last messages are told, all of them with None."""
+    async def task(self, row: Row, *, history: int | None = None, artifacts: bool = True, message: Json | None = None) -> Json:
+        """A task as it is; `history` is how many of the last messages are told, all of them with None.
+
+        `message` is the one it began with, where the caller knows it and knows that nothing else was said.
+        """
         journal = self._workspace.journal
+        if message is not None:
+            payloads = await journal.payloads([name for name in (row["output"], row["detail"]) if name])
+            return self._task(row, {0: message}, {}, payloads, history, artifacts)
         said = await journal.select("SELECT name, value FROM memo WHERE task = ? AND name LIKE ?", (row["id"], f"{MESSAGE}%")) if row["context"] else []
         asked = await journal.select("SELECT number, question FROM answer WHERE task = ? ORDER BY number", (row["id"],)) if row["started_at"] else []
         names = [memo["value"] for memo in said] + [question["question"] for question in asked] + [row["output"], row["detail"]]
         payloads = await journal.payloads([name for name in names if name])
         messages = {int(memo["name"].partition("/")[2] or 0): payloads.get(memo["value"]) for memo in said}
         questions = {question["number"]: payloads.get(question["question"]) for question in asked}
+        return self._task(row, messages, questions, payloads, history, artifacts)
+
+    def _task(
+        self, row: Row, messages: Mapping[int, Any], questions: Mapping[int, Any], payloads: Mapping[str, Any], history: int | None, artifacts: bool
+    ) -> Json:
         context = context_of(row, messages.get(0))
         open_question = max(questions, default=0) if row["stage"] == Stage.ASKING else 0
         told: list[Json] = []
@@ -42,8 +53,8 @@ class Teller:
             for number in sorted({*messages, *questions}):
                 if number in questions and number != open_question:
                     told.append(_message(row["id"], context, f"q{number}", str(questions[number] or "")))
-                if isinstance(message := messages.get(number), dict):
-                    told.append(message)
+                if isinstance(words := messages.get(number), dict):
+                    told.append(words)
         return wire.task(
             row["id"],
             context,

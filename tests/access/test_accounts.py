@@ -34,7 +34,8 @@ async def test_a_person_logs_in_works_and_logs_out(door: Door, workspace: Worksp
     assert (await door("GET", "/v1/tasks", headers=has)).status == 200
     clock.advance(timedelta(hours=8))
     assert (await door("GET", "/v1/session", headers=has)).status == 401, "eight hours, used or not"
-    again = await door("POST", "/v1/session", {"account": "person/ana", "password": PASSWORD})
+    again = await door("POST", "/v1/session", {"account": "person/ana", "password": PASSWORD}, headers=has)
+    assert again.status == 201, "an old cookie stands in nobody's way"
     fresh = {"cookie": again.headers["set-cookie"].partition(";")[0], "origin": "http://127.0.0.1:7777"}
     assert fresh["cookie"] != has["cookie"].partition("; ")[2]
     assert (await door("DELETE", "/v1/session", headers=fresh)).status == 204
@@ -107,6 +108,8 @@ async def test_whom_nobody_knows_may_not_ask_without_end(door: Door) -> None:
     statuses = {(await door("GET", "/v1/tasks", address="203.0.113.8")).status for _ in range(301)}
     assert statuses == {401, 429}
     assert (await door("GET", "/v1/tasks", address="203.0.113.9")).status == 401, "another address is not concerned"
+    assert (await door("GET", "/v1/keys", address="203.0.113.8")).status == 429
+    assert {(await door("GET", "/v1/keys", address="203.0.113.7")).status for _ in range(310)} == {200}, "what is for everybody is not counted"
 
 
 async def test_rights_change_with_the_next_request(door: Door, workspace: Workspace) -> None:

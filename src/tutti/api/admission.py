@@ -1,7 +1,8 @@
 """Admission: ASGI middleware around the app that finds out who calls.
 
 On the workspace's Unix socket (and in the same process) it is the owner: only their user can open it. On TCP a token or a session says it. What
-is brought and does not hold is refused at once, wherever it is brought; who brings nothing goes on as nobody, and each route asks for somebody.
+is brought and does not hold is refused at once, wherever it is brought; who brings nothing, or a session that is over, goes on as nobody, and
+each route asks for somebody.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from urllib.parse import urlsplit
 
 from tutti.accounts import Admitted
 from tutti.api import problems
-from tutti.api.guard import trusted
+from tutti.api.guard import CALLER, trusted
 from tutti.app import Workspace
 from tutti.errors import Refused, TuttiError, Unauthenticated
-from tutti.model.caller import OWNER
+from tutti.model.caller import OWNER, Caller
 from tutti.security import Throttle, check_dpop
 
 _Message = MutableMapping[str, Any]
@@ -30,7 +31,7 @@ _TOKEN = "owner.token"
 _OWNER_LIFE = timedelta(days=366)
 COOKIES = ("__Host-tutti", "tutti_session")  # over TLS, and on loopback without it
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_UNKNOWN_PER_MINUTE = 300  # requests of one address that bring nothing, or nothing that holds
+_UNKNOWN_PER_MINUTE = 300  # requests of one address that bring nothing that holds, and get nothing
 
 
 class Local:
@@ -63,19 +64,36 @@ class Admission:
         try:
             if brings:
                 trusted(scope, self._by_token(scope, brings).caller)  # type: ignore[arg-type]
-            elif cookie is not None:
-                trusted(scope, self._workspace.accounts.session(cookie))  # type: ignore[arg-type]
+            elif cookie is not None and (caller := self._by_session(cookie)) is not None:
                 check_origin(scope)
+                trusted(scope, caller)  # type: ignore[arg-type]
         except TuttiError as error:
-            if isinstance(error, Unauthenticated) and (wait := self._unknown.take(address)):
-                await too_often(wait)(scope, receive, send)
-            else:
-                await problems.of(error)(scope, receive, send)
+            wait = self._unknown.take(address) if isinstance(error, Unauthenticated) else 0
+            await (too_often(wait) if wait else problems.of(error))(scope, receive, send)
             return
-        if not brings and cookie is None and (wait := self._unknown.take(address)):
+        if CALLER in scope:
+            await self._app(scope, receive, send)
+        elif wait := self._unknown.wait(address):
             await too_often(wait)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+        else:
+            await self._app(scope, receive, self._counting(address, send))
+
+    def _counting(self, address: str, send: _Send) -> _Send:
+        """Count what nobody known asks for in vain. Cards, callbacks and health that are answered are not counted."""
+
+        async def count(message: _Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                self._unknown.take(address)
+            await send(message)
+
+        return count
+
+    def _by_session(self, cookie: str) -> Caller | None:
+        """Who has this session; nobody where it is over, for browsers send old cookies by themselves, to the log-in too."""
+        try:
+            return self._workspace.accounts.session(cookie)
+        except Unauthenticated:
+            return None
 
     def _by_token(self, scope: MutableMapping[str, Any], brings: list[bytes]) -> Admitted:
         if len(brings) > 1:

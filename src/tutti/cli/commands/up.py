@@ -31,7 +31,7 @@ from tutti.settings import DEFAULT_LISTEN, Settings
 @click.option("--behind-proxy", is_flag=True, help="A proxy in front has the TLS. [TUTTI_BEHIND_PROXY, TUTTI_PROXIES]")
 @click.option("--config", metavar="FILE", help="Settings in TOML. [TUTTI_CONFIG, else tutti.toml]")
 @pass_look
-def up(look: Look, file: str, config: str | None, **said: Any) -> None:
+def up(look: Look, /, file: str, config: str | None, **said: Any) -> None:
     """Run the fleet in FILE (fleet.py, or fleet.py:name where it holds several) and serve its workspace until Ctrl-C."""
     from tutti.cli.loading import load_fleet
 

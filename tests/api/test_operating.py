@@ -1,0 +1,119 @@
+"""What an operator asks: alive, ready, figures, the page; and the listener's TLS."""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import httpx
+import pytest
+from api_site import Served, as_caller, make_fleet, serving
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from prometheus_client.parser import text_string_to_metric_families
+
+from tutti import Settings, Workspace
+from tutti.api.listening import tls
+from tutti.errors import Invalid
+
+
+@pytest.fixture
+def client(workspace: Workspace) -> httpx.AsyncClient:
+    return as_caller(workspace)
+
+
+async def test_alive_and_ready(workspace: Workspace, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await client.get("/health")).json() == {"status": "alive"}
+    assert (await client.get("/ready")).json() == {"status": "ready"}
+
+    async def broken(*_: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(workspace.journal, "select", broken)
+    assert (await client.get("/ready")).status_code == 507
+    await workspace.corridor.traffic.stop(0)
+    assert (await client.get("/ready")).status_code == 503
+
+
+async def test_figures(workspace: Workspace, client: httpx.AsyncClient) -> None:
+    await workspace.result(await workspace.submit("ticket.triage", {"text": "x"}))
+    asked = (await client.post("/v1/tasks", json={"skill": "refund.pay", "input": {"amount": 99}})).json()["task"]
+    await workspace.quiet()
+    await client.get(f"/v1/tasks/{asked}")
+    await client.get("/v1/tasks/t-no")
+    await client.get("/thought/up")
+    answer = await client.get("/metrics")
+    found = {(sample.name, *sorted(sample.labels.items())): sample.value for family in text_string_to_metric_families(answer.text) for sample in family.samples}
+    assert found["tutti_open_tasks", ("state", "input-required")] == 1
+    assert found["tutti_approvals_waiting",] == 1
+    assert found["tutti_agents", ("state", "live")] == len(workspace.house.registry.live())
+    assert found["tutti_journal_facts_total",] == workspace.journal.head.seq
+    route = (("method", "GET"), ("route", "/v1/tasks/{id}"))
+    assert found["tutti_http_answers_total", *route, ("status", "200")] == 1
+    assert found["tutti_http_answers_total", *route, ("status", "404")] == 1
+    assert found["tutti_http_answers_total", ("method", "GET"), ("route", "other"), ("status", "404")] == 1
+    assert "thought" not in answer.text
+
+
+async def test_the_page_loads_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "://" not in page.text
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "/v1/tasks/{id}" in (await client.get("/v1/openapi.json")).json()["paths"]
+
+
+def certificate(
+    folder: Path, name: str, ca: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None = None
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A certificate for localhost in `name.pem`, its key in `name.key`; by itself, or by a CA."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(subject).issuer_name(ca[0].subject if ca else subject).public_key(key.public_key())
+        .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False).add_extension(x509.BasicConstraints(ca is None, None), True)
+        .sign(ca[1] if ca else key, hashes.SHA256())
+    )  # fmt: skip
+    (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / f"{name}.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return made, key
+
+
+async def status(served: Served, context: ssl.SSLContext) -> int:
+    url = served.url.replace("127.0.0.1", "localhost") + "/v1/tasks"
+    async with aiohttp.ClientSession() as session, session.get(url, headers=served.headers, ssl=context) as answer:
+        return answer.status
+
+
+async def test_tls_and_certificates_of_callers(tmp_path: Path) -> None:
+    ca = certificate(tmp_path, "ca")
+    certificate(tmp_path, "server", ca)
+    certificate(tmp_path, "caller", ca)
+    settings = Settings("support", tmp_path / "tutti", listen="127.0.0.1:0", tls_cert=str(tmp_path / "server.pem"), tls_key=str(tmp_path / "server.key"))
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    async with serving(make_fleet(), settings) as served:
+        assert served.url.startswith("https://")
+        assert await status(served, trusting) == 200
+    async with serving(make_fleet(), replace(settings, tls_client_ca=str(tmp_path / "ca.pem"))) as served:
+        with pytest.raises(aiohttp.ClientError):
+            await status(served, trusting)
+        trusting.load_cert_chain(tmp_path / "caller.pem", tmp_path / "caller.key")
+        assert await status(served, trusting) == 200
+
+
+def test_files_that_do_not_fit_are_told(tmp_path: Path) -> None:
+    certificate(tmp_path, "a")
+    certificate(tmp_path, "b")
+    with pytest.raises(Invalid, match="no certificate and its key"):
+        tls(Settings(tls_cert=str(tmp_path / "a.pem"), tls_key=str(tmp_path / "b.key")))
+    with pytest.raises(Invalid, match="holds no certificates"):
+        tls(Settings(tls_cert=str(tmp_path / "a.pem"), tls_key=str(tmp_path / "a.key"), tls_client_ca=str(tmp_path / "a.key")))

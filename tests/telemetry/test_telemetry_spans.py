@@ -142,6 +142,14 @@ def test_only_listed_attributes_get_through(spans):
     assert len(made.attributes["gen_ai.request.model"]) == 200
 
 
+def test_an_error_leaves_its_kind_and_none_of_its_words(spans):
+    with pytest.raises(RuntimeError), telemetry.span("execute_tool pay", "execute_tool"):
+        raise RuntimeError("CANARY")
+    (made,) = spans.get_finished_spans()
+    assert "CANARY" not in made.to_json()
+    assert made.attributes["error.type"] == "RuntimeError"
+
+
 @pytest.mark.parametrize("sent", ["", "00-0-0-0", CALLER.replace("00-", "ff-", 1), f"00-{'0' * 32}-b7ad6b7169203331-01", CALLER + "\r\nx: y", "CANARY"])
 def test_a_trace_that_is_none_is_passed_over(spans, sent):
     with telemetry.within({"traceparent": sent}):

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import ClientSession, web
-
 from tests.interop.__main__ import PLACE, started
 
 HERE = Path(__file__).parent

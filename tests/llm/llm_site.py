@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from aiohttp import web
 
 from tutti import Fleet, Settings, Workspace
 
+_IDS = itertools.count()  # a call's id is its own
 Step = Callable[[dict[str, Any]], Any]  # the request's body → an answer of `says`, `calls` …, or another step's
 
 
@@ -39,8 +41,8 @@ def says(text: str, **more: Any) -> Answer:
 def calls(*tools: tuple[str, Any], **more: Any) -> Answer:
     """Tool calls: (name, arguments); arguments as a text are sent as they are."""
     made = [
-        {"id": f"call-{number}", "type": "function", "function": {"name": name, "arguments": given if isinstance(given, str) else json.dumps(given)}}
-        for number, (name, given) in enumerate(tools)
+        {"id": f"call-{next(_IDS)}", "type": "function", "function": {"name": name, "arguments": given if isinstance(given, str) else json.dumps(given)}}
+        for name, given in tools
     ]
     return Answer({"role": "assistant", "content": None, "tool_calls": made}, finish="tool_calls", **more)
 

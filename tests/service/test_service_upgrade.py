@@ -73,7 +73,8 @@ async def test_an_upgrade_under_load_loses_nothing_and_does_nothing_twice(tmp_pa
             while not enough.is_set():
                 id = await workspace.submit("price.change", {"product": str(len(tasks)), "amount": 1})
                 tasks.append(id)
-                await workspace.corridor.result(id)
+                row = await workspace.corridor.result(id)
+                assert row["state"] == "completed"
 
         clients = [asyncio.create_task(load()) for _ in range(12)]
         await counted(tasks, 60)

@@ -27,6 +27,8 @@ from tutti.transports.a2a import sign
 
 _KEEP_ALIVE_S = 75  # longer than any client keeps a connection, so that none is closed under a request
 _BACKLOG = 512
+_LAME_S = 1.0  # for callers with a connection to come by once more and be told to go elsewhere, rather than meet a closed door
+_STEP_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class Service:
             await _first(stop.wait(), serving)
             door.draining = True
             await _first(_within(door.work.idle(), self.place.grace.total_seconds()), serving)
+            await _first(_within(_left(server.server_state.connections), _LAME_S), serving)
             server.should_exit = True
             await serving
         finally:
@@ -144,6 +147,12 @@ async def _first(work: Any, serving: asyncio.Task[None]) -> None:
     await asyncio.wait({task, serving}, return_when=asyncio.FIRST_COMPLETED)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def _left(connections: set[Any]) -> None:
+    """Wait until nobody is connected."""
+    while connections:  # noqa: ASYNC110  the server tells nobody when a connection goes
+        await asyncio.sleep(_STEP_S)
 
 
 async def _within(work: Any, seconds: float) -> None:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -88,18 +89,22 @@ def turned_away(answer: Answer, words: str = "") -> Exception:
     return OutcomeUnknown(said, retry=answer.status >= 500)
 
 
-async def patiently(outside: Outside, call: Callable[[], Awaitable[T]]) -> T:
-    """Call an agent, and for a short while again when it turns the call away because it is busy or about to stop: nothing happened then."""
-    pause, waited = _PAUSE_S, 0.0
+async def patiently(outside: Outside, timeout: timedelta, call: Callable[[], Awaitable[T]]) -> T:
+    """Call an agent, and for a short while again when it turns the call away because it is busy or about to stop: nothing happened then.
+
+    That while is a quarter of the attempt's time at most, so that this certainty is not lost to its end.
+    """
+    loop = asyncio.get_running_loop()
+    started, pause = loop.time(), _PAUSE_S
     while True:
         try:
             return await call()
         except AgentFailed as error:
-            if not error.about.get("busy") or waited >= (_AWAY_S if error.about.get("away") else _PATIENCE_S):
+            patience = min(_AWAY_S if error.about.get("away") else _PATIENCE_S, timeout.total_seconds() / 4)
+            if not error.about.get("busy") or loop.time() - started + pause * 1.5 > patience:
                 raise
-        waited += pause
         await asyncio.sleep(pause * (0.5 + outside.ids.rng.random()))
-        pause *= 2
+        pause = min(pause * 2, 0.3)
 
 
 @asynccontextmanager
@@ -112,7 +117,9 @@ async def _open(
     try:
         outside.egress.check(url)
         timeout = aiohttp.ClientTimeout(total=total, connect=_CONNECT_S)
-        async with outside.session.request(method, URL(url, encoded=True), data=body, headers=headers, allow_redirects=False, timeout=timeout) as response:
+        async with outside.session.request(
+            method, URL(url, encoded=True), data=body, headers={**headers, **telemetry.headers()}, allow_redirects=False, timeout=timeout
+        ) as response:
             if 300 <= response.status < 400 and response.status != 304:
                 raise OutcomeUnknown("The agent sends callers elsewhere, and redirects are not followed.", hint="Declare the address it means.", retry=False)
             yield response

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import orjson
 
-from tutti.clock import MICROS
+from tutti.clock import MICROS, micros
 from tutti.errors import AgentFailed, Invalid, Unauthenticated
 from tutti.model.agent import AgentCard, Endpoint, Nature, Skill
 from tutti.transports import calls
@@ -86,7 +86,7 @@ class _Agent:
         self._id = card.id
         self._auth = card.endpoint.options.get("auth", "")
         self._operation = operation
-        self._timeout = int(skill.timeout.total_seconds() * MICROS)
+        self._timeout = skill.timeout
         self._outside = outside
 
     async def by_response(self, input: Any, ctx: Context) -> Any:
@@ -114,7 +114,7 @@ class _Agent:
         try:
             name = f"{ANSWER}/{call['token'][:16]}"
             if await ctx.kept(name) is None and outside.clock.now() >= call["until"]:
-                call = {**call, "until": outside.clock.now() + self._timeout}
+                call = {**call, "until": outside.clock.now() + micros(self._timeout)}
                 await ctx.keep(CALL, call)
                 await self._send(input, ctx, {"Tutti-Callback": f"{outside.base_url}{CALLBACK_PATH}{ctx.task}/{call['token']}"})
             while (brought := await ctx.kept(name)) is None:
@@ -137,7 +137,7 @@ class _Agent:
                 raise calls.turned_away(answer, _words(answer))
             return answer
 
-        return await calls.patiently(self._outside, send)
+        return await calls.patiently(self._outside, self._timeout, send)
 
     def _request(self, input: Any) -> tuple[str, dict[str, str], bytes | None]:
         operation = self._operation

@@ -91,6 +91,7 @@ class _Agent:
         self.streaming = bool(options.get("streaming"))
         self.push = bool(options.get("push"))
         self.trusted = bool(options.get("extended")) and (bool(card.endpoint.key) or card.endpoint.by == "fleet")
+        self.timeout = skill.timeout
         self.slow = skill.latency.total_seconds() >= _SLOW_S
 
 
@@ -143,11 +144,11 @@ class _Conversation:
         if settings:
             params["configuration"] = settings
         if agent.slow and agent.streaming and not settings:
-            return await calls.patiently(self._outside, lambda: self._listen("SendStreamingMessage", params))
+            return await calls.patiently(self._outside, agent.timeout, lambda: self._listen("SendStreamingMessage", params))
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            self._report.take(await calls.patiently(self._outside, lambda: agent.binding.call("SendMessage", params, self._headers())))
+            self._report.take(await calls.patiently(self._outside, agent.timeout, lambda: agent.binding.call("SendMessage", params, self._headers())))
         finally:
             agent.slow = agent.slow or loop.time() - started > _SLOW_S
         return None

@@ -15,6 +15,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 import orjson
+from yarl import URL
 
 from tutti import access, context, dialogue, evaluation, execution, feedback, gates, intake, registry, routing, telemetry
 from tutti.accounts import Accounts
@@ -37,6 +38,7 @@ from tutti.transports import Outside
 
 log = logging.getLogger("tutti")
 _FOLLOW_S = 0.25  # how often a node looks for what other nodes wrote; also its delay in hearing of it
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _GREETING_S = 5.0  # how long an agent outside may take to say who it is
 _RETRY_S = 5.0  # until one that did not answer is asked again
 _NEWS_S = 0.5  # between an agent's word that it has changed and asking it: some say it several times
@@ -176,7 +178,8 @@ class Workspace(Desk):
             if card.endpoint.by == "fleet" and (card.endpoint.transport, card.endpoint.url) not in declared:
                 await self.retire(card.name, card.version, reason="no longer declared", by="fleet")
         for remote in fleet.remotes:
-            self.outside.egress.allow(remote.endpoint.url)  # the operator wrote it down
+            for origin in _written_down(remote.endpoint.url):
+                self.outside.egress.allow(origin)
         await asyncio.gather(*(self._greet(remote) for remote in fleet.remotes))
         self._chores.append(asyncio.create_task(self._look_again(fleet)))
 
@@ -268,6 +271,14 @@ class Workspace(Desk):
             if row is None or any(row[name] != value for name, value in data.items()):
                 yield Draft("budget.set", budget.name, "fleet", data)
         yield from gates.cap_changes(fleet.caps.values(), hot.table("cap"))
+
+
+def _written_down(url: str) -> list[str]:
+    """The origins that the operator means by an address: itself, and on loopback all names of this machine, since cards often say localhost."""
+    host = URL(url)
+    if host.host in _LOOPBACK:
+        return [f"{f'[{name}]' if ':' in name else name}:{host.port}" for name in _LOOPBACK]
+    return [url]
 
 
 def _subscription_data(subscription: Subscription) -> dict[str, Any]:

@@ -21,6 +21,7 @@ _TRIES = (5, timedelta(minutes=5))  # log-ins of one account from one address
 _TRIES_HERE = (20, timedelta(minutes=5))  # log-ins and enrolments from one address
 _TRIES_EVERYWHERE = (100, timedelta(hours=1))  # log-ins of one account from all addresses together
 _TOO_OFTEN = problems(429)
+_OPEN: dict[str, Any] = {"security": []}  # for whom nobody knows yet
 
 
 class _Tries:
@@ -176,14 +177,14 @@ def _agents(workspace: Workspace, tries: _Tries) -> APIRouter:
         made = await accounts.enrol(form.name, department=form.department, owner=form.owner, by=caller.id)
         return reply(made, 201, {"cache-control": "no-store"})
 
-    @api.post("/enrolments/use", status_code=201, response_model=forms.Registered, responses=problems(*CHANGING, 502) | _TOO_OFTEN)
+    @api.post("/enrolments/use", status_code=201, response_model=forms.Registered, responses=problems(*CHANGING, 502) | _TOO_OFTEN, openapi_extra=_OPEN)
     async def enrolled(request: Request, form: forms.Enrolled) -> Response:
         """An agent comes in with its code: its name is bound to its key, and it is registered from its card."""
         if wait := tries.take(request):
             return _late(wait)
         return reply(await accounts.enrolled(form.code, name=form.name, url=form.url, key=form.key, proof=form.proof), 201)
 
-    @api.post("/agent-tokens", status_code=201, response_model=forms.AgentTokenMade, responses=problems(*CHANGING) | _TOO_OFTEN)
+    @api.post("/agent-tokens", status_code=201, response_model=forms.AgentTokenMade, responses=problems(*CHANGING) | _TOO_OFTEN, openapi_extra=_OPEN)
     async def agent_token(request: Request, form: forms.TokenWish) -> Response:
         """A five-minute token for an agent, by an assertion that its key signed. With a `DPoP` header it is bound to that header's key."""
         proofs = request.headers.getlist("dpop")

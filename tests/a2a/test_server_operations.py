@@ -224,6 +224,20 @@ async def test_without_a_token_nobody_is_answered_and_without_the_right_nothing_
     assert (await served.workspace.tasks())["tasks"] == []
 
 
+async def test_a_full_queue_takes_nothing_new_and_says_when_to_come_again(served: Site, monkeypatch: pytest.MonkeyPatch):
+    asked = await served.send("ticket.ask", "x")
+    monkeypatch.setattr(type(served.workspace.corridor.traffic), "waiting", property(lambda traffic: 10**9))
+    sent = {"message": message("text.echo", "x")}
+    calls = [("/", {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": sent}), ("/a2a/message:send", sent), ("/a2a/message:stream", sent)]
+    for path, body in calls:
+        async with served.http.post(served.url + path, json=body, headers={"a2a-version": "1.0", "x-caller": "crm"}) as answer:
+            assert answer.status == 429, path
+            assert int(answer.headers["retry-after"]) > 0
+    answered = await served.result("SendMessage", {"message": message("", "42", task=asked["id"])})  # what was begun goes on
+    assert answered["task"]["status"]["message"]["parts"][0]["text"] == "Really?"
+    assert (await served.result("ListTasks"))["totalSize"] == 1
+
+
 # --- lists ----------------------------------------------------------------------------------------------------------
 
 

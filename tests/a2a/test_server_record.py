@@ -65,7 +65,7 @@ async def test_the_same_on_postgresql(tmp_path: Path, postgres_url: str):
 async def test_a_process_that_runs_no_agents_tells_no_webhook(tmp_path: Path):
     async with Workspace(make_fleet(), Settings("support", tmp_path), run=False) as workspace:
         before = len(workspace.journal.on_facts)
-        service = Service(workspace, asyncio.Event())
+        service = Service(workspace, asyncio.Event(), lambda: None)
         service.start()
         assert len(workspace.journal.on_facts) == before + 1  # the feed's; a webhook's courier would be one more
         await service.close()

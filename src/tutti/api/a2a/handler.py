@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -67,12 +67,13 @@ class Sent(NamedTuple):
 class Handler(RequestHandler):
     """A2A's operations for one workspace. Who calls, and which agent's address was called, stand in the context's state."""
 
-    def __init__(self, workspace: Workspace, cards: Cards, feed: Feed, teller: Teller, webhooks: Webhooks) -> None:
+    def __init__(self, workspace: Workspace, cards: Cards, feed: Feed, teller: Teller, webhooks: Webhooks, take: Callable[[], None]) -> None:
         self._workspace = workspace
         self._cards = cards
         self._feed = feed
         self._teller = teller
         self._webhooks = webhooks
+        self._take = take  # raises `Overloaded` when nothing new is taken in
 
     # --- messages -----------------------------------------------------------------------------------------------
 
@@ -206,6 +207,7 @@ class Handler(RequestHandler):
             if webhook is not None:
                 self._webhooks.set(bundle, task, webhook, wishes.subject, after, caller.id)
 
+        self._take()
         watch = self._feed.watch(id)
         try:
             await workspace.submit(skill, input, subject=wishes.subject, priority=wishes.priority, deadline=wishes.deadline, id=id, also=also, by=caller.id)

@@ -95,7 +95,7 @@ class _Door:
         if self._made is None:
             from tutti.api.a2a.service import Service
 
-            self._made = Service(self._workspace, self._app.state.stopping)
+            self._made = Service(self._workspace, self._app.state.stopping, self._app.state.pressure.take)
         return self._made
 
     @asynccontextmanager

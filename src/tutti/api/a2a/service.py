@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any
 
 import a2a.server.routes  # noqa: F401 - before its compat module, which imports it in a circle
@@ -83,13 +84,13 @@ class _Rpc(JsonRpcDispatcher):
 class Service:
     """Everything behind the routes."""
 
-    def __init__(self, workspace: Workspace, stopping: asyncio.Event) -> None:
+    def __init__(self, workspace: Workspace, stopping: asyncio.Event, take: Callable[[], None]) -> None:
         teller = Teller(workspace)
         self.cards = Cards(workspace)
         self._workspace = workspace
         self._feed = Feed(workspace, stopping)
         self._webhooks = Webhooks(workspace, teller)
-        handler, contexts = Handler(workspace, self.cards, self._feed, teller, self._webhooks), _Contexts()
+        handler, contexts = Handler(workspace, self.cards, self._feed, teller, self._webhooks, take), _Contexts()
         self.dispatcher = RestDispatcher(handler, contexts)
         self.legacy = REST03Adapter(handler, contexts).routes()
         self._rpc = _Rpc(handler, contexts)

@@ -10,7 +10,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 async def test_the_fleet_of_the_readme_does_what_it_says(tutti):
-    [block] = [text for text in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "Fleet(" in text]
+    [block] = [text for text in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "@fleet.agent" in text]
     names: dict[str, Any] = {"__name__": "readme"}
     exec(compile(block, "README.md", "exec"), names)
     fleet = names["fleet"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from fastapi import FastAPI
@@ -63,9 +61,9 @@ def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
 
 
 def _open_doors(app: FastAPI, workspace: Workspace) -> None:
-    for name in ("callbacks",):
-        if find_spec(f"tutti.api.{name}"):
-            app.include_router(import_module(f"tutti.api.{name}").routes(workspace))
-    for name in ("a2a", "mcp"):
-        if find_spec(f"tutti.api.{name}") and hasattr(door := import_module(f"tutti.api.{name}"), "install"):
-            door.install(app, workspace)
+    """Those of other protocols, whose libraries take long to load: only for a process that serves."""
+    from tutti.api import a2a, callbacks, mcp
+
+    app.include_router(callbacks.routes(workspace))
+    a2a.install(app, workspace)
+    mcp.install(app, workspace)

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from tutti.api.describing import CHANGING, problems
 from tutti.app import Workspace
 from tutti.errors import Conflict, Invalid, NotFound
 from tutti.model.fact import Draft
@@ -15,19 +16,24 @@ from tutti.reception import Bundle
 from tutti.transports.a2a import PUSH_PATH, pushes
 from tutti.transports.http import ANSWER, CALL, CALLBACK_PATH, check_signature
 
+_SAID = problems(*CHANGING, 404)
+_OPEN: dict[str, Any] = {"security": []}  # the address is the secret
+
 
 def routes(workspace: Workspace) -> APIRouter:
     """The routes; none of them asks for a caller, for each call's address holds a token that only the agent was given."""
     router = APIRouter(tags=["callbacks"])
 
-    @router.post(PUSH_PATH + "{token}", status_code=204, summary="An A2A agent says that a task has moved")
+    @router.post(PUSH_PATH + "{token}", status_code=204, responses=_SAID, openapi_extra=_OPEN, summary="An A2A agent says that a task has moved")
     async def pushed(token: str) -> Response:
         """The task is looked at; what the push itself says is not read."""
         if not pushes(workspace.outside).wake(token):
             raise NotFound("There is no such callback.")
         return Response(status_code=204)
 
-    @router.post(CALLBACK_PATH + "{task}/{token}", status_code=204, summary="An agent over HTTP brings its answer, signed")
+    @router.post(
+        CALLBACK_PATH + "{task}/{token}", status_code=204, responses=_SAID, openapi_extra=_OPEN, summary="An agent over HTTP brings its answer, signed"
+    )
     async def answered(task: str, token: str, request: Request) -> Response:
         """The answer is durable when this returns. It is taken once; for a task that is over, or a token that is not its, there is nothing here."""
         await _take(workspace, task, token, request.headers.get("Tutti-Signature", ""), await request.body())

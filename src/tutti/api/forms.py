@@ -60,8 +60,21 @@ class Signed(Form):
     note: str = ""
 
 
+class AgentOptions(Form):
+    """How an agent is called. `auth` is a header's value with `secret://name` in it, `skills` says more of single skills (its id: options).
+
+    For HTTP: `only` names operations of the OpenAPI document (all without), `action` says whether they have effects.
+    """
+
+    auth: str = ""
+    skills: dict[str, dict[str, Any]] = {}
+    base_url: str = ""
+    only: list[str] = []
+    action: bool | None = None
+
+
 class NewAgent(Form):
-    """An agent to take in: the address of its A2A card, of an MCP server, or of an HTTP API, and what the transport needs besides."""
+    """An agent to take in: the address of its A2A card, of an MCP server, or of the OpenAPI document of an HTTP API (this one needs a name)."""
 
     transport: Literal["a2a", "mcp", "http"]
     url: str = Field(min_length=1, max_length=4000)
@@ -69,7 +82,7 @@ class NewAgent(Form):
     name: str = Field("", max_length=200)
     owner: str = Field("", max_length=400)
     concurrency: int = Field(16, ge=1, le=100_000)
-    options: dict[str, Any] = {}
+    options: AgentOptions = AgentOptions()
 
 
 class Dismiss(Form):

@@ -14,7 +14,7 @@ from tutti.api.pressure import Pressure
 from tutti.api.repetition import Answer, Repetition
 from tutti.api.rights import listed, on_agent
 from tutti.app import Workspace
-from tutti.errors import Conflict, Refused
+from tutti.errors import Conflict, Invalid, Refused
 from tutti.model import answers
 from tutti.model.agent import Endpoint
 from tutti.model.request import Once
@@ -34,12 +34,12 @@ def agent_routes(workspace: Workspace, pressure: Pressure, repetition: Repetitio
     async def register(request: Request, form: forms.NewAgent) -> Response:
         """Take in an agent outside: it is asked who it is. Where its name is known and its card has changed, this is its next version."""
         caller = require(request, "agents:register", department=form.department)
-        if b"secret://" in orjson.dumps(form.options) and not may(caller, "accounts:manage"):
+        endpoint = _endpoint(form)
+        if b"secret://" in orjson.dumps(endpoint.options) and not may(caller, "accounts:manage"):
             raise Refused("Only the owner sends secrets to an agent.", hint="Leave secret:// out of the options, or declare the agent in the fleet.")
 
         async def act(_: Once | None) -> Answer:
             pressure.take(0)
-            endpoint = Endpoint(form.transport, form.url, form.options)
             return 201, await workspace.register(
                 endpoint, department=form.department, owner=form.owner or caller.id, name=form.name, concurrency=form.concurrency, by=caller.id
             )
@@ -90,3 +90,23 @@ def agent_routes(workspace: Workspace, pressure: Pressure, repetition: Repetitio
         return reply(await workspace.card(name))
 
     return api
+
+
+def _endpoint(form: forms.NewAgent) -> Endpoint:
+    """Where the agent is, and what its transport is told. Raises: `Invalid`."""
+    said = form.options
+    if said.auth and "secret://" not in said.auth:
+        raise Invalid("`auth` would put a secret into the record.", hint="Name one: Bearer secret://name.")
+    options: dict[str, Any] = {"skills": said.skills} if said.skills else {}
+    if said.auth:
+        options["auth"] = said.auth
+    if form.transport != "http":
+        if said.base_url or said.only or said.action is not None:
+            raise Invalid(f"`base_url`, `only` and `action` are for HTTP, not for {form.transport}.", hint="Leave them out.")
+        return Endpoint(form.transport, form.url, options)
+    if not form.name or any(character in form.name for character in "@ "):
+        raise Invalid("An HTTP agent needs a name, without @ and blanks.", hint="Give `name`.")
+    if not form.url.startswith(("http://", "https://")):
+        raise Invalid(f"{form.url!r} is no address of an OpenAPI document.", hint="Give http:// or https://.")
+    options |= {"name": form.name, "openapi": form.url, "base_url": said.base_url, "only": said.only, "action": said.action, "secret": ""}
+    return Endpoint("http", said.base_url or form.url, options)

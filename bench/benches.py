@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from bench import peers
+from bench.a2a import a2a
 from bench.harness import ROOT, Bench, Figure, home, run_round, scratch
 
 Results = list[dict[str, Any]]
@@ -236,6 +237,7 @@ BENCHES: dict[str, Callable[[Bench], None]] = {
     "growth": growth,
     "restart": restart,
     "startup": startup,
+    "a2a": a2a,
 }
 
 

@@ -591,6 +591,9 @@ class Fleet:
                     found.append(f'fleet.on("{subscription.type}", do="{subscription.skill}"): no agent offers {skill}')
         for what, names in (("check", self.checks), ("autonomy", self.levels), ("classify", self.classes)):
             found += [f"fleet.{what}({name!r}): no agent offers {name}" for name in names if name not in offered]
+        agents, departments = {card.name for card in self.cards.values()}, {card.department for card in self.cards.values()}
+        found += [f"cap {cap.name}: there is no agent {cap.agent}" for cap in self.caps.values() if cap.agent and cap.agent not in agents]
+        found += [f"cap {cap.name}: no agent is in {cap.department}" for cap in self.caps.values() if cap.department and cap.department not in departments]
         found += [f"budget {b.name}: no agent offers {b.action}" for b in self.budgets.values() if b.action not in offered]
         found += [f"agent {card.name} {card.version} has no owner" for card in self.cards.values() if not card.owner]
         return found

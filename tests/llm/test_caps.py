@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from tutti import Context, Fleet
-from tutti.errors import AgentFailed, Invalid
+from tutti import Context, Fleet, Settings, Workspace
+from tutti.app import FOLDS, TABLES
+from tutti.errors import Invalid
+from tutti.journal import rebuild, verify
 from tutti.model.usage import Price, Spent
 
 
@@ -161,6 +163,39 @@ async def test_a_cap_that_is_no_longer_declared_holds_no_longer(tutti):
     assert [fact["about"] for fact in await run.facts("cap.removed")] == ["none"]
 
 
+def test_a_cap_of_an_agent_or_department_that_is_not_there_is_told():
+    fleet = Fleet("typo")
+    fleet.agent(skill="job.do", department="ops", name="clerk", owner="ana")(caller(most=1, took=1))
+    fleet.cap("a", agent="clark", calls=1)
+    fleet.cap("b", department="opps", calls=1)
+    fleet.cap("c", agent="clerk", department="ops", calls=1)
+    assert fleet.problems() == ["cap a: there is no agent clark", "cap b: no agent is in opps"]
+
+
+def two_nodes() -> Fleet:
+    fleet = Fleet("nodes")
+    fleet.agent(skill="job.do", department="ops", attempts=1)(caller(most=100, took=30, calls=2))
+    fleet.cap("all", tokens=400)
+    return fleet
+
+
+async def test_two_nodes_on_one_database_do_not_exceed_a_cap_together(postgres_url, tmp_path):
+    settings = Settings("capped-pair", tmp_path, postgres_url)
+    async with Workspace(two_nodes(), settings) as first, Workspace(two_nodes(), settings) as second:
+        for number in range(12):
+            await (first, second)[number % 2].submit("job.do", {})
+        for _ in range(3):
+            for node in (first, second):
+                await node.journal.catch_up()
+                await node.quiet()
+        rows = await first.journal.select("SELECT tokens, calls FROM capped")
+        assert 300 < rows[0]["tokens"] <= 400
+        took = await first.journal.select("SELECT SUM(input_tokens) AS n, SUM(reserved) AS reserved FROM usage WHERE scope = 'agent'")
+        assert (int(took[0]["n"]), int(took[0]["reserved"])) == (rows[0]["tokens"], 0)
+    assert verify(settings.place, witness=settings.witness, workspace="capped-pair").ok
+    assert rebuild(settings.place, TABLES, FOLDS, workspace="capped-pair") == []  # replaying the facts gives the same rows
+
+
 def test_caps_that_limit_nothing_or_are_no_limits_are_refused():
     fleet = Fleet("wrong")
     with pytest.raises(Invalid, match="limits nothing"):
@@ -180,7 +215,3 @@ def test_a_price_counts_cached_tokens_apart_and_rounds_up():
     assert price.of(1000, 1000, 0) == 300
     assert price.of(1, 0, 0) == 3
     assert Price(1, 0, 0).of(1, 0, 0) == 1  # a millionth of a millionth is still something
-
-
-def test_an_error_that_names_a_cap_is_not_tried_again():
-    assert AgentFailed("x", retry=False, cap="a").about == {"retry": False, "cap": "a"}

@@ -6,6 +6,7 @@ All answers are JSON data. Ids of tasks begin with `t-`, signals `s-`, approvals
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
@@ -343,10 +344,8 @@ class Desk:
         """Keep what a request was answered, for its repetitions. Once more is fine."""
         bundle = Bundle()
         self.keep(bundle, once, status, body, subject, by=by)
-        try:
+        with suppress(Conflict):  # a repetition was quicker
             await self.corridor.record(bundle)
-        except Conflict:
-            pass  # a repetition was quicker
 
     def keep(self, bundle: Bundle, once: Once, status: int, body: Any, subject: str | None, *, by: str = OWNER) -> None:
         """Put a request's answer into the append of its effect; it is refused (`Conflict` about a "request") when the request was answered before."""

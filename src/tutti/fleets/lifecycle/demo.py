@@ -9,12 +9,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from tutti.app import FOLDS, TABLES, Workspace, collect_seldom
 from tutti.errors import Overloaded
+from tutti.fleet import Fleet
 from tutti.fleets import lifecycle
 from tutti.journal import rebuild, verify
 from tutti.settings import Settings
@@ -24,12 +25,13 @@ _RISING = 3  # skills with rivals in which the better agent's share must have ri
 
 
 def run(
-    *, data: str | None = None, once: bool = False, json_output: bool = False, seed: int = 7, tickets: int = 400, accounts: int = 250, settings: Settings
+    *, data: str | None = None, once: bool = False, json_output: bool = False, seed: int = 7, tickets: int = 400, accounts: int = 250, settings: Settings,
+    services: bool = False,
 ) -> int:
     """Run the demo; returns the exit code (0 only if all checks hold, with `once`). Talk goes to stderr, the summary to stdout."""
     talk = _Talk(quiet=json_output)
     try:
-        return asyncio.run(_run(data, once, json_output, seed, tickets, accounts, settings, talk))
+        return asyncio.run(_run(data, once, json_output, seed, tickets, accounts, settings, talk, services))
     except KeyboardInterrupt:
         return 130
 
@@ -58,7 +60,7 @@ class _Talk:
             print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
 
 
-async def _run(data: str | None, once: bool, json_output: bool, seed: int, tickets: int, accounts: int, settings: Settings, talk: _Talk) -> int:
+async def _run(data: str | None, once: bool, json_output: bool, seed: int, tickets: int, accounts: int, settings: Settings, talk: _Talk, services: bool) -> int:
     with talk.step("company read" if data else f"company made up (seed {seed})") as said:
         company = lifecycle.load(data) if data else lifecycle.sample(seed, tickets=tickets, accounts=accounts)
         said.append(f"{len(company.tickets):,} tickets, {len(company.accounts):,} accounts")
@@ -71,13 +73,26 @@ async def _run(data: str | None, once: bool, json_output: bool, seed: int, ticke
             f"    churn of {kind} accounts, held out: AUC {blend['auc']} {blend['auc_95']}, Brier {blend['brier']} (base rate's {score['brier_of_base_rate']})"
         )
     fleet = lifecycle.build(company, fitted=models)
+    elsewhere = AsyncExitStack()
+    if services:
+        from tutti.fleets.lifecycle.services import serving as running
+
+        with talk.step("agents started as services") as said:
+            said.append(f"{len(await elsewhere.enter_async_context(running(fleet, company, models)))} processes, called by A2A")
+    async with elsewhere:
+        return await _at_work(fleet, company, scores, data, once, json_output, settings, talk)
+
+
+async def _at_work(
+    fleet: Fleet, company: lifecycle.Company, scores: dict[str, Any], data: str | None, once: bool, json_output: bool, settings: Settings, talk: _Talk
+) -> int:
     new = _is_new(settings)
     workspace = Workspace(fleet, settings)
-    departments = {card.department for card in fleet.cards.values()}
+    departments = {card.department for card in fleet.cards.values()} | {remote.department for remote in fleet.remotes}
     with talk.step(f"workspace {settings.workspace} ({settings.place}, {'new' if new else 'taken up where it was'})"):
         await workspace.open()
     collect_seldom()
-    talk.say(f"✓ {len(fleet.cards)} agents in {len(departments)} departments")
+    talk.say(f"✓ {len(fleet.cards) + len(fleet.remotes)} agents in {len(departments)} departments")
     stop = asyncio.Event()
     serving = None
     try:

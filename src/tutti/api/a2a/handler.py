@@ -5,11 +5,12 @@ Source: A2A specification 1.0.1, section 3.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from a2a.server.context import ServerCallContext
@@ -52,6 +53,7 @@ log = logging.getLogger("tutti.api")
 Row = Mapping[str, Any]
 Json = dict[str, Any]
 _PAGE, _LONGEST_PAGE = 50, 100
+_AGAIN_S = 5.0  # that an answer waits for an agent to come to its question again
 _NAME = 256  # characters that a client's id of a context, a message or a webhook may have
 _STATES = {pb.TaskState.Value(name): state for state, name in wire.STATES.items()}
 
@@ -239,6 +241,7 @@ class Handler(RequestHandler):
         if not row["open"]:
             raise UnsupportedOperationError(f"{id} has ended: {row['state']}. Begin a new task, in the same context if it belongs together.")
         _permit(caller, "tasks:answer", row, hidden=True)
+        row = await self._asking_again(row)
         if row["stage"] != Stage.ASKING:
             why = {Stage.APPROVAL: "a person must approve it, and not by a message", Stage.PARKED: "a person must decide what becomes of it"}
             raise UnsupportedOperationError(f"{id} asks for nothing that a message can answer: {why.get(Stage(row['stage']), 'it is ' + row['state'])}.")
@@ -265,6 +268,18 @@ class Handler(RequestHandler):
             watch.close()
             raise
         return Sent(id, watch)
+
+    async def _asking_again(self, row: Row) -> Row:
+        """The task once its agent, which runs again after a restart, has come to its question again; it stays open meanwhile."""
+        id = row["id"]
+        unanswered = "SELECT number FROM answer WHERE task = ? AND answer IS NULL"
+        if row["stage"] != Stage.RUNNING or not await self._workspace.journal.select(unanswered, (id,)):
+            return row
+        with self._feed.watch(id) as watch, suppress(TimeoutError):
+            async with asyncio.timeout(_AGAIN_S):
+                while (now := self._open(id)) is not None and now["stage"] == Stage.RUNNING and await watch.next():
+                    pass
+        return await self._row(id)
 
     def _read(self, skill: str, value: Any) -> Any:
         house = self._workspace.house

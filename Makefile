@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check lint types imports bench lock clean
+.PHONY: help setup demo test test-slow test-adapters test-interop check lint types imports bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -28,6 +28,18 @@ test: $(STAMP) ## the fast tests
 test-slow: $(STAMP) ## simulation, kill -9 and real data (minutes)
 	@$(BIN)/python -m pytest -m slow
 
+test-adapters: ## agents of other frameworks, with their own libraries (minutes)
+	@test -x .venv-adapters/bin/python || $(PYTHON) -m venv .venv-adapters
+	@test -x .venv-adapters-crewai/bin/python || $(PYTHON) -m venv .venv-adapters-crewai
+	@.venv-adapters/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/adapters/requirements.lock
+	@.venv-adapters-crewai/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/adapters/requirements-crewai.lock
+	@PYTHONPATH=src .venv-adapters/bin/python -m pytest -p tutti.testing.plugin tests/adapters
+	@PYTHONPATH=src CREWAI_DISABLE_TELEMETRY=true .venv-adapters-crewai/bin/python -m pytest -p tutti.testing.plugin tests/adapters
+
+test-interop: $(STAMP) ## clients of others against a real server (needs Node 20; minutes)
+	@$(BIN)/python -m tests.interop
+	@$(BIN)/python -m tests.interop.mcp
+
 lint: $(STAMP) ## style
 	@$(BIN)/ruff check src tests bench
 	@$(BIN)/ruff format --check src tests bench
@@ -47,4 +59,4 @@ lock: $(STAMP) ## write requirements.lock anew (needs uv)
 	@uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --group dev --all-extras --python-version 3.11 -o requirements.lock --quiet
 
 clean: ## remove the environment and caches
-	@rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis dist
+	@rm -rf .venv .venv-adapters .venv-adapters-crewai build .pytest_cache .ruff_cache .mypy_cache .hypothesis dist

@@ -90,7 +90,8 @@ def fuzz(site: Site, examples: int) -> list[str]:
         try:
             one()
         except (Exception, BaseExceptionGroup) as error:
-            failed.append(str(error))
+            told = error.exceptions if isinstance(error, BaseExceptionGroup) else [error]
+            failed.append("\n".join([met[-1], str(error), *map(str, told)]))
     assert not failed, "\n\n".join(failed)
     return met
 

@@ -25,7 +25,14 @@ _RISING = 3  # skills with rivals in which the better agent's share must have ri
 
 
 def run(
-    *, data: str | None = None, once: bool = False, json_output: bool = False, seed: int = 7, tickets: int = 400, accounts: int = 250, settings: Settings,
+    *,
+    data: str | None = None,
+    once: bool = False,
+    json_output: bool = False,
+    seed: int = 7,
+    tickets: int = 400,
+    accounts: int = 250,
+    settings: Settings,
     services: bool = False,
 ) -> int:
     """Run the demo; returns the exit code (0 only if all checks hold, with `once`). Talk goes to stderr, the summary to stdout."""

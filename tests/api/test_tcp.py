@@ -36,7 +36,9 @@ async def test_tcp_wants_a_token_and_the_socket_does_not(served: Served) -> None
         assert answer.status == 200
 
 
-@pytest.mark.parametrize(("host", "status"), [("localhost", 200), ("127.0.0.1:7777", 200), ("[::1]:80", 200), ("evil.example", 421), ("127.0.0.1.evil.example:1", 421)])
+@pytest.mark.parametrize(
+    ("host", "status"), [("localhost", 200), ("127.0.0.1:7777", 200), ("[::1]:80", 200), ("evil.example", 421), ("127.0.0.1.evil.example:1", 421)]
+)
 async def test_on_loopback_only_its_own_names_are_answered_to(served: Served, host: str, status: int) -> None:
     async with aiohttp.ClientSession() as session, session.get(served.url + "/v1/tasks", headers={**served.headers, "host": host}) as answer:
         assert answer.status == status

@@ -42,7 +42,7 @@ def _finished(fact: Fact) -> Iterable[Change]:
 def _ended(state: State) -> Fold:
     def fold(fact: Fact) -> Iterable[Change]:
         data = fact.data
-        values = {"state": state.value, "state_at": fact.at, "stage": Stage.ENDED.value, "finished_at": fact.at, "open": 0}
+        values: dict[str, Any] = {"state": state.value, "state_at": fact.at, "stage": Stage.ENDED.value, "finished_at": fact.at, "open": 0}
         values["reason"] = data.get("error") or data.get("reason")
         if data.get("output"):
             values["output"] = data["output"]

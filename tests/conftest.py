@@ -1,4 +1,4 @@
-"""What several suites share: one PostgreSQL server, from a wheel, for those that need it."""
+"""What several suites share: one PostgreSQL server, from a wheel, for those that need it; the spans that were made."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,3 +22,20 @@ def postgres_url() -> Iterator[str]:
             url = server.get_uri()
         yield url
         server.cleanup()
+
+
+@pytest.fixture
+def spans() -> Iterator[Any]:
+    """Telemetry is on, and keeps its spans here."""
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from tutti import telemetry
+
+    kept = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    telemetry.use(provider)
+    yield kept
+    telemetry.use(None)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from tutti.model.agent import AgentCard, Skill
 
 ATTRIBUTES = frozenset({
-    "gen_ai.operation.name", "gen_ai.agent.name", "gen_ai.agent.version", "gen_ai.tool.name", "gen_ai.tool.type", "gen_ai.provider.name", "gen_ai.request.model",
-    "gen_ai.response.model", "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "gen_ai.workflow.name", "error.type", "tutti.task", "tutti.signal", "tutti.skill",
-    "tutti.agent", "tutti.department", "tutti.nature", "tutti.attempt", "tutti.ending", "tutti.level", "tutti.verdict", "tutti.cost", "tutti.tasks", "tutti.workspace",
+    "gen_ai.operation.name", "gen_ai.agent.name", "gen_ai.agent.version", "gen_ai.tool.name", "gen_ai.provider.name", "gen_ai.request.model", "gen_ai.response.model",
+    "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "error.type", "tutti.task", "tutti.skill", "tutti.agent", "tutti.department", "tutti.nature", "tutti.attempt",
+    "tutti.ending",
 })  # fmt: skip
 _LONGEST = 200  # characters of a value
 _TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
@@ -58,6 +58,7 @@ class _Nothing:
 class _Real:
     def __init__(self, span: Any) -> None:
         self._span = span
+        self._failed = False
 
     def set(self, name: str, value: str | int | float | bool | None) -> None:
         if name in ATTRIBUTES and value is not None:
@@ -66,6 +67,9 @@ class _Real:
     def failed(self, code: str) -> None:
         from opentelemetry.trace import StatusCode
 
+        if self._failed:
+            return  # what was said first is nearer to the cause
+        self._failed = True
         self.set("error.type", code)
         self._span.set_status(StatusCode.ERROR)
 

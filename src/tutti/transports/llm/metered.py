@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from pydantic_ai.exceptions import ModelConnectionError, ModelHTTPError
@@ -12,6 +13,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_core import to_json
 
+from tutti import telemetry
 from tutti.errors import Refused, TuttiError
 from tutti.model.usage import Held, Price, Spent
 from tutti.transports.inprocess import Context
@@ -22,6 +24,7 @@ _FIRST_PAUSE = 0.5  # seconds; doubles each time, unless the provider says how l
 _LONGEST_PAUSE = 30.0
 _FRAME = 256  # tokens that a chat template may put around the messages
 _LETTERS = 4  # characters of a token, for showing progress only
+_MODEL_NAME = re.compile(r"[\w.:/@+-]{1,100}")  # what a provider may call its model in a span: a name, no sentence
 
 
 class Metered(WrapperModel):
@@ -54,7 +57,7 @@ class Metered(WrapperModel):
         for attempt in range(1, _TRIES + 1):
             held = await line.reserve(self._label, most)
             try:
-                response = await self._send(messages, model_settings, model_request_parameters)
+                response = await self._traced(messages, model_settings, model_request_parameters)
             except (ModelHTTPError, ModelConnectionError) as error:
                 if not _unpaid(error):
                     raise
@@ -80,6 +83,22 @@ class Metered(WrapperModel):
         if self._durable:
             keep = (place, {"answer": ModelMessagesTypeAdapter.dump_python([response], mode="json"), "cost": spent.cost or 0})
         await self._ctx._open_line().settle(held, spent, keep=keep)
+
+    async def _traced(self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters) -> ModelResponse:
+        model = self.wrapped.model_name
+        known = {"gen_ai.request.model": model, "gen_ai.provider.name": self.wrapped.system, "tutti.task": self._ctx.task}
+        with telemetry.span(f"chat {model}", "chat", known) as span:
+            try:
+                response = await self._send(messages, settings, parameters)
+            except ModelHTTPError as error:
+                span.failed(str(error.status_code))
+                raise
+            if response.model_name and _MODEL_NAME.fullmatch(response.model_name):
+                span.set("gen_ai.response.model", response.model_name)
+            if not response.usage.unmeasured_requests:
+                span.set("gen_ai.usage.input_tokens", response.usage.input_tokens)
+                span.set("gen_ai.usage.output_tokens", response.usage.output_tokens)
+            return response
 
     async def _send(self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters) -> ModelResponse:
         if not self._stream:

@@ -122,7 +122,9 @@ def _model(spec: Spec, outside: Outside, key: str) -> Model:
 
         outside.egress.allow(spec.base_url)  # the operator wrote it down
         name = spec.model.removeprefix("openai:")
-        return OpenAIChatModel(name, provider=OpenAICompatibleProvider("llm", base_url=spec.base_url, api_key=key or "none", http_client=client.http))
+        return OpenAIChatModel(
+            name, provider=OpenAICompatibleProvider("openai_compatible", base_url=spec.base_url, api_key=key or "none", http_client=client.http)
+        )
     if provider == "openai":
         from pydantic_ai.models.openai import OpenAIChatModel
         from pydantic_ai.providers.openai import OpenAIProvider

@@ -13,6 +13,7 @@ from typing import Any
 from bench import peers
 from bench.a2a import a2a
 from bench.harness import ROOT, Bench, Figure, home, run_round, scratch
+from bench.telemetry import telemetry
 
 Results = list[dict[str, Any]]
 IN_FLIGHT = (1, 10, 100)
@@ -238,6 +239,7 @@ BENCHES: dict[str, Callable[[Bench], None]] = {
     "restart": restart,
     "startup": startup,
     "a2a": a2a,
+    "telemetry": telemetry,
 }
 
 

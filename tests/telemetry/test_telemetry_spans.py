@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tutti import Context, Fleet, Settings, Workspace, telemetry
@@ -23,16 +20,6 @@ from tutti.model.task import Stage
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE = 0x0AF7651916CD43DD8448EB211C80319C
-
-
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    kept = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(kept))
-    telemetry.use(provider)
-    yield kept
-    telemetry.use(None)
 
 
 def fleet() -> Fleet:
@@ -156,7 +143,7 @@ def test_a_trace_that_is_none_is_passed_over(spans, sent):
         assert telemetry.current() is None
 
 
-async def test_off_it_keeps_nothing_and_costs_next_to_nothing(tmp_path):
+async def test_off_it_keeps_nothing(tmp_path):
     assert not telemetry.on()
     async with opened(fleet(), tmp_path) as workspace:
         with telemetry.within({"traceparent": CALLER}):
@@ -164,19 +151,9 @@ async def test_off_it_keeps_nothing_and_costs_next_to_nothing(tmp_path):
         await workspace.result(id)
         facts = await workspace.facts(about=id, kind="task.submitted")
         assert "trace" not in facts[0]["data"]
-    best = min(_round() for _ in range(20))
-    assert best < 5e-6, f"{best * 1e6:.2f} us a task"
-
-
-def _round(tasks: int = 200) -> float:
-    begun = time.process_time()
-    for _ in range(tasks):
-        with telemetry.span("invoke_workflow x", "invoke_workflow", {"tutti.skill": "x"}):
-            telemetry.on()
-        with telemetry.attempt({}, None, None, 1) as span:  # type: ignore[arg-type]
-            span.set("tutti.ending", "done")
-        telemetry.headers()
-    return (time.process_time() - begun) / tasks
+    with telemetry.span("chat small", "chat", {"tutti.skill": "x"}) as span:
+        span.set("tutti.ending", "done")
+    assert (telemetry.current(), telemetry.headers()) == (None, {})
 
 
 def test_nothing_is_loaded_or_sent_unless_it_is_configured():

@@ -114,3 +114,20 @@ async def test_only_the_owner_sends_secrets_to_an_agent(workspace: Workspace) ->
 async def test_an_agent_that_cannot_be_called_is_told(workspace: Workspace, form: dict[str, object], says: str) -> None:
     answer = await as_caller(workspace).post("/v1/agents", json={"url": "http://127.0.0.1:1/card", "department": "support", **form})
     assert (answer.status_code, says in answer.json()["detail"]) == (400, True), answer.text
+
+
+@pytest.mark.parametrize("transport", ["a2a", "mcp", "http"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/card", "http://169.254.169.254/latest", "http://localhost:1", "http://inner.example/x", "http://user@agents.example/x"]
+)
+async def test_an_address_that_is_not_called_is_refused_with_the_rule(workspace: Workspace, transport: str, url: str) -> None:
+    async def inner(host: str, port: int) -> list[str]:
+        return ["10.1.2.3"]  # what the name says is only known when it is asked for
+
+    workspace.outside.egress._resolver = inner
+    form = {"transport": transport, "url": url, "name": "inner", "department": "support"}
+    answer = await as_caller(workspace).post("/v1/agents", json=form)
+    said = answer.json()
+    assert (answer.status_code, said["code"]) == (403, "refused"), answer.text
+    assert "is not called" in said["detail"]
+    assert said["hint"]

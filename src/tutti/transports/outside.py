@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tutti.clock import Clock
-from tutti.errors import Invalid
+from tutti.errors import AgentFailed, Invalid, Refused
 from tutti.ids import Ids
 from tutti.model.agent import AgentCard, Endpoint, Skill
 from tutti.security import Egress, Secrets
@@ -72,7 +72,12 @@ class Outside:
 
 async def discover(endpoint: Endpoint, outside: Outside) -> Found:
     """Ask an agent who it is. Raises: `Invalid`, `Refused` (egress), `AgentFailed` when it does not answer."""
-    found: Found = await _transport(endpoint).discover(endpoint, outside)
+    try:
+        found: Found = await _transport(endpoint).discover(endpoint, outside)
+    except AgentFailed as error:
+        if isinstance(error.__cause__, Refused):  # to a call it means that nothing happened; who registers an agent is told the rule itself
+            raise error.__cause__ from None
+        raise
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextvars import Context
 from typing import Any
 
 from tutti import execution
@@ -94,7 +95,8 @@ class Traffic:
                 self._missed.add(id)
             elif (id,) in self._tasks:
                 self._used += 1
-                self._walks[id] = asyncio.get_running_loop().create_task(self._walk(id))
+                # In a context of its own: this runs in that of any request, whose trace is not this task's.
+                self._walks[id] = asyncio.get_running_loop().create_task(self._walk(id), context=Context())
 
     async def _walk(self, id: str) -> None:
         """Advance a task until it ends or waits for somebody."""

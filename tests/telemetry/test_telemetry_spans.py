@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tutti import Context, Fleet, Settings, Workspace, telemetry
@@ -104,6 +106,29 @@ async def test_the_trace_lasts_over_a_restart(spans, tmp_path):
     again = named(spans)["invoke_agent triage"]
     assert again.context.trace_id == TRACE
     assert again.attributes["tutti.ending"] == "done"
+
+
+async def test_a_task_without_a_trace_is_in_nobody_elses(spans, tmp_path):
+    telemetry.use(None)
+    async with opened(fleet(), tmp_path) as workspace:
+        id = await workspace.submit("ticket.triage", {"text": "x", "person": True})
+        while (await workspace.task(id))["stage"] != Stage.ASKING:
+            await workspace.corridor.traffic.wait("any")
+    telemetry.use(provider_of(spans))
+    with telemetry.within({"traceparent": CALLER}):  # what walks tasks begins in the context of whoever came first
+        async with opened(fleet(), tmp_path) as workspace:
+            await workspace.quiet()
+            await workspace.answer(id, "yes")
+            await workspace.result(id)
+    again = named(spans)["invoke_agent triage"]
+    assert again.parent is None
+    assert again.context.trace_id != TRACE
+
+
+def provider_of(spans: InMemorySpanExporter) -> TracerProvider:
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    return provider
 
 
 async def test_nothing_of_a_customer_is_in_a_span(spans, tmp_path):

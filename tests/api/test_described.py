@@ -103,6 +103,7 @@ def test_made_up_requests_meet_only_what_is_described(site: Site) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_many_made_up_requests_meet_only_what_is_described(site: Site) -> None:
     fuzz(site, 300)
 

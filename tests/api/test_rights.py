@@ -7,7 +7,7 @@ import pytest
 from api_site import as_caller
 
 from tutti import Workspace
-from tutti.model.caller import Caller
+from tutti.model.caller import OWNER, Caller
 
 VIEWER = Caller("person/vera", ("viewer",), ("support",))
 SENDER = Caller("service/crm", ("sender",))
@@ -93,6 +93,41 @@ async def test_nobody_approves_what_they_asked_for(workspace: Workspace, tasks: 
         answered = await olga.post(f"/v1/approvals/{id}/answer", json={"answer": "approve"})
         assert (answered.status_code, answered.json()["answered_by"]) == (200, "person/olga")
     assert (await otto.post(f"/v1/approvals/{tasks['finance']}/answer", json={"answer": "reject"})).status_code == 200
+
+
+async def test_what_a_task_led_to_elsewhere_is_counted_and_not_named(workspace: Workspace) -> None:
+    sent = await workspace.send({"specversion": "1.0", "id": "1", "source": "/crm", "type": "ticket.opened", "data": {"text": "hello", "refund": 900}})
+    asked = await workspace.submit("ticket.resolve", {"text": "hello", "refund": 900}, by=SENDER.id)
+    await workspace.quiet()
+    (triage,), children = sent["tasks"], [task["id"] for task in (await workspace.tasks(waiting=True))["tasks"]]
+    assert len(children) == 2
+    owner, vera, crm, fin = (as_caller(workspace, who) for who in (OWNER, VIEWER, SENDER, Caller("person/fin", ("viewer",), ("finance",))))
+
+    async def read(client: httpx.AsyncClient, path: str) -> tuple[str, list[dict[str, object]], int]:
+        answer = await client.get(path)
+        assert answer.status_code == 200, answer.text
+        node = answer.json()["tree"]
+        node = node["led_to"][0] if "signal" in node else node
+        return answer.text, node["led_to"], node.get("hidden", 0)
+
+    for path in (f"/v1/lineage/{sent['signal']}", f"/v1/why/{sent['signal']}", f"/v1/lineage/{triage}", f"/v1/lineage/{asked}"):
+        text, below, hidden = await read(owner, path)
+        assert (len(below), hidden, any(child in text for child in children)) == (1, 0, True)
+        text, below, hidden = await read(vera, path)
+        assert (below, hidden) == ([], 1)
+        assert not any(word in text for word in (*children, "input-required", "refund.pay"))
+    assert (await read(crm, f"/v1/lineage/{asked}"))[1:] == ([], 1)
+    for client in (crm, fin):  # neither sees anything that the signal led to at first
+        hidden_, missing = await client.get(f"/v1/lineage/{sent['signal']}"), await client.get("/v1/lineage/s-" + "0" * 26)
+        assert hidden_.status_code == missing.status_code == 404
+        assert hidden_.text.replace(sent["signal"], "X") == missing.text.replace("s-" + "0" * 26, "X")
+    assert (await fin.get(f"/v1/why/{triage}")).status_code == 404
+
+    waited = await vera.get(f"/v1/tasks/{asked}/wait?timeout_ms=700")
+    assert (waited.json()["done"], waited.json()["waits"]) == (False, [])
+    assert not any(child in waited.text for child in children)
+    (waits,) = (await owner.get(f"/v1/tasks/{asked}/wait?timeout_ms=60000")).json()["waits"]
+    assert waits in children
 
 
 async def test_only_the_owner_sends_secrets_to_an_agent(workspace: Workspace) -> None:

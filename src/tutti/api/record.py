@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from tutti import __version__
+from tutti.api import rights
 from tutti.api.describing import READING, StrictRoute, problems, reply
-from tutti.api.guard import absent, caller_of, require
-from tutti.api.rights import on_approval, on_task
+from tutti.api.guard import caller_of, require
 from tutti.app import Workspace
 from tutti.model import answers
 
@@ -21,30 +21,22 @@ def record_routes(workspace: Workspace) -> APIRouter:
     """Reading what happened."""
     api = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["record"])
 
-    async def look(request: Request, id: str) -> None:
-        """Whoever may read decisions where the task is (or asked for it) may; of a signal, whoever may read them everywhere."""
-        if id.startswith("a-"):
-            _, row = await on_approval(workspace, request, id)
-        elif id.startswith("s-"):
-            require(request, "decisions:read", id=id, hidden="signal")
-            return
-        else:
-            _, row = await on_task(workspace, request, id)
-        require(request, "decisions:read", id=row["id"], department=row["department"], owner=row["caller"] or "")
-
     @api.get("/why/{id}", response_model=dict[str, Any], responses=problems(*READING, 404))
     async def why(request: Request, id: str) -> Response:
-        """Why a task (or an approval's task) went as it did, from the record alone."""
-        await look(request, id)
-        return reply(await workspace.why(id))
+        """Why a task (or an approval's task) went as it did, from the record alone; of a signal, its lineage."""
+        if id.startswith("s-"):
+            return reply(await rights.lineage(workspace, request, id))
+        task = id
+        if id.startswith("a-"):
+            _, row = await rights.on_approval(workspace, request, id)
+            task = row["id"]
+        await rights.on_task(workspace, request, task, "decisions:read")
+        return reply(await workspace.why(task))
 
     @api.get("/lineage/{id}", response_model=dict[str, Any], responses=problems(*READING, 404))
     async def lineage(request: Request, id: str) -> Response:
-        """What a signal or a task led to."""
-        if id.startswith("a-"):
-            raise absent("task", id)
-        await look(request, id)
-        return reply(await workspace.lineage(id))
+        """What a signal or a task led to, as far as the caller may see it; `hidden` counts the branches that are left out of a node."""
+        return reply(await rights.lineage(workspace, request, id))
 
     @api.get("/measures", response_model=dict[str, Any], responses=problems(*READING))
     async def measures(request: Request) -> Response:

@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from tutti import access
 from tutti.api.guard import absent, caller_of, may, require
 from tutti.app import Workspace
-from tutti.errors import Refused
+from tutti.errors import NotFound, Refused
 from tutti.model.caller import EVERY, OWNER, Caller
 
 Row = Mapping[str, Any]
@@ -56,6 +56,37 @@ async def not_their_own(workspace: Workspace, caller: Caller, task: Row) -> None
     asked_for = task["caller"] == caller.id or any(link.id == task["caller"] for link in caller.chain)
     if asked_for and caller.id != OWNER.id:
         raise Refused("Nobody approves what they asked for themselves.", hint="Another person with the right to approve must answer.")
+
+
+async def lineage(workspace: Workspace, request: HTTPConnection, id: str) -> dict[str, Any]:
+    """What a signal or a task led to, as far as the caller may see it: each node says how many branches were left out of it as `hidden`.
+
+    A signal is there for whoever may see something that it led to. Raises: `NotFound`, `Refused`.
+    """
+    if not id.startswith("s-"):
+        await on_task(workspace, request, id, "decisions:read")
+    caller = caller_of(request)
+    found = await workspace.lineage(id)
+    tree = await pruned(workspace, caller, found["tree"])
+    if tree is None:
+        raise NotFound(f"There is no signal {id}.", hint="`tutti tasks` shows the signals that tasks came from.")
+    return {**found, "tree": tree}
+
+
+async def pruned(workspace: Workspace, caller: Caller, tree: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A lineage without what the caller may not see; how many branches were left out stands at their parent as `hidden`. None: nothing of it."""
+    if may(caller, "decisions:read"):
+        return dict(tree)
+    if "task" in tree:
+        row = await workspace.journal.row("task", (tree["task"],))
+        if row is None or not may(caller, "decisions:read", id=tree["task"], department=row["department"], owner=row["caller"] or ""):
+            return None
+    branches = [await pruned(workspace, caller, branch) for branch in tree["led_to"]]
+    kept = [branch for branch in branches if branch is not None]
+    if not kept and "task" not in tree:
+        return None
+    hidden = len(branches) - len(kept)
+    return {**tree, "led_to": kept} | ({"hidden": hidden} if hidden else {})
 
 
 def on_agent(workspace: Workspace, request: HTTPConnection, name: str, action: str = "agents:read") -> Caller:

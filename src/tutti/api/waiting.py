@@ -6,14 +6,19 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from tutti.api.rights import pruned
 from tutti.app import Workspace
+from tutti.model.caller import Caller
 from tutti.model.task import ENDED_STATES, State
 
 _LOOK = 0.5  # seconds between two looks at the tasks that this one waits for; its own changes are seen at once
 
 
-async def wait(workspace: Workspace, id: str, seconds: float, stopping: asyncio.Event) -> dict[str, Any]:
-    """The task as it is then, `done`, the tasks that need a person (it or what it led to), and whether agents run here at all."""
+async def wait(workspace: Workspace, caller: Caller, id: str, seconds: float, stopping: asyncio.Event) -> dict[str, Any]:
+    """The task as it is then, `done`, the tasks that need a person (it or what it led to), and whether agents run here at all.
+
+    What the caller may not see is not waited for and not named.
+    """
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     stop = loop.create_task(stopping.wait())
@@ -25,7 +30,8 @@ async def wait(workspace: Workspace, id: str, seconds: float, stopping: asyncio.
             waits = [id] if task["waiting_for"] == "person" else []
             now = loop.time()
             if not waits and now >= min(look_at, until):
-                waits = _needing_a_person(await workspace.lineage(id))
+                tree = await pruned(workspace, caller, (await workspace.lineage(id))["tree"])
+                waits = _needing_a_person(tree) if tree is not None else []
                 look_at = now + _LOOK
             running = workspace.corridor.traffic.open
             done = task["state"] in ENDED_STATES
@@ -37,7 +43,7 @@ async def wait(workspace: Workspace, id: str, seconds: float, stopping: asyncio.
 
 
 def _needing_a_person(tree: Mapping[str, Any]) -> list[str]:
-    found, level = [], [tree["tree"]]
+    found, level = [], [tree]
     while level:
         node = level.pop()
         if node.get("state") == State.INPUT_REQUIRED:

@@ -160,8 +160,8 @@ def task_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition
     @api.get("/{id}/wait", response_model=answers.Waited, responses=problems(*READING, 404))
     async def waited(request: Request, id: str, timeout_ms: Annotated[int, Query(ge=0, le=_WAIT_AT_MOST)] = 30_000) -> Response:
         """The task once it has ended or needs a person, or as it is when the time is over."""
-        await on_task(workspace, request, id)
-        return reply(await wait(workspace, id, timeout_ms / 1000, stopping))
+        caller, _ = await on_task(workspace, request, id)
+        return reply(await wait(workspace, caller, id, timeout_ms / 1000, stopping))
 
     async def changed(request: Request, id: str, action: str, change: Any) -> Response:
         caller, row = await on_task(workspace, request, id, action)

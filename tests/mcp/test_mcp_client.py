@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tool_servers import MONEY, PAID, TEXT, Crm, raw, tool
 
-from tutti import Fleet, Settings, Workspace
+from tutti import Fleet, Settings, Workspace, telemetry
 from tutti.errors import AgentFailed, Refused
 from tutti.model.agent import Endpoint
 
@@ -115,9 +115,10 @@ async def test_a_tool_that_hangs_is_parked_when_it_may_have_acted(tmp_path):
             assert len(crm.calls) == 1
 
 
-async def test_a_list_that_changes_is_another_version(tmp_path):
+@pytest.mark.parametrize("legacy", [False, True])
+async def test_a_list_that_changes_is_another_version(tmp_path, legacy):
     crm = Crm()
-    async with crm.serve() as url, opened(fleet_of(url), tmp_path) as workspace:
+    async with crm.serve(legacy=legacy) as url, opened(fleet_of(url), tmp_path) as workspace:
         before = {each["version"] for each in await workspace.agents()}
         await crm.change(tool("look", TEXT, reads=True), tool("refund", MONEY))
         async with asyncio.timeout(10):
@@ -203,3 +204,81 @@ async def test_who_is_not_there_or_not_allowed_is_said_at_the_door(tmp_path):
             await workspace.register(Endpoint("mcp", "http://127.0.0.1:9/mcp"), department="sales")
         with pytest.raises(Refused):
             await workspace.register(Endpoint("mcp", "http://169.254.169.254/mcp"), department="sales")
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+async def test_a_call_of_a_tool_carries_the_tasks_trace(spans, tmp_path, legacy):
+    crm = Crm()
+    async with crm.serve(legacy=legacy) as url, opened(fleet_of(url), tmp_path) as workspace:
+        with telemetry.within({"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}):
+            id = await workspace.submit("crm.look", {"text": "x"})
+        await workspace.result(id)
+    (run,) = [span for span in spans.get_finished_spans() if span.name == "execute_tool look"]
+    assert crm.meta["traceparent"] == f"00-0af7651916cd43dd8448eb211c80319c-{run.context.span_id:016x}-01"
+    assert {span.name for span in spans.get_finished_spans()} == {"invoke_workflow crm.look", "invoke_agent crm", "execute_tool look"}
+
+
+async def test_a_call_that_asks_a_person_goes_on_after_a_crash(tmp_path):
+    crm = Crm()
+    async with crm.serve() as url:
+        fleet = fleet_of(url)
+        fleet.autonomy("crm.ask", level="act")
+        async with opened(fleet, tmp_path) as workspace:
+            id = await workspace.submit("crm.ask", {"text": "x"})
+            await until(workspace, id, "asking")
+        async with opened(fleet, tmp_path) as workspace:
+            await workspace.quiet()
+            assert "Which account?" in (await workspace.task(id))["question"]
+            assert len(crm.calls) == 1, "an action that is not idempotent is not begun a second time"
+            await workspace.answer(id, "4711")
+            assert await workspace.result(id) == "accept {'account': '4711'}"
+            assert len(crm.calls) == 2
+
+
+async def test_a_second_question_gets_its_own_answer_after_a_crash(tmp_path):
+    crm = Crm()
+    async with crm.serve() as url:
+        fleet = fleet_of(url)
+        fleet.autonomy("crm.twice", level="act")
+        async with opened(fleet, tmp_path) as workspace:
+            id = await workspace.submit("crm.twice", {"text": "x"})
+            await until(workspace, id, "asking")
+            await workspace.answer(id, "4711")
+            async with asyncio.timeout(10):
+                while len(crm.calls) < 2 or (await workspace.task(id))["stage"] != "asking":
+                    await workspace.corridor.traffic.wait("any")
+        async with opened(fleet, tmp_path) as workspace:
+            await workspace.quiet()
+            assert "Which bank?" in (await workspace.task(id))["question"]
+            await workspace.answer(id, "north")
+            assert await workspace.result(id) == "4711 at north"
+        assert len(crm.calls) == 3
+
+
+async def test_on_the_older_wire_a_call_that_asks_is_parked_after_a_crash(tmp_path):
+    crm = Crm()
+    async with crm.serve(legacy=True) as url:
+        fleet = fleet_of(url)
+        fleet.autonomy("crm.ask", level="act")
+        async with opened(fleet, tmp_path) as workspace:
+            id = await workspace.submit("crm.ask", {"text": "x"})
+            await until(workspace, id, "asking")
+        async with opened(fleet, tmp_path) as workspace:
+            task = await until(workspace, id, "parked")
+            assert "nobody knows" in task["reason"]
+            assert "had asked a question" in task["detail"]
+            assert len(crm.calls) == 1
+            await workspace.settle(id, "drop")
+
+
+async def test_on_the_older_wire_what_only_reads_asks_again_after_a_crash(tmp_path):
+    crm = Crm()
+    async with crm.serve(legacy=True) as url:
+        fleet = fleet_of(url, tools={"ask": {"nature": "advice"}})
+        async with opened(fleet, tmp_path) as workspace:
+            id = await workspace.submit("crm.ask", {"text": "x"})
+            await until(workspace, id, "asking")
+        async with opened(fleet, tmp_path) as workspace:
+            await workspace.quiet()
+            await workspace.answer(id, "4711")
+            assert await workspace.result(id) == "accept {'account': '4711'}"

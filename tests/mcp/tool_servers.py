@@ -28,6 +28,11 @@ def said(text: str, **more: Any) -> types.CallToolResult:
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)], **more)
 
 
+def _form(message: str, field: str) -> types.ElicitRequest:
+    schema = {"type": "object", "properties": {field: {"type": "string"}}}
+    return types.ElicitRequest(params=types.ElicitRequestFormParams(message=message, requested_schema=schema))
+
+
 class Crm:
     """A server with tools of every kind; `calls` are the calls it got, `headers` those of the last one."""
 
@@ -39,11 +44,14 @@ class Crm:
         self.hold = asyncio.Event()
         self.tools = [
             tool("look", TEXT, reads=True), tool("pay", MONEY, gives=PAID), tool("mark", TEXT, repeats=True), tool("fail", TEXT, reads=True), tool("ask", TEXT),
-            tool("slow", TEXT), tool("lie", TEXT, reads=True, gives=PAID), tool("dream", TEXT, reads=True),
+            tool("slow", TEXT), tool("twice", TEXT), tool("lie", TEXT, reads=True, gives=PAID), tool("dream", TEXT, reads=True),
         ]  # fmt: skip
         self.bus = InMemorySubscriptionBus()
+        self.sessions: list[Any] = []  # of the older wire, that have asked for the list
 
     async def list_tools(self, context: Any, params: Any) -> types.ListToolsResult:
+        if context.protocol_version != "2026-07-28":
+            self.sessions.append(context.session)
         return types.ListToolsResult(tools=self.tools)
 
     async def call_tool(self, context: Any, params: types.CallToolRequestParams) -> Any:
@@ -66,6 +74,8 @@ class Crm:
                 await self.hold.wait()
             case "ask":
                 return await self.ask(context, params)
+            case "twice":
+                return self.twice(params)
             case "dream":
                 message = types.SamplingMessage(role="user", content=types.TextContent(type="text", text="think"))
                 asked = types.CreateMessageRequest(params=types.CreateMessageRequestParams(messages=[message], max_tokens=5))
@@ -85,10 +95,21 @@ class Crm:
         assert params.request_state == "page-2"
         return said(f"{answers['q'].action} {answers['q'].content}")
 
+    def twice(self, params: types.CallToolRequestParams) -> Any:
+        """Asks on two rounds (the newer wire only); what was answered first stands in the state."""
+        answers = params.input_responses
+        if not answers:
+            return types.InputRequiredResult(input_requests={"q": _form("Which account?", "account")}, request_state="account")
+        if params.request_state == "account":
+            return types.InputRequiredResult(input_requests={"q": _form("Which bank?", "bank")}, request_state=answers["q"].content["account"])
+        return said(f"{params.request_state} at {answers['q'].content['bank']}")
+
     async def change(self, *tools: types.Tool) -> None:
-        """Offer other tools, and say so to who listens."""
+        """Offer other tools, and say so to who listens, on either wire."""
         self.tools = list(tools)
         await self.bus.publish(ToolsListChanged())
+        for session in self.sessions:
+            await session.send_tool_list_changed()
 
     @asynccontextmanager
     async def serve(self, *, legacy: bool = False) -> AsyncIterator[str]:

@@ -21,6 +21,7 @@ from tutti.transports.outside import Outside
 _ROUNDS = 10  # questions of one call
 _WORDS = 500  # characters of a server's words that are kept of an error
 _ANSWER: TypeAdapter[types.CallToolResult | types.InputRequiredResult] = TypeAdapter(types.CallToolResult | types.InputRequiredResult)
+_QUESTION: TypeAdapter[types.ElicitRequestParams] = TypeAdapter(types.ElicitRequestParams)
 _NOT_BEGUN = frozenset({types.METHOD_NOT_FOUND, types.INVALID_PARAMS, types.HEADER_MISMATCH})  # the SDK makes others itself, of answers it cannot read
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout)
 
@@ -69,14 +70,16 @@ async def _called(lane: Lane, tool: str, arguments: dict[str, Any], ctx: Context
         return await _ask(params, tool, ctx)
 
     lane.elicited = elicited
-    responses: dict[str, Any] | None = None
+    responses: types.InputResponses | None = None
     state: str | None = None
-    kept = await ctx.kept("mcp-state") if lane.modern else None
-    if isinstance(kept, dict):  # a run before this one was asked: the call goes on with what was answered
-        responses, state = kept["responses"], kept["state"]
+    asked = await ctx.kept("mcp-asked-for") if lane.modern else None  # a run before this one was asked: the call goes on from there
     for _ in range(_ROUNDS):
+        if asked is not None:
+            ctx._questions = asked["before"]  # so that each question finds its own answer, if a run before this one was given it
+            responses = {key: await _ask(_QUESTION.validate_python(question), tool, ctx) for key, question in asked["questions"].items()}
+            state = asked["state"]
         meta: Any = {"tutti/key": ctx.key}  # the same for every attempt: a server that looks at it can do a thing once
-        params = types.CallToolRequestParams(name=tool, arguments=arguments, input_responses=_responses(responses), request_state=state, _meta=meta)
+        params = types.CallToolRequestParams(name=tool, arguments=arguments, input_responses=responses, request_state=state, _meta=meta)
         request = types.CallToolRequest(params=params)
         try:
             answer = await lane.client.session.send_request(request, _ANSWER, progress_callback=progress)
@@ -87,18 +90,14 @@ async def _called(lane: Lane, tool: str, arguments: dict[str, Any], ctx: Context
             answer = await lane.client.session.send_request(request, _ANSWER, progress_callback=progress)
         if isinstance(answer, types.CallToolResult):
             return answer
-        responses = {}
-        for key, asked in (answer.input_requests or {}).items():
-            if not isinstance(asked, types.ElicitRequest):
-                raise OutcomeUnknown(f"{tool} wants {asked.method}, which it is not given.", hint="It may only ask people.", retry=False)
-            responses[key] = (await _ask(asked.params, tool, ctx)).model_dump(mode="json", by_alias=True, exclude_none=True)
-        state = answer.request_state
-        await ctx.keep("mcp-state", {"responses": responses, "state": state})
+        questions = {}
+        for key, request_of in (answer.input_requests or {}).items():
+            if not isinstance(request_of, types.ElicitRequest):
+                raise OutcomeUnknown(f"{tool} wants {request_of.method}, which it is not given.", hint="It may only ask people.", retry=False)
+            questions[key] = request_of.params.model_dump(mode="json", by_alias=True, exclude_none=True)
+        asked = {"questions": questions, "state": answer.request_state, "before": ctx._questions}
+        await ctx.keep("mcp-asked-for", asked)  # before anybody is asked: the process may end while they think
     raise OutcomeUnknown(f"{tool} asked {_ROUNDS} times and came to no end.", retry=False)
-
-
-def _responses(kept: dict[str, Any] | None) -> types.InputResponses | None:
-    return None if kept is None else {key: types.ElicitResult.model_validate(value) for key, value in kept.items()}
 
 
 async def _ask(params: types.ElicitRequestParams, tool: str, ctx: Context) -> types.ElicitResult:

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from tutti.cli.options import Look, command, pass_look
+from tutti.cli.options import Look, command, listed, pass_look
 from tutti.cli.places import settings_for
 from tutti.cli.screen import Screen, count
 from tutti.fleet import Fleet
@@ -41,7 +41,7 @@ def up(look: Look, /, file: str, config: str | None, **said: Any) -> None:
     fleet = load_fleet(file)
     skills = {skill for card in fleet.cards.values() for skill in card.skills}
     screen.done(
-        f"fleet {fleet.name}: {count(len(fleet.cards), 'agent')}, {count(len(skills), 'skill')}, {count(len(fleet.subscriptions), 'subscription')}",
+        f"fleet {fleet.name}: {count(len(fleet.cards), 'agent')}, {count(len(skills), 'skill')}, {count(len(fleet.subscriptions), 'subscription')}{_outside(fleet)}",
         monotonic() - start,
     )
     for problem in fleet.problems():
@@ -74,6 +74,8 @@ async def _serve(screen: Screen, fleet: Fleet, settings: Settings) -> None:
         place = settings.place if "://" not in settings.place else "PostgreSQL"  # an address may hold a password
         screen.done(f"workspace {settings.workspace} ({place}, {head['seq']:,} facts)", monotonic() - start)
         waiting = len(await workspace.approvals())
+        for card in workspace.house.registry.outside():
+            screen.say(f"  {card.id} outside: {listed(sorted(card.skills))}")
         if waiting:
             screen.say(f"  {count(waiting, 'approval')} wait{'s' if waiting == 1 else ''} for you: tutti tasks --waiting")
 
@@ -91,6 +93,10 @@ async def _serve(screen: Screen, fleet: Fleet, settings: Settings) -> None:
 
         await serve(workspace, ready=ready, stopping=lambda: screen.say("Stopping: agents that run may finish; Ctrl-C again stops at once."))
     screen.done(f"stopped; everything is in {place}")
+
+
+def _outside(fleet: Fleet) -> str:
+    return f"; {count(len(fleet.remotes), 'agent')} outside" if fleet.remotes else ""
 
 
 def _try(fleet: Fleet) -> str:

@@ -136,21 +136,6 @@ async def test_only_the_owner_sends_secrets_to_an_agent(workspace: Workspace) ->
     assert (refused.status_code, "secret" in refused.json()["detail"]) == (403, True)
 
 
-@pytest.mark.parametrize(
-    ("form", "says"),
-    [
-        ({"transport": "a2a", "options": {"auth": "Bearer abc"}}, "secret into the record"),
-        ({"transport": "mcp", "options": {"only": ["x"]}}, "for HTTP"),
-        ({"transport": "http"}, "needs a name"),
-        ({"transport": "http", "name": "crm", "url": "/etc/passwd"}, "no address"),
-        ({"transport": "a2a", "options": {"operations": {}}}, "operations"),
-    ],
-)
-async def test_an_agent_that_cannot_be_called_is_told(workspace: Workspace, form: dict[str, object], says: str) -> None:
-    answer = await as_caller(workspace).post("/v1/agents", json={"url": "http://127.0.0.1:1/card", "department": "support", **form})
-    assert (answer.status_code, says in answer.json()["detail"]) == (400, True), answer.text
-
-
 @pytest.mark.parametrize("transport", ["a2a", "mcp", "http"])
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:1/card", "http://169.254.169.254/latest", "http://localhost:1", "http://inner.example/x", "http://user@agents.example/x"]

@@ -7,6 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 _YEAR_MS = 366 * 24 * 3600 * 1000
+_MONTH_MS = 30 * 24 * 3600 * 1000
+_NAME = r"^[^\s@]+$"  # of an agent or a skill
 
 
 class Form(BaseModel):
@@ -60,29 +62,61 @@ class Signed(Form):
     note: str = ""
 
 
-class AgentOptions(Form):
-    """How an agent is called. `auth` is a header's value with `secret://name` in it, `skills` says more of single skills (its id: options).
+class Offer(Form):
+    """How the fleet takes one skill of an agent, where it says otherwise than the agent. `as_` is the fleet's name for it."""
 
-    For HTTP: `only` names operations of the OpenAPI document (all without), `action` says whether they have effects.
+    as_: str | None = Field(None, max_length=200, pattern=_NAME)
+    nature: Literal["advice", "action"] | None = None
+    description: str | None = Field(None, max_length=2000)
+    quality: float | None = Field(None, ge=0, le=1)
+    cost: float | None = Field(None, ge=0, le=1e6)
+    latency_ms: int | None = Field(None, gt=0, le=_MONTH_MS)
+    timeout_ms: int | None = Field(None, gt=0, le=_MONTH_MS)
+    fresh_for_ms: int | None = Field(None, gt=0, le=_YEAR_MS)
+    attempts: int | None = Field(None, ge=1, le=20)
+    when: str | None = Field(None, min_length=1, max_length=2000)
+    shares: str | None = Field(None, min_length=1, max_length=200)
+    idempotent: bool | None = None
+    reversible: bool | None = None
+    amount: str | None = Field(None, min_length=1, max_length=200)
+    currency: str | None = Field(None, max_length=10)
+    says: str | None = Field(None, max_length=1000)
+    input_schema: dict[str, Any] | None = None
+    output_schema: dict[str, Any] | None = None
+
+
+class AgentOptions(Form):
+    """How an agent is called. `auth` is a header's value with `secret://name` in it, `skills` says more of single skills (by its id).
+
+    For HTTP: `document` is the OpenAPI document itself, instead of its address; `base_url` says where the API is, when the document does not;
+    `only` names operations (all without), `action` says whether they have effects. With `skill` the address is a webhook, which is POSTed the
+    input of this skill (`input_schema`, `output_schema`), and answers as `reply` says: in the response, where the response says that it will
+    be, or by a callback that it signs with `secret` (secret://name).
     """
 
-    auth: str = ""
-    skills: dict[str, dict[str, Any]] = {}
-    base_url: str = ""
+    auth: str = Field("", max_length=1000)
+    skills: dict[str, Offer] = {}
+    document: dict[str, Any] | None = None
+    base_url: str = Field("", max_length=4000)
     only: list[str] = []
     action: bool | None = None
+    skill: str = Field("", max_length=200, pattern=rf"^$|{_NAME}")
+    input_schema: dict[str, Any] = {}
+    output_schema: dict[str, Any] = {}
+    reply: Literal["response", "polling", "callback"] = "response"
+    secret: str = Field("", max_length=200)
 
 
 class NewAgent(Form):
-    """An agent to take in: the address of its A2A card, of an MCP server, or of the OpenAPI document of an HTTP API (this one needs a name)."""
+    """An agent to take in: the address of its A2A card, of an MCP server, of an OpenAPI document or of a webhook. HTTP agents need a name."""
 
     transport: Literal["a2a", "mcp", "http"]
-    url: str = Field(min_length=1, max_length=4000)
+    url: str = Field("", max_length=4000)
     department: str = Field(min_length=1, max_length=200)
-    name: str = Field("", max_length=200)
+    name: str = Field("", max_length=200, pattern=rf"^$|{_NAME}")
     owner: str = Field("", max_length=400)
     concurrency: int = Field(16, ge=1, le=100_000)
-    options: AgentOptions = AgentOptions()
+    options: AgentOptions = Field(default_factory=lambda: AgentOptions.model_validate({}))
 
 
 class Dismiss(Form):

@@ -18,6 +18,10 @@ from tutti.errors import Conflict, Invalid, Refused
 from tutti.model import answers
 from tutti.model.agent import Endpoint
 from tutti.model.request import Once
+from tutti.registry import Condition
+from tutti.routing import CONDITION_NAMES
+from tutti.transports.http_agents import declared
+from tutti.transports.schemas import tame
 
 
 def agent_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition) -> APIRouter:
@@ -30,9 +34,9 @@ def agent_routes(workspace: Workspace, pressure: Pressure, repetition: Repetitio
         _, departments = listed(request, "agents:read")
         return reply(await workspace.agents(departments=departments))
 
-    @api.post("", status_code=201, response_model=answers.Registered, responses=problems(*CHANGING, 429, 502), openapi_extra=KEYED)
+    @api.post("", status_code=201, response_model=answers.Registered, responses=problems(*CHANGING, 404, 429, 502), openapi_extra=KEYED)
     async def register(request: Request, form: forms.NewAgent) -> Response:
-        """Take in an agent outside: it is asked who it is. Where its name is known and its card has changed, this is its next version."""
+        """Take in an agent outside: it is asked who it is, or described here. Where its name is known and it has changed, this is its next version."""
         caller = require(request, "agents:register", department=form.department)
         endpoint = _endpoint(form)
         if b"secret://" in orjson.dumps(endpoint.options) and not may(caller, "accounts:manage"):
@@ -93,20 +97,37 @@ def agent_routes(workspace: Workspace, pressure: Pressure, repetition: Repetitio
 
 
 def _endpoint(form: forms.NewAgent) -> Endpoint:
-    """Where the agent is, and what its transport is told. Raises: `Invalid`."""
+    """Where the agent is, and what its transport is told. Nothing in it is read from this machine. Raises: `Invalid`."""
     said = form.options
     if said.auth and "secret://" not in said.auth:
         raise Invalid("`auth` would put a secret into the record.", hint="Name one: Bearer secret://name.")
-    options: dict[str, Any] = {"skills": said.skills} if said.skills else {}
-    if said.auth:
-        options["auth"] = said.auth
+    skills = {id: _offer(id, offer) for id, offer in said.skills.items()}
+    if not form.url.startswith(("http://", "https://")) and (form.url or said.document is None):
+        raise Invalid(f"{form.url!r} is no address.", hint="Give `url` as http:// or https://, or the OpenAPI document itself as `options.document`.")
     if form.transport != "http":
-        if said.base_url or said.only or said.action is not None:
-            raise Invalid(f"`base_url`, `only` and `action` are for HTTP, not for {form.transport}.", hint="Leave them out.")
-        return Endpoint(form.transport, form.url, options)
-    if not form.name or any(character in form.name for character in "@ "):
-        raise Invalid("An HTTP agent needs a name, without @ and blanks.", hint="Give `name`.")
-    if not form.url.startswith(("http://", "https://")):
-        raise Invalid(f"{form.url!r} is no address of an OpenAPI document.", hint="Give http:// or https://.")
-    options |= {"name": form.name, "openapi": form.url, "base_url": said.base_url, "only": said.only, "action": said.action, "secret": ""}
-    return Endpoint("http", said.base_url or form.url, options)
+        ours = sorted(said.model_fields_set - {"auth", "skills"})
+        if ours:
+            raise Invalid(f"`{ours[0]}` is for HTTP, not for {form.transport}.", hint="Leave it out.")
+        return Endpoint(form.transport, form.url, ({"skills": skills} if skills else {}) | ({"auth": said.auth} if said.auth else {}))
+    if not form.name:
+        raise Invalid("An HTTP agent needs a name.", hint="Give `name`.")
+    hook = bool(said.skill)
+    strange = {"document", "base_url", "only"} if hook else {"input_schema", "output_schema", "reply", "secret"}
+    if wrong := sorted(said.model_fields_set & strange):
+        raise Invalid(f"`{wrong[0]}` is {'not for webhooks' if hook else 'for webhooks'}.", hint="A webhook is an address with `options.skill`.")
+    if said.secret and not said.secret.startswith("secret://"):
+        raise Invalid("`secret` would be put into the record.", hint="Name it: secret://name.")
+    url, options = declared(
+        form.name, None if hook else said.document if said.document is not None else form.url, said.only, said.base_url or (form.url if said.document else ""),
+        form.url if hook else "", said.skill, tame(said.input_schema, "input_schema"), tame(said.output_schema, "output_schema"), said.reply, said.secret,
+        said.action, said.auth,
+    )  # fmt: skip
+    return Endpoint("http", url, {**options, "skills": skills})
+
+
+def _offer(id: str, offer: forms.Offer) -> dict[str, Any]:
+    """A skill's options, of which whatever could fail later is tried now. Raises: `Invalid`."""
+    if offer.when is not None:
+        Condition(offer.when, CONDITION_NAMES, f"{id}: when", "has(case.risk) && case.risk > 0.5")
+    values = offer.model_dump(exclude_none=True)
+    return values | {name: tame(values[name], f"{id}, {name}") for name in ("input_schema", "output_schema") if name in values}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,15 +12,16 @@ from tutti.model.fact import Fact
 
 _PARTS = ("quality", "latency", "cost", "load")
 _COLUMNS = ("agent", "version", "quality", "drawn", "judged", "latency_ms", "cost", "load", "score", "propensity")
+_ENDLESS = re.compile(r"\{[^{}]*[:{][^{}]*(\{|\d{3})")  # a width that fills the memory; agents outside bring such words themselves
 _LEVELS = {0: "shadow", 1: "suggest", 2: "approve", 3: "veto window", 4: "act"}
 
 
 def question(skill: Skill | None, task: Mapping[str, Any], input: Any) -> str:
     """What a person is asked, as a sentence: the card's own words, else the skill and its exact parameters."""
-    if skill is not None and skill.says and isinstance(input, Mapping):
+    if skill is not None and skill.says and isinstance(input, Mapping) and not _ENDLESS.search(skill.says):
         try:
             return skill.says.format(**input)
-        except (KeyError, IndexError, ValueError):
+        except (KeyError, IndexError, ValueError, AttributeError, TypeError):
             pass
     amount = "" if task["amount"] is None else f" over {task['amount'] / MICROS:.2f} {task['currency'] or ''}".rstrip()
     return f"Do {task['skill']}{amount}."

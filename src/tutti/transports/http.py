@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 import orjson
 
 from tutti.clock import MICROS, micros
-from tutti.errors import AgentFailed, Invalid, Unauthenticated
+from tutti.errors import AgentFailed, Invalid, Refused, Unauthenticated
 from tutti.model.agent import AgentCard, Endpoint, Nature, Skill
 from tutti.transports import calls
 from tutti.transports.inprocess import Context
@@ -39,15 +39,31 @@ async def discover(endpoint: Endpoint, outside: Outside) -> Found:
     options = endpoint.options
     described: dict[str, Json] = options.get("operations") or {}
     if options.get("openapi"):
-        answer = await calls.ask(outside, "GET", options["openapi"], headers={"Accept": "application/json"}, cap=_DOCUMENT, total=_PATIENCE_S)
-        if answer.status != 200:
-            raise AgentFailed(f"There is no OpenAPI document at {endpoint.url}: {answer.status}.", retry=answer.status >= 500)
-        described = operations(answer.json(), options.get("base_url", ""), options.get("only") or ())
+        described = await _described(options, outside)
     for operation in described.values():
         outside.egress.check(operation["url"].replace("{", "").replace("}", ""))
     skills = {id: _skill(id, operation, options) for id, operation in described.items()}
     fingerprint = sha256(orjson.dumps(described, option=orjson.OPT_SORT_KEYS)).hexdigest()
     return Found(options["name"], options.get("version", "1"), skills, fingerprint, {"operations": described})
+
+
+async def _described(options: Json, outside: Outside) -> dict[str, Json]:
+    """The operations of the OpenAPI document at an address. A secret goes where the operator wrote down, wherever the document says that its API is."""
+    place: str = options["openapi"]
+    try:
+        answer = await calls.ask(outside, "GET", place, headers={"Accept": "application/json"}, cap=_DOCUMENT, total=_PATIENCE_S)
+    except calls.OutcomeUnknown as error:
+        raise AgentFailed(error.message, hint=error.hint, retry=True) from error
+    except TimeoutError:
+        raise AgentFailed(f"No OpenAPI document came within {_PATIENCE_S:g} s.", hint="See whether its server runs.", retry=True) from None
+    if answer.status != 200:
+        raise AgentFailed(f"There is no OpenAPI document: its server answered {answer.status}.", hint="See its address.", retry=answer.status >= 500)
+    base = options.get("base_url", "")
+    described = operations(answer.json(), base, options.get("only") or (), at=place)
+    trusted = urlsplit(base or place)[:2]
+    if options.get("auth") and any(urlsplit(operation["url"])[:2] != trusted for operation in described.values()):
+        raise Refused("The OpenAPI document has its calls sent to another host, and they carry a secret.", hint="Say where the API is: base_url.")
+    return described
 
 
 def _skill(id: str, operation: Json, options: Json) -> Skill:

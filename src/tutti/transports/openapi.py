@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urljoin
 
 from tutti.errors import Invalid
 from tutti.transports.schemas import tame
@@ -14,20 +15,23 @@ _MOST = 200  # operations of one agent
 _DEEP = 40
 
 
-def operations(document: Any, base_url: str = "", only: Iterable[str] = ()) -> dict[str, Json]:
-    """The operations of an OpenAPI 3.x document by their ids; `only` names those that are wanted.
+def operations(document: Any, base_url: str = "", only: Iterable[str] = (), at: str = "") -> dict[str, Json]:
+    """The operations of an OpenAPI 3.x document by their ids; `only` names those that are wanted. `at` is where the document came from.
 
     The input of an operation is an object of its parameters and, under `body`, its JSON body; without parameters it is the body itself.
     Raises: `Invalid`.
     """
     if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3."):
         raise Invalid("This is no OpenAPI 3 document.", hint="Give a path, a URL or the document itself.")
-    base = base_url or next((str(server.get("url")) for server in document.get("servers") or [] if isinstance(server, dict)), "")
+    said = next((str(server.get("url")) for server in _list(document.get("servers")) if isinstance(server, dict)), "/" if at else "")
+    base = base_url or (urljoin(at, said) if at else said)
     if not base.startswith(("http://", "https://")):
         raise Invalid("The OpenAPI document does not say where the API is.", hint="Give base_url='https://…'.")
     wanted = set(only)
     found: dict[str, Json] = {}
-    for path, item in (document.get("paths") or {}).items():
+    for path, item in _object(document.get("paths")).items():
+        if not path.startswith("/"):
+            raise Invalid(f"The OpenAPI document is broken: the path {path[:100]!r} does not begin with a slash.")
         for method in _METHODS:
             operation = item.get(method) if isinstance(item, dict) else None
             if not isinstance(operation, dict):
@@ -47,13 +51,13 @@ def _operation(document: Json, url: str, method: str, item: Json, operation: Jso
     where: dict[str, str] = {}
     properties: Json = {}
     required = []
-    for listed in [*(item.get("parameters") or []), *(operation.get("parameters") or [])]:
+    for listed in [*_list(item.get("parameters")), *_list(operation.get("parameters"))]:
         parameter = _resolved(document, listed)
         place, name = parameter.get("in"), str(parameter.get("name"))
         if place not in ("path", "query", "header"):
             continue
         where[name] = str(place)
-        properties[name] = parameter.get("schema") or {}
+        properties[name] = _object(parameter.get("schema"))
         if parameter.get("required") and name not in required:
             required.append(name)
     body = _resolved(document, operation.get("requestBody") or {})
@@ -69,7 +73,7 @@ def _operation(document: Json, url: str, method: str, item: Json, operation: Jso
     else:
         schema = body_schema if body_schema is not None else {}
     output: Json = {}
-    for status, answer in sorted((operation.get("responses") or {}).items()):
+    for status, answer in sorted(_object(operation.get("responses")).items()):
         if str(status).startswith("2"):
             output = _json_schema(_resolved(document, answer)) or {}
             break
@@ -82,11 +86,23 @@ def _operation(document: Json, url: str, method: str, item: Json, operation: Jso
 
 def _json_schema(holder: Json) -> Json | None:
     """The schema of the JSON content of a body or an answer; None where it has none."""
-    for media, content in (holder.get("content") or {}).items():
+    for media, content in _object(holder.get("content")).items():
         if media.partition(";")[0].strip().endswith(("/json", "+json")):
             schema = content.get("schema") if isinstance(content, dict) else None
             return schema if isinstance(schema, dict) else {}
     return None
+
+
+def _object(value: Any) -> Json:
+    if value is not None and not isinstance(value, dict):
+        raise Invalid("The OpenAPI document is broken: an object is something else.")
+    return value or {}
+
+
+def _list(value: Any) -> list[Any]:
+    if value is not None and not isinstance(value, list):
+        raise Invalid("The OpenAPI document is broken: a list is something else.")
+    return value or []
 
 
 def _resolved(document: Json, value: Any) -> Json:

@@ -8,9 +8,11 @@ from typing import Any
 import httpx2
 import pytest
 from mcp.shared.exceptions import MCPError
-from mcp_site import client, served, words
+from mcp_site import client, make_fleet, served, words
 
+from tutti import Settings, Workspace
 from tutti.api.mcp.tools import TOOLS
+from tutti.model.caller import OWNER, Caller
 
 WIRES = [("2026-07-28", "auto"), ("2025-11-25", "legacy")]
 
@@ -203,3 +205,30 @@ async def test_what_waits_ends_when_the_server_stops(workspace):
         assert all(len(page.structured_content["tasks"]) == 1 for page in pages)
     door = next(value for name, value in workspace.outside.shared.items() if name.startswith("mcp server"))
     await asyncio.wait_for(door.close(), 5)
+
+
+async def test_a_task_under_a_key_is_submitted_once(workspace):
+    callers = {"owner": OWNER, "ana": Caller("person/ana", ("sender",), ("support",))}
+    asked = {"skill": "ticket.triage", "input": {"text": "x"}, "subject": "account/7", "idempotency_key": "k-1"}
+    async with served(workspace, callers) as url, client(url) as mcp, client(url, "ana") as other:
+        first, second = await asyncio.gather(*(mcp.call_tool("submit_task", asked) for _ in range(2)))
+        again = await mcp.call_tool("submit_task", asked)
+        assert first.structured_content == second.structured_content == again.structured_content
+        theirs = (await other.call_tool("submit_task", asked)).structured_content
+        fresh = (await mcp.call_tool("submit_task", {**asked, "idempotency_key": "k-2"})).structured_content
+        assert len({again.structured_content["task"], theirs["task"], fresh["task"]}) == 3
+        for changed in ({"input": {"text": "y"}}, {"priority": 1}, {"subject": "account/8"}):
+            refused = await mcp.call_tool("submit_task", {**asked, **changed})
+            assert "another request" in words(refused), changed
+        for key in ("", "two words", "x" * 201, "line\n"):
+            assert (await mcp.call_tool("submit_task", {**asked, "idempotency_key": key})).is_error, key
+    assert len((await workspace.tasks())["tasks"]) == 3
+
+
+async def test_a_key_holds_over_a_restart(tmp_path):
+    settings, asked = Settings("support", tmp_path / "other"), {"skill": "ticket.triage", "input": {"text": "x"}, "idempotency_key": "k-1"}
+    tasks = []
+    for _ in range(2):
+        async with Workspace(make_fleet(), settings) as opened, served(opened) as url, client(url) as mcp:
+            tasks.append((await mcp.call_tool("submit_task", asked)).structured_content["task"])
+    assert tasks[0] == tasks[1]

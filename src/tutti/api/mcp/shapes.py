@@ -44,6 +44,11 @@ class SubmitTask(Form):
     subject: str | None = Field(None, description="Whom it is about, for example account/4711.", max_length=500)
     priority: int = Field(0, ge=-1000, le=1000, description="Higher goes first.")
     deadline_ms: int | None = Field(None, gt=0, le=366 * 24 * 3600 * 1000, description="Milliseconds from now; after that the task fails.")
+    idempotency_key: str | None = Field(
+        None,
+        pattern=r"^[!-~]{1,200}$",
+        description="A key of your own for this request. The same request under the same key is the same task, so a repeated call is safe.",
+    )
 
 
 class OneTask(Form):

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import HTTPConnection
 
+from tutti import intake
 from tutti.api import rights
 from tutti.api.guard import caller_of, may, require
 from tutti.api.mcp import seen, shapes
@@ -19,6 +20,8 @@ from tutti.api.waiting import wait
 from tutti.app import Workspace
 from tutti.errors import Conflict, Invalid
 from tutti.model.caller import Caller
+from tutti.model.request import Once
+from tutti.reception import Bundle
 
 _LOOK_S = 1.0  # seconds between two reports of a watched task's progress
 Progress = Callable[[float, str], Awaitable[None]]
@@ -97,8 +100,32 @@ async def _submit_task(use: Use, form: shapes.SubmitTask) -> dict[str, Any]:
     offers = use.workspace.corridor.house.registry.offers(form.skill)
     caller = require(use.request, "tasks:submit", department=offers[0].department if offers else "")
     deadline = None if form.deadline_ms is None else timedelta(milliseconds=form.deadline_ms)
-    task = await use.workspace.submit(form.skill, form.input, subject=form.subject, priority=form.priority, deadline=deadline, by=caller.id)
+    once = _once(use, caller, form)
+    if once is not None and (known := await use.workspace.answered(once)) is not None:
+        return dict(known[1])
+
+    def also(bundle: Bundle, task: str) -> None:
+        if once is not None:
+            use.workspace.keep(bundle, once, 201, {"task": task}, form.subject, by=caller.id)
+
+    try:
+        task = await use.workspace.submit(form.skill, form.input, subject=form.subject, priority=form.priority, deadline=deadline, also=also, by=caller.id)
+    except Conflict as conflict:
+        if once is None or conflict.about.get("thing", ("",))[0] != "request":
+            raise
+        known = await use.workspace.answered(once)  # the same request came twice at once, and the other one was quicker
+        assert known is not None
+        return dict(known[1])
     return {"task": task}
+
+
+def _once(use: Use, caller: Caller, form: shapes.SubmitTask) -> Once | None:
+    """What makes a submission under a key the same. Such keys are apart from those of the HTTP door."""
+    if form.idempotency_key is None:
+        return None
+    secret = use.workspace.journal.keys.subject
+    asked = form.model_dump(mode="json", exclude={"idempotency_key"})
+    return Once(intake.work_key(secret, "mcp", caller.id, form.idempotency_key), intake.work_key(secret, "mcp", None, asked))
 
 
 async def _get_task(use: Use, form: shapes.OneTask) -> dict[str, Any]:

@@ -84,6 +84,31 @@ async def test_a_viewer_reads_their_department_and_changes_nothing(door):
         assert "There is no signal" in words(tree)
 
 
+async def test_lists_for_one_department_have_no_gaps(workspace, door):
+    for number in range(4):
+        await workspace.submit("ticket.triage", {"text": "x"})
+        await workspace.submit("refund.pay", {"amount": 20.0 + number})
+    await workspace.quiet()
+    async with client(door, "vera") as viewer:
+        first = (await viewer.call_tool("list_tasks", {"limit": 3})).structured_content
+        rest = (await viewer.call_tool("list_tasks", {"limit": 3, "after": first["next"]})).structured_content
+        assert [len(first["tasks"]), len(rest["tasks"]), rest["next"]] == [3, 1, None]
+        assert {task["department"] for task in first["tasks"] + rest["tasks"]} == {"support"}
+        assert (await viewer.call_tool("list_approvals", {})).structured_content["approvals"] == [], "they are finance's"
+    async with client(door, "ben") as ben:
+        assert len((await ben.call_tool("list_approvals", {"limit": 3})).structured_content["approvals"]) == 3
+    async with client(door, "narrow") as narrow:
+        assert (await narrow.call_tool("list_tasks", {})).meta["tutti/error"]["code"] == "refused"
+
+
+async def test_mine_are_those_i_asked_for_wherever_they_are(workspace, door):
+    hers = await submitted(door, "fin", "refund.pay", {"amount": 5.0})
+    await workspace.submit("refund.pay", {"amount": 6.0})
+    async with client(door, "fin") as fin:
+        assert [task["id"] for task in (await fin.call_tool("list_tasks", {"mine": True})).structured_content["tasks"]] == [hers]
+        assert len((await fin.call_tool("list_tasks", {})).structured_content["tasks"]) == 2
+
+
 async def test_an_approval_is_a_persons_own_and_never_of_who_asked(door):
     id = await submitted(door, "fin", "refund.pay", {"amount": 99.0})
     async with client(door, "ben") as ben:

@@ -68,6 +68,7 @@ class ListTasks(Form):
 
     state: str | None = Field(None, description="submitted, working, input-required, auth-required, completed, failed, canceled or rejected.", max_length=40)
     waiting: bool = Field(False, description="Only tasks that wait for a person.")
+    mine: bool = Field(False, description="Only tasks that you asked for, in whatever department.")
     skill: str | None = Field(None, max_length=200)
     subject: str | None = Field(None, max_length=500)
     limit: int = Field(20, ge=1, le=200)

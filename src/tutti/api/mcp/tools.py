@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import HTTPConnection
 
-from tutti import intake
+from tutti import access, intake
 from tutti.api import rights
 from tutti.api.guard import caller_of, may, require
 from tutti.api.mcp import seen, shapes
@@ -160,14 +160,16 @@ async def _readable(use: Use, caller: Caller, id: str) -> bool:
 
 
 async def _list_tasks(use: Use, form: shapes.ListTasks) -> dict[str, Any]:
-    """What the caller may see. Who may read in some departments only gets pages with gaps: fewer rows than asked for, and a `next`."""
+    """What the caller may see: everything, some departments, or else what they asked for themselves."""
     caller = use.caller
-    mine = not may(caller, "tasks:read") and not any(may(caller, "tasks:read", department=department) for department in caller.departments)
-    page = await use.workspace.tasks(
-        state=form.state, waiting=form.waiting, skill=form.skill, subject=form.subject, caller=caller.id if mine else None, limit=form.limit, after=form.after
-    )
-    seen_by = [task for task in page["tasks"] if may(caller, "tasks:read", id=task["id"], department=task["department"] or "", owner=task["caller"] or "")]
-    return {**page, "tasks": seen_by}
+    departments = access.departments_of(caller, "tasks:read")
+    own = form.mine or departments == ()
+    if own and not rights.own_only(caller):
+        require(use.request, "tasks:read")
+    return await use.workspace.tasks(
+        state=form.state, waiting=form.waiting, skill=form.skill, subject=form.subject, caller=caller.id if own else None,
+        departments=None if own else departments, limit=form.limit, after=form.after,
+    )  # fmt: skip
 
 
 async def _cancel_task(use: Use, form: shapes.CancelTask) -> dict[str, Any]:
@@ -209,16 +211,8 @@ async def _lineage(use: Use, form: shapes.Lineage) -> dict[str, Any]:
 
 
 async def _list_approvals(use: Use, form: shapes.ListApprovals) -> dict[str, Any]:
-    caller, found = use.caller, []
-    for approval in await use.workspace.approvals(limit=1000):
-        task = await use.workspace.journal.row("task", (approval["task"],))
-        if task is not None and may(caller, "approvals:read", id=approval["id"], department=task["department"]):
-            found.append(approval)
-        if len(found) == form.limit:
-            break
-    if not found and not any(may(caller, "approvals:read", department=department) for department in caller.departments):
-        require(use.request, "approvals:read")
-    return {"approvals": found}
+    _, departments = rights.listed(use.request, "approvals:read")
+    return {"approvals": await use.workspace.approvals(departments=departments, limit=form.limit)}
 
 
 async def _answer_approval(use: Use, form: shapes.AnswerApproval) -> dict[str, Any]:

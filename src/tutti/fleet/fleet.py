@@ -1,18 +1,10 @@
-"""What a user writes: agents, actions, subscriptions, checks, levels, budgets, policies and goals. A `Fleet` only declares.
-
-fleet = Fleet("support")
-
-@fleet.agent(skill="ticket.triage", department="support")
-async def triage(ticket: Ticket, ctx: Context) -> Triage: ...
-
-fleet.on("ticket.opened", do="ticket.triage", priority=2)
-"""
+"""The declaration itself: a method for each thing a user can say of their agents."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from hashlib import sha256
@@ -21,6 +13,8 @@ from typing import Any, Literal, TypeVar
 
 from tutti.errors import Invalid, NotFound
 from tutti.evaluation import Check
+from tutti.fleet.declared import Autonomy, Budget, Per, Remote
+from tutti.fleet.problems import problems_of
 from tutti.gates import DEFAULT_POLICY, parse_policies
 from tutti.intake import Subscriptions
 from tutti.model.agent import AgentCard, Endpoint, Nature, Skill
@@ -34,41 +28,8 @@ from tutti.routing import CONDITION_NAMES
 from tutti.transports import Bound, Brought, Spec, Tools, bind, bring, framework_of, llm_agent, wanted
 
 F = TypeVar("F", bound=Callable[..., Any])
-Per = Literal["hour", "day", "month", "ever"]
 LEVELS = {"approve": Level.APPROVE, "act": Level.ACT}
 _DEFAULT_CONCURRENCY = {"async": 64, "thread": 8, "process": 2}
-
-
-@dataclass(frozen=True, slots=True)
-class Autonomy:
-    """A level that the fleet declares for an action; `up_to` in millionths."""
-
-    skill: str
-    level: Level
-    up_to: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What an action may use in a period: `money` in millionths of `currency`, and a count."""
-
-    name: str
-    action: str
-    money: int | None
-    count: int | None
-    per: Per
-    currency: str
-
-
-@dataclass(frozen=True, slots=True)
-class Remote:
-    """An agent outside that the fleet declares; who it is, is asked when a workspace opens."""
-
-    endpoint: Endpoint
-    department: str
-    owner: str
-    name: str  # empty: as it calls itself
-    concurrency: int
 
 
 class Fleet:
@@ -85,6 +46,7 @@ class Fleet:
         self.cards: dict[tuple[str, str], AgentCard] = {}
         self.functions: dict[tuple[str, str, str], Bound] = {}  # (agent, version, skill)
         self.remotes: list[Remote] = []
+        self.models: set[str] = set()  # agents that are language models
         self.subscriptions: dict[str, Subscription] = {}
         self.checks: dict[str, list[Check]] = {}
         self.classes: dict[str, Condition] = {}
@@ -311,6 +273,7 @@ class Fleet:
             )
             for offered, form in outputs.items()
         }  # fmt: skip
+        self.models.add(name)
         bound = {offered: llm_agent(spec, f"{offered} ({name})") for offered, spec in specs.items()}
         digest = sha256("".join(spec.digest() for spec in specs.values()).encode()).hexdigest()[:12]
         offer = {
@@ -581,40 +544,7 @@ class Fleet:
 
     def problems(self) -> list[str]:
         """What is declared and cannot work, in words, for `tutti doctor`. A fleet with problems still runs."""
-        offered = {skill for card in self.cards.values() for skill in card.skills}
-        found = []
-        if self.remotes:  # what they offer is known when they have been reached
-            return [f"agent {card.name} {card.version} has no owner" for card in self.cards.values() if not card.owner]
-        for subscription in self.subscriptions.values():
-            for skill in (subscription.skill, *(skill for _, skill in subscription.gather)):
-                if skill not in offered:
-                    found.append(f'fleet.on("{subscription.type}", do="{subscription.skill}"): no agent offers {skill}')
-        for what, names in (("check", self.checks), ("autonomy", self.levels), ("classify", self.classes)):
-            found += [f"fleet.{what}({name!r}): no agent offers {name}" for name in names if name not in offered]
-        agents, departments = {card.name for card in self.cards.values()}, {card.department for card in self.cards.values()}
-        found += [f"cap {cap.name}: there is no agent {cap.agent}" for cap in self.caps.values() if cap.agent and cap.agent not in agents]
-        found += [f"cap {cap.name}: no agent is in {cap.department}" for cap in self.caps.values() if cap.department and cap.department not in departments]
-        found += [f"budget {b.name}: no agent offers {b.action}" for b in self.budgets.values() if b.action not in offered]
-        found += [f"agent {card.name} {card.version} has no owner" for card in self.cards.values() if not card.owner]
-        return found
-
-
-def skill(name: str, **options: Any) -> Callable[[F], F]:
-    """Mark a method as advice, for `fleet.add(object)`; options as in `fleet.agent`."""
-    return _marked("skill", name, options)
-
-
-def action(name: str, **options: Any) -> Callable[[F], F]:
-    """Mark a method as an action, for `fleet.add(object)`; options as in `fleet.action`."""
-    return _marked("action", name, options)
-
-
-def _marked(kind: str, name: str, options: dict[str, Any]) -> Callable[[F], F]:
-    def decorate(function: F) -> F:
-        function.__tutti__ = (kind, name, options)  # type: ignore[attr-defined]
-        return function
-
-    return decorate
+        return problems_of(self)
 
 
 def _check_amount(where: str, amount: str | None, schema: dict[str, Any]) -> None:

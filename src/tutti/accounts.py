@@ -32,6 +32,7 @@ LONGEST_TOKEN = timedelta(days=366)
 _ACCOUNT = re.compile(r"(person|service)/[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 _AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _REMEMBERED = 10_000  # verified tokens, and ids that were used once
+_SPARE_S = 90  # before its end a token for calls is made anew: a call may take a while to arrive, and clocks differ
 _HASHING = 2  # passwords checked at a time: each takes 64 MiB
 _LIST = "`tutti accounts` lists them."
 _FRESH = "Get a fresh token; `tutti tokens new` makes one for a person or a service."
@@ -54,6 +55,7 @@ class Accounts:
         self._clock, self._ids = self._house.clock, self._house.ids
         self._verified: OrderedDict[str, tokens.AgentToken] = OrderedDict()
         self._used: OrderedDict[str, int] = OrderedDict()  # ids of assertions and proofs → when they expire, in seconds
+        self._for_calls: dict[tuple[str, str], tuple[str, int]] = {}  # (agent, caller) → token, and until when it is sent, in seconds
         self._since = self._clock.now() // MICROS
         self._hashing = asyncio.Semaphore(_HASHING)
 
@@ -328,6 +330,24 @@ class Accounts:
         endpoint = Endpoint("a2a", url, key=key, by=row["by"])
         return await self._desk.register(endpoint, department=row["department"], owner=row["owner"], name=name, by=row["by"])
 
+    async def came_again(self, name: str, url: str) -> dict[str, Any]:
+        """Take in an agent that is enrolled and has started anew, at whatever address: its card must be signed with its key.
+
+        Raises: `Refused` when it is not enrolled, or its last version was taken out by somebody; what `Desk.register` raises.
+        """
+        row = self._table("agent_key").get((name,))
+        if row is None or row["state"] != "active":
+            raise Refused(f"agent/{name} is not enrolled.", hint=f"Get a code with `tutti agents enrol {name}`.")
+        self._house.outside.egress.check(url)
+        cards = [card for card in self._house.registry.outside() if card.name == name]
+        known = any(row["name"] == name for row in self._table("agent").values())
+        if known and not self._house.registry.versions(name):
+            raise Refused(f"{name} was taken out of the fleet.", hint="Have an operator take it in again, or enrol it anew after `tutti accounts remove`.")
+        last = cards[-1] if cards else None
+        endpoint = Endpoint("a2a", url, key=row["key"], by=f"agent/{name}" if last is None or last.endpoint is None else last.endpoint.by)
+        more: dict[str, Any] = {} if last is None else {"owner": last.owner, "concurrency": last.concurrency}
+        return await self._desk.register(endpoint, department=row["department"], name=name, by=endpoint.by, **more)
+
     def _check_unbound(self, name: str, key: str) -> Row | None:
         row: Row | None = self._table("agent_key").get((name,))
         if row is None or row["state"] != "active":
@@ -372,6 +392,21 @@ class Accounts:
             given = self._checked(subject_token, f"agent/{agent}")
             sub, actors, scopes, task = given.sub, (f"agent/{agent}", *given.actors), given.scopes, given.task
         return self._signed(sub, audience or self.issuer, int(row["not_before"]), actors=actors, scopes=scopes, task=task, key=key)
+
+    def token_for(self, agent: str, caller: str = "") -> str:
+        """The token that calls to an enrolled agent carry: for it alone, made once and used again until shortly before it ends.
+
+        It says on whose behalf (`caller`, else this workspace's) and gives no authority here: its scope is empty.
+        """
+        now = self._clock.now() // MICROS
+        made = self._for_calls.get((agent, caller))
+        if made is None or made[1] <= now:
+            sub = caller or self.issuer
+            said = self._signed(sub, f"agent/{agent}", 0, scopes=(), actors=(self.issuer,) if caller else ())
+            made = self._for_calls[agent, caller] = (str(said["access_token"]), now + tokens.LIFE_S - _SPARE_S)
+            if len(self._for_calls) > _REMEMBERED:
+                self._for_calls.pop(next(iter(self._for_calls)))
+        return made[0]
 
     def call_token(self, caller: Caller, agent: str, *, task: str = "", scopes: tuple[str, ...] | None = None) -> str:
         """A five-minute token with which the agent that is called can act for the caller, for this task only."""

@@ -21,7 +21,7 @@ from tutti import access, context, dialogue, evaluation, execution, feedback, ga
 from tutti.accounts import Accounts
 from tutti.clock import Clock, SystemClock, micros
 from tutti.desk import Desk
-from tutti.errors import TuttiError
+from tutti.errors import Refused, TuttiError
 from tutti.fleet import Fleet, Remote
 from tutti.gates import parse_policies
 from tutti.house import Declared, House
@@ -127,6 +127,7 @@ class Workspace(Desk):
             self.corridor = Orchestrator(self.house, slots=self.settings.slots, executor=self._executor)
             self.house.load()
             self.accounts = Accounts(self)
+            self.outside.token_for = self.accounts.token_for
             self.journal.on_facts.append(self.corridor.follow)
             if self.fleet is not None:
                 await self._publish(self.fleet)
@@ -202,7 +203,23 @@ class Workspace(Desk):
             for remote in fleet.remotes:
                 if (told or not missing or remote.endpoint.url in missing) and await self._greet(remote):
                     missing.discard(remote.endpoint.url)
+            await self._look_at_enrolled()
             await self._retire_drained()
+
+    async def _look_at_enrolled(self) -> None:
+        """Ask the agents that have come in by themselves for their cards: each must still be signed with its agent's key."""
+        for card in self.house.registry.live():
+            if card.endpoint is None or not card.endpoint.key:
+                continue
+            try:
+                async with asyncio.timeout(_GREETING_S):
+                    await self.register(
+                        card.endpoint, department=card.department, owner=card.owner, name=card.name, concurrency=card.concurrency, by=card.endpoint.by
+                    )
+            except Refused as error:
+                log.warning("agent %s at %s is not called: %s", card.name, card.endpoint.url, error.message)
+            except (TuttiError, TimeoutError) as error:
+                log.debug("agent %s does not answer: %s", card.id, error)
 
     async def _news(self, seconds: float) -> bool:
         """Wait so long, or until an agent says that what it offers has changed."""

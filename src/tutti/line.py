@@ -100,6 +100,11 @@ class Line:
         """What calls that leave this process go through."""
         return self._corridor.house.outside
 
+    @property
+    def caller(self) -> str:
+        """Who asked for this task from outside; empty where it follows from something else."""
+        return self._corridor.house.journal.hot.table("task")[self._task,]["caller"] or ""
+
     def skill(self, name: str) -> Skill:
         """A skill as the fleet offers it now, for an agent that is given it as a tool. Raises: `NoRoute`."""
         return self._corridor.house.registry.skill(name)

@@ -13,7 +13,7 @@ from tutti.api.admission import COOKIES, address_of, session_cookie, too_often
 from tutti.api.describing import CHANGING, READING, StrictRoute, problems, reply
 from tutti.api.guard import caller_of, require
 from tutti.app import Workspace
-from tutti.errors import Unauthenticated
+from tutti.errors import Refused, Unauthenticated
 from tutti.model.caller import Caller
 from tutti.security import Throttle, check_dpop, oidc, proof_key, tokens
 
@@ -184,6 +184,14 @@ def _agents(workspace: Workspace, tries: _Tries) -> APIRouter:
             return _late(wait)
         return reply(await accounts.enrolled(form.code, name=form.name, url=form.url, key=form.key, proof=form.proof), 201)
 
+    @api.post("/enrolments/again", response_model=forms.Registered, responses=problems(*CHANGING, 502))
+    async def again(request: Request, form: forms.Again) -> Response:
+        """An enrolled agent has started anew, with its own token: where its card has changed, this is its next version."""
+        caller = caller_of(request)
+        if caller.kind != "agent" or not _whole(caller):
+            raise Refused("This is for enrolled agents, each for itself.", hint="Operators use /v1/agents.")
+        return reply(await accounts.came_again(caller.id.removeprefix("agent/"), form.url))
+
     @api.post("/agent-tokens", status_code=201, response_model=forms.AgentTokenMade, responses=problems(*CHANGING) | _TOO_OFTEN, openapi_extra=_OPEN)
     async def agent_token(request: Request, form: forms.TokenWish) -> Response:
         """A five-minute token for an agent, by an assertion that its key signed. With a `DPoP` header it is bound to that header's key."""
@@ -201,7 +209,7 @@ def _agents(workspace: Workspace, tries: _Tries) -> APIRouter:
         """The public key that agents check this workspace's tokens with. It is no secret."""
         public = workspace.journal.keys.token.public
         jwk = {"kty": "OKP", "crv": "Ed25519", "alg": tokens.ALGORITHM, "use": "sig", "kid": tokens.thumbprint(public), "x": tokens.b64(public)}
-        return reply({"keys": [jwk]})
+        return reply({"issuer": accounts.issuer, "keys": [jwk]})
 
     return api
 

@@ -66,6 +66,12 @@ class Enrolled(Form):
     proof: str = Field(max_length=128)
 
 
+class Again(Form):
+    """An enrolled agent that has started anew: the address of its card."""
+
+    url: str = Field(max_length=4000)
+
+
 class TokenWish(Form):
     """An agent's signed assertion, for a five-minute token. `audience` is another agent (`agent/NAME`), or this workspace when it is empty."""
 
@@ -161,6 +167,7 @@ class AgentTokenMade(TypedDict):
 
 
 class Jwks(TypedDict):
-    """The public keys that this workspace's tokens are signed with. Source: RFC 7517."""
+    """The public keys that this workspace's tokens are signed with, and whom they name as their issuer. Source: RFC 7517."""
 
+    issuer: str
     keys: list[dict[str, str]]

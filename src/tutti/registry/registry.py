@@ -69,10 +69,10 @@ class Registry:
     def check_name(self, card: AgentCard) -> None:
         """Refuse a card whose name belongs to another agent: one with another key, or in this process. Raises: `Conflict`."""
         for other in self._cards.values():
-            if other.name != card.name:
+            if other.name != card.name or (other.name, other.version) in self._retired:
                 continue
             if other.endpoint is None or card.endpoint is None:
-                if (other.endpoint is None) != (card.endpoint is None) and (other.name, other.version) not in self._retired:
+                if (other.endpoint is None) != (card.endpoint is None):
                     raise Conflict(f"{card.name} is the name of an agent in this process.", hint="Give the other one another name.")
             elif other.endpoint.key and other.endpoint.key != card.endpoint.key:
                 raise Conflict(f"{card.name} is the name of an agent with another key.", hint="Give this one another name, or retire that one's key first.")

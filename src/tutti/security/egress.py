@@ -10,6 +10,8 @@ import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,23 @@ Resolver = Callable[[str, int], Awaitable[Sequence[str]]]  # the addresses of a 
 Address = IPv4Address | IPv6Address
 
 ANSWER_BYTES = 8 * 1024 * 1024  # what one answer may weigh where nobody says otherwise: eight times a payload of the journal
+
+
+@dataclass(slots=True)
+class Connecting:
+    """What one request wants of its connection, and is told about it."""
+
+    vouch: Callable[[], Awaitable[None]] | None = None  # asked about a new connection before anything is sent on it; raises `Refused`
+    made: bool = False
+    protocol: Any = None
+
+    @property
+    def reused(self) -> bool:
+        """Whether an earlier request had this connection: then the other end may be closing it just now."""
+        return self.protocol is not None and not self.made
+
+
+CONNECTING: ContextVar[Connecting | None] = ContextVar("tutti_connecting", default=None)
 _PORTS = {"http": 80, "https": 443}
 _REMEMBERED = 4096  # origins whose form was found good
 _HINT = "If you trust this address, list it in TUTTI_EGRESS as host:port, address or network."
@@ -155,11 +174,14 @@ class Egress:
 
         return ssl.create_default_context()
 
-    def connector(self) -> aiohttp.BaseConnector:
-        """A connector for aiohttp that connects only where this rule allows. Sessions with it must send `allow_redirects=False`."""
+    def connector(self, keep: float = 15.0) -> aiohttp.BaseConnector:
+        """A connector for aiohttp that connects only where this rule allows. Sessions with it must send `allow_redirects=False`.
+
+        A connection is used again within `keep` seconds after an answer; with 0, never. `CONNECTING` is told about it.
+        """
         from tutti.security.egress_aiohttp import connector
 
-        return connector(self)
+        return connector(self, keep)
 
     def httpx_transport(self, limit: int = ANSWER_BYTES) -> httpx.AsyncBaseTransport:
         """A transport for an `httpx.AsyncClient` that connects only where this rule allows, and reads at most `limit` bytes of an answer.

@@ -27,9 +27,18 @@ Admit = Callable[[str], bool]
 
 _BODY = 1024 * 1024  # bytes
 _BODY_S = 10.0  # seconds a body may take
+_CHALLENGE = 128  # characters
 _PAGE = 100
-_STATUS = {"TASK_NOT_FOUND": 404, "METHOD_NOT_FOUND": 404, "INTERNAL_ERROR": 500, "UNAVAILABLE": 503, "UNAUTHENTICATED": 401, "CONTENT_TYPE_NOT_SUPPORTED": 415}
-_GRPC = {404: "NOT_FOUND", 401: "UNAUTHENTICATED", 500: "INTERNAL", 503: "UNAVAILABLE"}
+_STATUS = {
+    "TASK_NOT_FOUND": 404,
+    "METHOD_NOT_FOUND": 404,
+    "INTERNAL_ERROR": 500,
+    "UNAVAILABLE": 503,
+    "UNAUTHENTICATED": 401,
+    "OTHER_PROCESS": 409,
+    "CONTENT_TYPE_NOT_SUPPORTED": 415,
+}
+_GRPC = {409: "ABORTED", 404: "NOT_FOUND", 401: "UNAUTHENTICATED", 500: "INTERNAL", 503: "UNAVAILABLE"}
 
 
 class Problem(Exception):
@@ -54,6 +63,8 @@ class Door:
     work: Work
     card: Json
     admit: Admit | None = None
+    prove: Callable[[str], str] | None = None  # signs a challenge with the service's key, in hex
+    process: str = ""  # what this process is called: keys are known to it alone
     draining: bool = False
     _card: bytes = b""
     _etag: str = ""
@@ -76,6 +87,8 @@ class Door:
         try:
             if self.admit is not None and not self.admit(headers.get("authorization", "")):
                 raise Problem("UNAUTHENTICATED", "This needs a bearer token.")
+            if headers.get("tutti-process", self.process) != self.process:
+                raise Problem("OTHER_PROCESS", "This is for a process that has gone.")
             if headers.get("a2a-version", "").partition(".")[0] != "1":
                 raise Problem("VERSION_NOT_SUPPORTED", "This service speaks A2A 1.0: send `A2A-Version: 1.0`.")
             body = await _body(headers, receive) if method == "POST" else b""
@@ -89,6 +102,9 @@ class Door:
 
     async def _send_card(self, headers: dict[str, str], send: Send) -> None:
         more = [(b"etag", self._etag.encode()), (b"cache-control", b"public, max-age=60")]
+        challenge = headers.get("tutti-challenge", "")
+        if challenge and self.prove is not None and len(challenge) <= _CHALLENGE:
+            more.append((b"tutti-proof", self.prove(challenge).encode()))
         if headers.get("if-none-match") == self._etag:
             await _write(send, 304, b"", more)
         else:
@@ -180,8 +196,6 @@ class Door:
             raise Problem("INVALID_PARAMS", "A message has parts, each with text, data, raw or url.") from None
         if message.get("taskId"):
             return self._reply_to(message, value)
-        if self.draining:
-            raise Problem("UNAVAILABLE", "This service is stopping.", retry=True)
         context = message.get("contextId")
         if context is not None and not isinstance(context, str):
             raise Problem("INVALID_PARAMS", "A contextId is a text.")
@@ -189,6 +203,8 @@ class Door:
         offer = self._offer(metadata.get("skill"))
         key = headers.get("idempotency-key", "")[:200]
         digest = sha256(orjson.dumps([offer[0], value], option=orjson.OPT_SORT_KEYS)).digest()
+        if self.draining and not self.work.knows(offer[1], key):
+            raise Problem("UNAVAILABLE", "This service is stopping.", retry=True)
         try:
             return self.work.begin(offer[1], value, message, context or f"c-{message['messageId']}"[:200], key, digest)
         except Overloaded as error:
@@ -329,7 +345,7 @@ def _mapping(value: Any) -> Json:
 async def _fail(send: Send, problem: Problem, rest: bool, id: Any = None) -> None:
     status = _STATUS.get(problem.reason, 400)
     more = [(b"retry-after", b"1"), (b"connection", b"close")] if status == 503 else [(b"www-authenticate", b"Bearer")] if status == 401 else []
-    if rest or status in (401, 503):
+    if rest or status in (401, 409, 503):
         error = {"code": status, "status": _GRPC.get(status, "INVALID_ARGUMENT"), "message": problem.words, "details": problem.details}
         await _write(send, status, orjson.dumps({"error": error}), more)
         return

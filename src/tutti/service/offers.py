@@ -91,7 +91,11 @@ def card_of(offers: Offers, url: str, *, bearer: bool) -> dict[str, Any]:
     from tutti.transports.a2a import wire
 
     described = {id: _described(offer.skill) for id, offer in offers.skills.items()}
-    extension = {"uri": wire.SKILL, "description": "Schemas, nature and times of the skills", "params": {"skills": described}}
+    extensions = [
+        {"uri": wire.SKILL, "description": "Schemas, nature and times of the skills", "params": {"skills": described}},
+        {"uri": wire.PROOF, "description": "The header Tutti-Challenge is answered by Tutti-Proof, signed with the card's key"},
+        {"uri": wire.IDEMPOTENCY, "description": "One Idempotency-Key, one effect, for as long as the process lives that Tutti-Process names"},
+    ]
     card: dict[str, Any] = {
         "name": offers.name,
         "description": offers.description,
@@ -100,7 +104,7 @@ def card_of(offers: Offers, url: str, *, bearer: bool) -> dict[str, Any]:
             {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": wire.VERSION},
             {"url": url, "protocolBinding": "HTTP+JSON", "protocolVersion": wire.VERSION},
         ],
-        "capabilities": {"streaming": True, "extensions": [extension]},
+        "capabilities": {"streaming": True, "extensions": extensions},
         "defaultInputModes": ["application/json", "text/plain"],
         "defaultOutputModes": ["application/json", "text/plain"],
         "skills": [

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,16 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from tutti.clock import SystemClock
-from tutti.errors import Conflict, Refused
+from tutti.errors import Conflict, Overloaded, Refused, TuttiError, Unreachable
 from tutti.ids import Ids
-from tutti.security import Egress, Secrets
+from tutti.security import Egress, Secrets, SigningKey
 from tutti.service import identity
 from tutti.service.app import Admit, Door, bearer
+from tutti.service.connection import HEADER_S, connection
+from tutti.service.membership import Membership
 from tutti.service.offers import Offers, card_of
 from tutti.service.work import Work
 from tutti.transports import Mode, Outside
-from tutti.transports.a2a import sign
+from tutti.transports.a2a import sign, wire
 
+log = logging.getLogger("tutti")
+_AGAIN_S, _AGAIN_MOST_S = 1.0, 30.0  # until a workspace that did not answer is asked again
 _KEEP_ALIVE_S = 75  # longer than any client keeps a connection, so that none is closed under a request
 _BACKLOG = 512
 _LAME_S = 1.0  # for callers with a connection to come by once more and be told to go elsewhere, rather than meet a closed door
@@ -48,16 +53,21 @@ class Place:
     grace: timedelta = timedelta(seconds=10)  # for tasks under way when it is stopped
     threads: int = 16
 
-    def check(self) -> None:
-        """Refuse to be reachable by others without a token, or with one that everybody on the way can read. Raises: `Refused`."""
+    def check(self, *, enrolled: bool = False) -> None:
+        """Refuse to be reachable by others without a token, or with one that everybody on the way can read. Raises: `Refused`.
+
+        An agent that is enrolled takes its workspace's tokens and needs none of its own.
+        """
         try:
             loopback = ip_address(self.host).is_loopback
         except ValueError:
             loopback = self.host == "localhost"
         if loopback:
             return
-        if not self.token:
-            raise Refused(f"On {self.host} everybody could call this agent.", hint="Give it --token (or --enrol), or let it listen on 127.0.0.1.")
+        if not self.token and not enrolled:
+            raise Refused(
+                f"On {self.host} everybody could call this agent.", hint="Give it --token-file, or --server and --enrol, or let it listen on 127.0.0.1."
+            )
         if not self.certificate and not self.behind_proxy:
             raise Refused(f"On {self.host} the token would go over the wire in the clear.", hint="Give --tls-cert and --tls-key, or --behind-proxy.")
 
@@ -70,6 +80,10 @@ class Service:
     place: Place
     key: Path
     admit: Admit | None = None
+    server: str = ""  # of the workspace that it is enrolled at, or is to be with `code`
+    code: str = ""
+    header_s: float = HEADER_S
+    joined: dict[str, Any] | None = None  # what that workspace said of it
 
     async def run(self, *, ready: Callable[[str, str], None] | None = None, stop: asyncio.Event | None = None) -> None:
         """Serve. `ready` is called with the url and the key's public half (hex) when it listens.
@@ -77,19 +91,36 @@ class Service:
         At the end no task is taken in, those under way may finish for `place.grace`, and their ends can still be fetched meanwhile.
         Raises: `Refused`, `Conflict` when the port is taken, `StorageFailed`.
         """
-        self.place.check()
-        key = identity.load_or_create(self.key)
-        listener = listen(self.place)
         clock = SystemClock()
         outside = Outside(Egress(), Secrets(), clock, Ids(clock))
+        kept = self.key.with_name(f"{self.key.stem}.enrolled.json")
+        membership = Membership(self.offers.name, kept, outside, self.server, self.code) if self.server or self.code or kept.exists() else None
+        self.place.check(enrolled=membership is not None)
+        key = identity.load_or_create(self.key)
+        listener = listen(self.place)
         executors: dict[Mode, Executor] = {}
         work = Work(self.offers.skills, outside, lambda mode: _executor(executors, mode, self.place), most=self.place.open_tasks, kept=self.place.kept_tasks)
         try:
             url = self.place.public_url.rstrip("/") or _url(self.place, listener.getsockname()[1])
-            admit = self.admit or (bearer(self.place.token) if self.place.token else None)
+            admit = self.admit or _admit(self.place.token, membership)
             card = card_of(self.offers, url, bearer=admit is not None)
-            door = Door(work, sign(card, key, key.public.hex()[:16]), admit)
-            await self._serve(door, listener, stop or asyncio.Event(), lambda: ready(url, key.public.hex()) if ready else None)
+            door = Door(
+                work, sign(card, key, key.public.hex()[:16]), admit, lambda challenge: key.sign(wire.proof_statement(challenge)).hex(), outside.ids.new("p")
+            )
+            chores: list[asyncio.Task[None]] = []
+
+            async def started() -> None:
+                if membership is not None:
+                    await self._join(membership, key, url, chores)
+                if ready is not None:
+                    ready(url, key.public.hex())
+
+            try:
+                await self._serve(door, listener, stop or asyncio.Event(), started)
+            finally:
+                for chore in chores:
+                    chore.cancel()
+                await asyncio.gather(*chores, return_exceptions=True)
         finally:
             work.close()
             listener.close()
@@ -97,8 +128,35 @@ class Service:
             for executor in executors.values():
                 executor.shutdown(wait=False, cancel_futures=True)
 
-    async def _serve(self, door: Door, listener: socket.socket, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+    async def _join(self, membership: Membership, key: SigningKey, url: str, chores: list[asyncio.Task[None]]) -> None:
+        """Come in. Who is enrolled already serves meanwhile, and comes again when the workspace answers."""
+        try:
+            self.joined = await membership.join(key, url)
+        except (Unreachable, Overloaded) as error:
+            if membership.code:
+                raise
+            log.warning("%s; it is tried again", error.message)
+            chores.append(asyncio.create_task(self._join_later(membership, key, url)))
+
+    async def _join_later(self, membership: Membership, key: SigningKey, url: str) -> None:
+        pause = _AGAIN_S
+        while True:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _AGAIN_MOST_S)
+            try:
+                self.joined = await membership.join(key, url)
+            except (Unreachable, Overloaded) as error:
+                log.debug("%s", error.message)
+            except TuttiError as error:
+                log.error("%s %s", error.message, error.hint)
+                return
+            else:
+                return
+
+    async def _serve(self, door: Door, listener: socket.socket, stop: asyncio.Event, started: Callable[[], Awaitable[None]]) -> None:
         import uvicorn
+
+        listening = asyncio.Event()
 
         class Server(uvicorn.Server):
             @contextlib.contextmanager
@@ -107,10 +165,10 @@ class Service:
 
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
-                ready()
+                listening.set()
 
         config = uvicorn.Config(
-            door, loop="none", ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False,
+            door, http=connection(self.header_s), headers=[("tutti-process", door.process)], loop="none", ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False,
             date_header=False, timeout_keep_alive=_KEEP_ALIVE_S, timeout_graceful_shutdown=1, backlog=_BACKLOG,
             ssl_certfile=self.place.certificate or None, ssl_keyfile=self.place.certificate_key or None,
         )  # fmt: skip
@@ -127,6 +185,14 @@ class Service:
                 loop.add_signal_handler(number, halt)
         serving = asyncio.create_task(server.serve([listener]))
         try:
+            await _first(listening.wait(), serving)
+            if listening.is_set():
+                coming = asyncio.ensure_future(started())
+                await asyncio.wait({coming, serving, waiting := asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+                if coming.done():
+                    coming.result()  # one that is not let in does not stay
+                coming.cancel()
             await _first(stop.wait(), serving)
             door.draining = True
             await _first(_within(door.work.idle(), self.place.grace.total_seconds()), serving)
@@ -134,6 +200,8 @@ class Service:
             server.should_exit = True
             await serving
         finally:
+            server.should_exit = server.force_exit = True
+            await asyncio.wait({serving}, timeout=_LAME_S)
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
             for number in numbers:
@@ -180,6 +248,14 @@ def listen(place: Place) -> socket.socket:
             f"{place.host}:{place.port} cannot be listened on: {error.strerror or error}.", hint="Stop what has the port, or give another --port."
         ) from error
     return listener
+
+
+def _admit(token: str, membership: Membership | None) -> Admit | None:
+    """Whose calls are taken: of who sends the token, of the workspace that it is enrolled at, or everybody's."""
+    if membership is None:
+        return bearer(token) if token else None
+    own = bearer(token) if token else None
+    return lambda header: membership.admits(header) or (own is not None and own(header))
 
 
 def _url(place: Place, port: int) -> str:

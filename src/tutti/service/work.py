@@ -80,6 +80,11 @@ class Work:
         """A task by its id."""
         return self._tasks.get(id) if isinstance(id, str) else None
 
+    def knows(self, offer: Offer, key: str) -> bool:
+        """Whether a task was started under this key, and its end is kept."""
+        known = self._tasks.get(self._keys.get((offer.skill.name, key), "")) if key else None
+        return known is not None and not known.again
+
     def tasks(self) -> list[Task]:
         """All tasks, newest first."""
         return list(reversed(self._tasks.values()))
@@ -273,6 +278,10 @@ class _Line:
     @property
     def outside(self) -> Outside:
         return self._work.outside
+
+    @property
+    def caller(self) -> str:
+        return ""
 
     def skill(self, name: str) -> Skill:
         raise AgentFailed(f"{name} is not known here: this agent runs as a service of its own.")

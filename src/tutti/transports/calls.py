@@ -16,7 +16,8 @@ import orjson
 
 from tutti import telemetry
 from tutti.errors import AgentFailed, Invalid, Refused, TuttiError
-from tutti.transports.outside import Outside
+from tutti.security import CONNECTING, Connecting
+from tutti.transports.outside import KEPT_S, Outside
 
 if TYPE_CHECKING:
     import aiohttp
@@ -25,6 +26,8 @@ T = TypeVar("T")
 ANSWER = 8 * 1024 * 1024  # bytes of one answer, and of one event of a stream
 STREAM = 64 * 1024 * 1024  # bytes of one stream
 EVENTS = 10_000  # of one stream
+PROCESS = "Tutti-Process"  # which process of a service answers; in a request: which one it is for
+_PROCESS_SEEN = "_tutti_process"
 _CONNECT_S = 10.0
 _PATIENCE_S = 3.0  # for an agent that says that it cannot just now; then the task goes back on its road
 _AWAY_S = 1.0  # for one that nobody answers for: it may be starting anew
@@ -55,21 +58,47 @@ class Answer:
             raise Invalid("The agent's answer is not JSON.", code="wrong_output") from None
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How an agent's connections are used.
+
+    A server may close a connection that is kept just when the next request is on its way: nobody knows then whether it was read. Such a request is
+    sent once more where the agent promises that a key has one effect: `durable` promises it for ever, `processes` for as long as the process lives
+    that had the connection; any other process turns the second one away.
+    """
+
+    vouch: Callable[[], Awaitable[None]] | None = None  # asked about every new connection before anything is sent on it
+    keep: float = KEPT_S  # seconds that a connection is kept
+    processes: bool = False
+    durable: bool = False
+
+
+PLAIN = Link()
+
+
 async def ask(
-    outside: Outside, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None, cap: int = ANSWER, total: float | None = None
+    outside: Outside,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    cap: int = ANSWER,
+    total: float | None = None,
+    link: Link = PLAIN,
 ) -> Answer:
     """One request and its whole answer, whatever its status. `total` are seconds; without it the attempt's own time is the limit.
 
     Raises: `AgentFailed` when nothing was sent, `OutcomeUnknown`, `Invalid` (code wrong_output) for an answer over the cap or in a coding.
     """
-    async with _open(outside, method, url, headers, body, total) as response:
+    async with _open(outside, method, url, headers, body, total, link) as response:
         return Answer(response.status, response.headers, await _whole(response, cap))
 
 
 @asynccontextmanager
-async def stream(outside: Outside, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None) -> AsyncIterator[Any]:
+async def stream(outside: Outside, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None, link: Link = PLAIN) -> AsyncIterator[Any]:
     """A request whose answer may be a stream: yields (answer, None) for a whole one, (answer without body, events) for server-sent events."""
-    async with _open(outside, method, url, headers, body, None) as response:
+    async with _open(outside, method, url, headers, body, None, link) as response:
         if response.status == 200 and response.content_type == "text/event-stream":
             _refuse_coding(response)
             yield Answer(200, response.headers, b""), _events(response)
@@ -109,17 +138,13 @@ async def patiently(outside: Outside, timeout: timedelta, call: Callable[[], Awa
 
 @asynccontextmanager
 async def _open(
-    outside: Outside, method: str, url: str, headers: Mapping[str, str], body: bytes | None, total: float | None
+    outside: Outside, method: str, url: str, headers: Mapping[str, str], body: bytes | None, total: float | None, link: Link
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     import aiohttp
-    from yarl import URL
 
     try:
         outside.egress.check(url)
-        timeout = aiohttp.ClientTimeout(total=total, connect=_CONNECT_S)
-        async with outside.session.request(
-            method, URL(url, encoded=True), data=body, headers={**headers, **telemetry.headers()}, allow_redirects=False, timeout=timeout
-        ) as response:
+        async with await _sent(outside, method, url, {**headers, **telemetry.headers()}, body, total, link) as response:
             if 300 <= response.status < 400 and response.status != 304:
                 raise OutcomeUnknown("The agent sends callers elsewhere, and redirects are not followed.", hint="Declare the address it means.", retry=False)
             yield response
@@ -133,6 +158,39 @@ async def _open(
         raise AgentFailed(f"{_place(url)} is no address.", retry=False) from error
     except (aiohttp.ClientError, OSError) as error:
         raise OutcomeUnknown(f"The connection to {_place(url)} broke: {type(error).__name__}.") from error
+
+
+async def _sent(
+    outside: Outside, method: str, url: str, headers: dict[str, str], body: bytes | None, total: float | None, link: Link
+) -> aiohttp.ClientResponse:
+    """The answer to a request, which is sent a second time where that is safe and a kept connection was closed before any answer."""
+    import aiohttp
+    from yarl import URL
+
+    where, timeout = URL(url, encoded=True), aiohttp.ClientTimeout(total=total, connect=_CONNECT_S)
+    more: dict[str, Any] = {"data": body, "allow_redirects": False, "timeout": timeout}
+    connecting = Connecting(link.vouch)
+    mark = CONNECTING.set(connecting)
+    try:
+        response = await outside.session_for(link.keep).request(method, where, headers=headers, **more)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+        process = getattr(connecting.protocol, _PROCESS_SEEN, "")
+        if not connecting.reused or not (link.durable or (link.processes and process)):
+            raise
+        try:
+            response = await outside.session_for(0).request(method, where, headers=headers | {PROCESS: process}, **more)
+        except (aiohttp.ClientError, TuttiError):
+            raise error from None  # nobody is there any more: what came of the first is not known
+        if not link.durable and response.headers.get(PROCESS) != process:
+            response.close()
+            raise error from None
+    finally:
+        CONNECTING.reset(mark)
+    if link.processes and connecting.protocol is not None and PROCESS in response.headers:
+        setattr(connecting.protocol, _PROCESS_SEEN, response.headers[PROCESS])
+    return response
 
 
 def _place(url: str) -> str:

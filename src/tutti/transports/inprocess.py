@@ -39,6 +39,10 @@ class Line(Protocol):
     def outside(self) -> Any:
         """The `Outside` that calls leave this process through."""
 
+    @property
+    def caller(self) -> str:
+        """Who asked for this task from outside; empty where nobody did."""
+
     def skill(self, name: str) -> Skill:
         """A skill as the fleet offers it now."""
 

@@ -23,6 +23,7 @@ from tutti.transports.schemas import reader, writer
 if TYPE_CHECKING:
     import aiohttp
 
+KEPT_S = 15.0  # that a connection is kept where a request may be sent twice
 _MODULES = {"a2a": "tutti.transports.a2a", "http": "tutti.transports.http", "mcp": "tutti.transports.mcp"}
 
 
@@ -48,16 +49,23 @@ class Outside:
         self.base_url = ""  # where this process can be reached, for pushed answers; empty while it is not served
         self.shared: dict[str, Any] = {}  # what a transport keeps for all its calls (cards, MCP sessions); closed with this
         self.news = asyncio.Event()  # an agent has said that what it offers has changed
-        self._session: aiohttp.ClientSession | None = None
+        self.token_for: Callable[[str, str], str] | None = None  # (enrolled agent, on whose behalf) → the token that a call carries
+        self._sessions: dict[float, aiohttp.ClientSession] = {}
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """The pooled session that every call over HTTP uses. It follows no redirects: pass `allow_redirects=False`."""
-        if self._session is None or self._session.closed:
+        """The pooled session of calls over HTTP. It follows no redirects: pass `allow_redirects=False`."""
+        return self.session_for(KEPT_S)
+
+    def session_for(self, keep: float) -> aiohttp.ClientSession:
+        """A session whose connections are used again for so many seconds after an answer; with 0, for one request each."""
+        session = self._sessions.get(keep)
+        if session is None or session.closed:
             import aiohttp
 
-            self._session = aiohttp.ClientSession(connector=self.egress.connector(), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
-        return self._session
+            session = aiohttp.ClientSession(connector=self.egress.connector(keep), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+            self._sessions[keep] = session
+        return session
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -66,8 +74,8 @@ class Outside:
             if close is not None:
                 await close()
         self.shared.clear()
-        if self._session is not None:
-            await self._session.close()
+        for session in self._sessions.values():
+            await session.close()
 
 
 async def discover(endpoint: Endpoint, outside: Outside) -> Found:

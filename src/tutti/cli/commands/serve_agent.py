@@ -28,11 +28,16 @@ from tutti.errors import Invalid, NotFound
 @click.option("--agent", "agents", multiple=True, metavar="NAME", help="Only this agent of a fleet; may be given several times.")
 @click.option("--public-url", default="", metavar="URL", help="Where callers find it, when that is not where it listens.")
 @click.option("--key", type=click.Path(dir_okay=False), metavar="FILE", help="The file of its own key, made when there is none.")
+@click.option("--server", default="", metavar="URL", help="The workspace that it belongs to; it is kept for later starts.")
+@click.option(
+    "--enrol", "code", default="", metavar="CODE", envvar="TUTTI_ENROL_CODE", help="Come in there with the code of `tutti agents enrol`. [TUTTI_ENROL_CODE]"
+)
 @click.option("--token-file", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="The bearer token that callers must send. [TUTTI_AGENT_TOKEN]")
 @click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="Its certificate.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="The certificate's key.")
 @click.option("--behind-proxy", is_flag=True, help="TLS ends at a proxy in front of it.")
 @click.option("--takeover", is_flag=True, help="Listen beside the process that has the port, and go on when that one is stopped.")
+@click.option("--with-parent", is_flag=True, help="Stop when standard input ends, as it does with whoever started this.")
 @click.option("--grace", type=click.IntRange(0, 3600), default=10, show_default=True, help="Seconds for tasks under way when it is stopped.")
 @pass_look
 def serve_agent(look: Look, /, agent: str, **said: Any) -> None:
@@ -52,18 +57,44 @@ def serve_agent(look: Look, /, agent: str, **said: Any) -> None:
         said["host"], said["port"], said["public_url"], token, said["tls_cert"] or "", said["tls_key"] or "", said["behind_proxy"], said["takeover"],
         grace=timedelta(seconds=said["grace"]),
     )  # fmt: skip
-    service = Service(offers, place, Path(said["key"] or f"{offers.name}.key"))
+    service = Service(offers, place, Path(said["key"] or f"{offers.name}.key"), server=said["server"], code=said["code"])
 
     def ready(url: str, key: str) -> None:
         screen.done(f"{offers.name} {offers.version}: {count(len(offers.skills), 'skill')} at {url}")
-        screen.say(f"  fleet.remote({url!r}, department=…)   its key is {key}")
+        if service.joined is not None:
+            screen.say(f"  enrolled as {service.joined['name']} {service.joined['version']}   its key is {key}")
+        else:
+            screen.say(f"  fleet.remote({url!r}, department=…)   its key is {key}")
         if look.machine:
-            screen.data({"name": offers.name, "version": offers.version, "url": url, "key": key, "skills": sorted(offers.skills), "pid": os.getpid()})
+            screen.data(
+                {"name": offers.name, "version": offers.version, "url": url, "key": key, "skills": sorted(offers.skills), "pid": os.getpid()} | _joined(service)
+            )
             sys.stdout.flush()
 
+    async def serve() -> None:
+        stop = asyncio.Event()
+        if said["with_parent"]:
+            watching = asyncio.create_task(_until_orphaned(stop))
+        await service.run(ready=ready, stop=stop)
+        if said["with_parent"]:
+            watching.cancel()
+
     with asyncio.Runner(loop_factory=_loop()) as runner:
-        runner.run(service.run(ready=ready))
+        runner.run(serve())
     screen.done("stopped")
+
+
+def _joined(service: Any) -> dict[str, Any]:
+    return {} if service.joined is None else {"enrolled": service.joined["name"], "registered": service.joined["version"]}
+
+
+async def _until_orphaned(stop: asyncio.Event) -> None:
+    """Stop when nobody holds the other end of standard input any more: whoever started this has ended, however that came."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while await reader.read(4096):
+        pass
+    stop.set()
 
 
 def _loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

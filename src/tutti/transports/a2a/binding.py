@@ -48,11 +48,14 @@ class Binding:
     legacy: bool
     tenant: str
     auth: str  # the header's value, with references to secrets
+    link: calls.Link = calls.PLAIN
+    audience: str = ""  # the enrolled agent that a token is made for with each call, where it is one
+    caller: str = ""  # on whose behalf
 
     async def call(self, operation: str, params: Json, headers: Mapping[str, str] | None = None, *, total: float | None = None) -> Json:
         """One operation and its response, in the words of 1.0. Raises: `Declined`, `AgentFailed`, `OutcomeUnknown`, `Invalid`."""
         method, url, body = self._request(operation, params)
-        answer = await calls.ask(self.outside, method, url, headers=self._headers(headers), body=body, total=total)
+        answer = await calls.ask(self.outside, method, url, headers=self._headers(headers), body=body, total=total, link=self.link)
         return self._response(answer, operation)
 
     @asynccontextmanager
@@ -60,7 +63,7 @@ class Binding:
         """An operation whose responses come one by one."""
         method, url, body = self._request(operation, params)
         sent = {**self._headers(headers), "Accept": "text/event-stream"}
-        async with calls.stream(self.outside, method, url, headers=sent, body=body) as (answer, events):
+        async with calls.stream(self.outside, method, url, headers=sent, body=body, link=self.link) as (answer, events):
             yield self._one(self._response(answer, operation)) if events is None else self._each(events)
 
     async def _one(self, response: Json) -> AsyncIterator[Json]:
@@ -105,6 +108,8 @@ class Binding:
             headers["Accept"] = f"{wire.MEDIA_TYPE}, application/json"
         if self.auth:
             headers["Authorization"] = self.outside.secrets.resolve(self.auth)
+        elif self.audience and self.outside.token_for is not None:
+            headers["Authorization"] = f"Bearer {self.outside.token_for(self.audience, self.caller)}"
         return headers | telemetry.headers() | dict(more or {})
 
     def _response(self, answer: calls.Answer, operation: str) -> Json:

@@ -58,6 +58,7 @@ async def discover(endpoint: Endpoint, outside: Outside) -> Found:
 async def _card(endpoint: Endpoint, outside: Outside) -> Json:
     cards: dict[str, Cached] = outside.shared.setdefault("a2a.cards", {})
     headers = {"Accept": "application/json", "A2A-Version": wire.VERSION}
+    link = calls.Link(keep=0) if endpoint.key else calls.PLAIN  # nobody has vouched for a connection that was only asked for its card
     if endpoint.options.get("auth"):
         headers["Authorization"] = outside.secrets.resolve(endpoint.options["auth"])
     url = endpoint.url.rstrip("/")
@@ -67,7 +68,7 @@ async def _card(endpoint: Endpoint, outside: Outside) -> Json:
         known = cards.get(place)
         try:
             answer = await calls.ask(
-                outside, "GET", place, headers=headers | ({"If-None-Match": known.etag} if known and known.etag else {}), cap=_CAP, total=_PATIENCE_S
+                outside, "GET", place, headers=headers | ({"If-None-Match": known.etag} if known and known.etag else {}), cap=_CAP, total=_PATIENCE_S, link=link
             )
         except calls.OutcomeUnknown as error:
             raise AgentFailed(error.message, hint=error.hint, retry=True) from error
@@ -95,7 +96,7 @@ def read(card: Json, endpoint: Endpoint, outside: Outside) -> Found:
     capabilities = _object(card.get("capabilities"), "capabilities")
     extensions = {each["uri"]: each for each in capabilities.get("extensions") or [] if isinstance(each, dict) and isinstance(each.get("uri"), str)}
     for uri, extension in extensions.items():
-        if extension.get("required") and uri != wire.SKILL:
+        if extension.get("required") and uri not in (wire.SKILL, wire.PROOF, wire.IDEMPOTENCY):
             raise Invalid(f"The agent demands the extension {uri[:200]}, which Tutti does not know.")
     described = _object(extensions.get(wire.SKILL, {}).get("params"), "params").get("skills")
     known = _object(described, "skills")
@@ -113,7 +114,36 @@ def read(card: Json, endpoint: Endpoint, outside: Outside) -> Found:
         raise Invalid("The card has no skill.")
     version = card.get("version") if isinstance(card.get("version"), str) else ""
     options = {"interface": interface, "streaming": capabilities.get("streaming") is True, "ids": ids, "extended": wire.SKILL in extensions}
+    if wire.IDEMPOTENCY in extensions:
+        options["keys"] = "durable" if _object(extensions[wire.IDEMPOTENCY].get("params"), "params").get("durable") is True else "process"
+    if wire.PROOF in extensions:
+        options["proves"] = True
     return Found(_name(card["name"]), (version or "1").replace("@", "-").replace("+", "-")[:60], skills, fingerprint(card), options)
+
+
+async def vouch(endpoint: Endpoint, outside: Outside) -> None:
+    """Make sure that whoever answers for an enrolled agent just now has its key; nothing that is kept is believed. Raises: `Refused`, `AgentFailed`.
+
+    An agent whose card says so signs a challenge; of others the card is looked at, which somebody else might show, too.
+    """
+    if not endpoint.options.get("proves"):
+        outside.shared.get("a2a.cards", {}).clear()
+        await discover(endpoint, outside)
+        return
+    challenge = outside.ids.bytes(24).hex()
+    url = endpoint.options["interface"]["url"].rstrip("/") + wire.WELL_KNOWN
+    try:
+        answer = await calls.ask(outside, "GET", url, headers={wire.CHALLENGE: challenge}, cap=_CAP, total=_PATIENCE_S, link=calls.Link(keep=0))
+    except (calls.OutcomeUnknown, Invalid, TimeoutError) as error:
+        raise AgentFailed(f"Who answers at {_origin(url)} does not show this agent's key: {error or 'no answer'}", retry=True) from error
+    try:
+        proof = bytes.fromhex(answer.headers.get(wire.PROVEN, ""))
+    except ValueError:
+        proof = b""
+    if not verify(bytes.fromhex(endpoint.key), wire.proof_statement(challenge), proof):
+        raise Refused(
+            f"Who answers at {_origin(url)} has not this agent's key.", hint="Somebody else may listen there; enrol the agent anew if it has a new key."
+        )
 
 
 def fingerprint(card: Json) -> str:

@@ -9,23 +9,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from tutti.errors import AgentFailed, Invalid, TuttiError
-from tutti.model.agent import AgentCard, Skill
+from tutti.model.agent import AgentCard, Endpoint, Skill
 from tutti.model.dialogue import MESSAGE
 from tutti.model.task import State
 from tutti.transports import calls
 from tutti.transports.a2a import wire
 from tutti.transports.a2a.binding import Binding, Declined
+from tutti.transports.a2a.cards import vouch
 from tutti.transports.a2a.report import Report
 from tutti.transports.inprocess import Context
-from tutti.transports.outside import Outside
+from tutti.transports.outside import KEPT_S, Outside
 
 Json = dict[str, Any]
 log = logging.getLogger("tutti")
 MEMO = "a2a.task"
 PUSH_PATH = "/v1/callbacks/a2a/"
+_SURE_S = 2.0  # that a connection is kept for what must not be sent twice: servers close theirs after 5 (uvicorn, Node) or more
 _SLOW_S = 1.0  # an answer that takes longer than this has the next one followed from its start
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.1, 5.0  # between two looks at a task
 _LOOK_AFTER_PUSH_S = 30.0  # where pushes should come, a look now and then all the same
@@ -83,8 +87,9 @@ class _Agent:
         self.id = card.id
         self.outside = outside
         self.binding = Binding(
-            outside, interface["url"], interface["binding"] == "HTTP+JSON", interface["legacy"], interface["tenant"], options.get("auth", "")
-        )
+            outside, interface["url"], interface["binding"] == "HTTP+JSON", interface["legacy"], interface["tenant"], options.get("auth", ""),
+            _link(card.endpoint, skill, outside), card.name if card.endpoint.key else "",
+        )  # fmt: skip
         own = {offer.get("as_"): id for id, offer in (options.get("skills") or {}).items()}
         self.skill = own.get(skill.name) or options["ids"].get(skill.name, skill.name)
         self.action = skill.is_action
@@ -95,6 +100,13 @@ class _Agent:
         self.slow = skill.latency.total_seconds() >= _SLOW_S
 
 
+def _link(endpoint: Endpoint, skill: Skill, outside: Outside) -> calls.Link:
+    """How this skill's connections are used. Who may be called only once gets no connection that the other end may be closing."""
+    keys = endpoint.options.get("keys", "")
+    once = skill.is_action and not skill.idempotent and not keys
+    return calls.Link(partial(vouch, endpoint, outside) if endpoint.key else None, _SURE_S if once else KEPT_S, keys == "process", keys == "durable")
+
+
 class _Conversation:
     """One run's conversation with the agent."""
 
@@ -102,6 +114,9 @@ class _Conversation:
         self._agent = agent
         self._ctx = ctx
         self._outside = agent.outside
+        self._binding = agent.binding
+        if agent.binding.audience and ctx._line is not None and ctx._line.caller:
+            self._binding = replace(agent.binding, caller=ctx._line.caller)
         self._report = Report(context=ctx.task)
         self._answered: list[str] = []  # questions that were put to a person, in their order
         self._kept = False
@@ -148,7 +163,7 @@ class _Conversation:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            self._report.take(await calls.patiently(self._outside, agent.timeout, lambda: agent.binding.call("SendMessage", params, self._headers())))
+            self._report.take(await calls.patiently(self._outside, agent.timeout, lambda: self._binding.call("SendMessage", params, self._headers())))
         finally:
             agent.slow = agent.slow or loop.time() - started > _SLOW_S
         return None
@@ -163,7 +178,7 @@ class _Conversation:
             return False
         report = Report(begun["task"], begun["context"])
         try:
-            report.take(await self._agent.binding.call("GetTask", {"id": begun["task"]}))
+            report.take(await self._binding.call("GetTask", {"id": begun["task"]}))
         except Declined as declined:
             if declined.reason == "TASK_NOT_FOUND":
                 return False  # the agent was started anew and knows nothing of it
@@ -199,7 +214,7 @@ class _Conversation:
         return None
 
     async def _listen(self, operation: str, params: Json) -> None:
-        async with self._agent.binding.open(operation, params, self._headers() if operation == "SendStreamingMessage" else None) as events:
+        async with self._binding.open(operation, params, self._headers() if operation == "SendStreamingMessage" else None) as events:
             try:
                 async for event in events:
                     self._take(event)
@@ -223,7 +238,7 @@ class _Conversation:
         failures = 0
         while True:
             try:
-                self._take(await self._agent.binding.call("GetTask", {"id": self._report.task}))
+                self._take(await self._binding.call("GetTask", {"id": self._report.task}))
                 failures = 0
             except Declined:
                 raise calls.OutcomeUnknown("The agent does not know its task any more.") from None
@@ -267,7 +282,7 @@ class _Conversation:
         id = f"{ctx.key}/{len(self._answered)}"
         message = wire.message(wire.parts_of(answer), id=id, context=report.context, task=report.task, metadata={"skill": self._agent.skill})
         self._report = Report(report.task, report.context)
-        self._take(await self._agent.binding.call("SendMessage", {"message": message}, {"Idempotency-Key": id}))
+        self._take(await self._binding.call("SendMessage", {"message": message}, {"Idempotency-Key": id}))
         if self._report.interrupted and self._report.question == question:
             raise wire.wrong("it asks the same question again, under the same id")
 
@@ -290,7 +305,7 @@ class _Conversation:
         """Have the agent stop, too: as well as it goes, and nobody waits for it."""
         if not self._report.task or self._report.ended:
             return
-        binding, task = self._agent.binding, self._report.task
+        binding, task = self._binding, self._report.task
 
         async def cancel() -> None:
             try:

@@ -21,6 +21,9 @@ MEDIA_TYPE = "application/a2a+json"
 SKILL = "urn:tutti:skill"  # extension of a card: schemas, nature and times of its skills
 RUN = "urn:tutti:run"  # in a message's metadata: which run asks
 OUTCOME = "urn:tutti:outcome"  # in a task's metadata: what the run proposes and signals besides its output, or how surely it failed
+PROOF = "urn:tutti:proof"  # extension of a card: whoever answers proves with each new connection that it has the card's key
+CHALLENGE, PROVEN = "Tutti-Challenge", "Tutti-Proof"  # headers: what is to be signed, and the signature in hex
+IDEMPOTENCY = "urn:tutti:idempotency"  # extension of a card: one Idempotency-Key, one effect
 PROGRESS = "urn:tutti:progress"  # in a status' metadata: share done, 0..1
 
 STATES: dict[State, str] = {state: f"TASK_STATE_{state.name}" for state in State}
@@ -171,6 +174,11 @@ def task(
     if metadata:
         made["metadata"] = dict(metadata)
     return made
+
+
+def proof_statement(challenge: str) -> bytes:
+    """What a service signs to prove that it has its key."""
+    return b"tutti proof 1\n" + challenge.encode()
 
 
 def error_info(reason: str, metadata: Mapping[str, str] | None = None) -> Json:

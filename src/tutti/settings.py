@@ -45,6 +45,7 @@ class Settings:
     public_url: str = ""  # where others reach this process, if not where it listens
     queue: int = 10_000  # ready tasks that may wait until new ones are refused with 429
     connections: int = 1000  # at a time
+    connections_per_address: int = 100  # of them from one address (IPv6: one network of 64 bits); the proxies in front have no such bound
     telemetry: str = ""  # where spans go: an OTLP/HTTP address, or "otlp" for what OTEL_* variables say; empty: nowhere
 
     @classmethod
@@ -130,7 +131,7 @@ def _several(name: str, value: Any) -> tuple[str, ...]:
 _KNOBS: dict[str, Callable[[str, Any], Any]] = {
     "folder": _text, "database": _text, "slots": _whole(1), "threads": _whole(1), "processes": _whole(1), "grace_seconds": _whole(0), "egress": _several,
     "listen": _text, "tls_cert": _text, "tls_key": _text, "tls_client_ca": _text, "behind_proxy": _flag, "proxies": _several, "hosts": _several,
-    "public_url": _text, "queue": _whole(1), "connections": _whole(1), "telemetry": _text,
+    "public_url": _text, "queue": _whole(1), "connections": _whole(1), "connections_per_address": _whole(1), "telemetry": _text,
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from tutti.api.limits import BODY_BYTES
 async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
     """Deadlines that a test can wait for."""
     original = connection.connection
-    monkeypatch.setattr("tutti.api.server.connection", lambda most: original(most, header_s=0.3, stall_s=0.5))
+    monkeypatch.setattr("tutti.api.server.connection", lambda most, bound: original(most, bound, header_s=0.3, stall_s=0.5))
     monkeypatch.setattr(limits.Limits.__init__, "__defaults__", (0.3,))
     async with serving(make_fleet(), Settings("support", tmp_path / "tutti", listen="127.0.0.1:0", connections=20)) as found:
         yield found

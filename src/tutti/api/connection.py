@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from ipaddress import ip_network
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tutti.api.listening import Address, Network, address_of
 
 HEADER_S = 10.0  # seconds from a request's first byte (or the connection) until its headers must be complete
 STALL_S = 60.0  # seconds a reader may leave an answer unread while the buffers are full
@@ -14,8 +19,42 @@ KEEP_ALIVE_S = 75  # seconds an idle connection stays open
 _PHRASES = {408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Service Unavailable"}
 
 
-def connection(most: int, header_s: float = HEADER_S, stall_s: float = STALL_S) -> type[HttpToolsProtocol]:
-    """The class of connections of a listener that takes `most` at a time."""
+class Bound:
+    """How many connections one address may have at a time; the addresses of `free` networks have no such bound."""
+
+    def __init__(self, most: int, free: Sequence[Network] = ()) -> None:
+        self._most = most
+        self._free = free
+        self._held: Counter[str] = Counter()
+
+    def take(self, address: str) -> bool | None:
+        """Note one more. False where it is one too many, None where it is not counted."""
+        whose = address_of(address)
+        if whose is None or any(whose in network for network in self._free):
+            return None
+        key = _household(whose)
+        if self._held[key] >= self._most:
+            return False
+        self._held[key] += 1
+        return True
+
+    def give(self, address: str) -> None:
+        """One that was taken has ended."""
+        whose = address_of(address)
+        if whose is not None:
+            key = _household(whose)
+            self._held[key] -= 1
+            if self._held[key] <= 0:
+                del self._held[key]
+
+
+def _household(address: Address) -> str:
+    """What counts as one caller: an IPv4 address, or the network of 64 bits that an IPv6 caller has all addresses of."""
+    return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
+
+
+def connection(most: int, bound: Bound | None = None, header_s: float = HEADER_S, stall_s: float = STALL_S) -> type[HttpToolsProtocol]:
+    """The class of connections of a listener that takes `most` at a time, and of one address as many as `bound` says."""
 
     class Connection(HttpToolsProtocol):
         """Cuts off who sends headers too slowly, sends too many of them, or does not read."""
@@ -24,18 +63,27 @@ def connection(most: int, header_s: float = HEADER_S, stall_s: float = STALL_S) 
         _stalling: asyncio.TimerHandle | None = None
         _headed = False  # whether the request at hand has all its headers
         _bytes = 0
+        _counted = ""  # the address that this connection counts for
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             if len(self.connections) > most:
                 self._refuse(503, "Too many connections.")
                 return
+            address = self.client[0] if bound is not None and self.client else ""
+            taken = bound.take(address) if bound is not None and address else None
+            if taken is False:
+                self._refuse(503, "Too many connections from this address.")
+                return
+            self._counted = address if taken else ""
             self._expect_headers()
 
         def connection_lost(self, exc: Exception | None) -> None:
             for timer in (self._heading, self._stalling):
                 if timer is not None:
                     timer.cancel()
+            if bound is not None and self._counted:
+                bound.give(self._counted)
             self._unset_keepalive_if_required()
             super().connection_lost(exc)
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import urlsplit
 
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-
-from tutti.api.listening import is_loopback
+from tutti.api.listening import address_of, is_loopback, proxies_of
 from tutti.api.problems import problem
-from tutti.errors import Invalid
 from tutti.settings import Settings
 
 _Message = MutableMapping[str, Any]
@@ -21,33 +18,57 @@ _OPEN = ("/health", "/ready")  # what a load balancer asks by itself
 
 
 class Front:
-    """ASGI middleware: on loopback only loopback's names are answered to, so that no web page can reach in by a name of its own (DNS rebinding)."""
+    """ASGI middleware: on loopback only loopback's names are answered to, so that no web page can reach in by a name of its own (DNS rebinding).
+
+    Behind a proxy only the listed proxies are answered, and what they forward says who called, and whether by TLS. Without one, nothing does.
+    """
 
     def __init__(self, app: _App, settings: Settings) -> None:
+        self._app = app
         self._loopback = is_loopback(settings.listen.rpartition(":")[0].removeprefix("[").removesuffix("]"))
         self._names = {name.lower() for name in settings.hosts}
-        self._proxies = [_network(name) for name in settings.proxies] if settings.behind_proxy else None
-        self._behind = ProxyHeadersMiddleware(app, list(settings.proxies)) if settings.behind_proxy else app  # type: ignore[arg-type]
+        self._public = (urlsplit(settings.public_url).hostname or "").lower()
+        self._proxies = proxies_of(settings) if settings.behind_proxy else None
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:
         if scope["type"] == "http":
             name = _name(scope)
-            client = (scope.get("client") or ("",))[0]
-            if not (name in self._names or (is_loopback(name) if self._loopback else not self._names)):
+            known = bool(name) and (name in self._names or name == self._public)
+            if not (known or (is_loopback(name) if self._loopback else not self._names)):
                 hint = "The operator lists the names that are answered to in TUTTI_HOSTS."
                 await problem(421, "refused", "This is not the place for that host.", hint)(scope, receive, send)
                 return
-            if self._proxies is not None and not any(ipaddress.ip_address(client) in network for network in self._proxies) and scope["path"] not in _OPEN:
-                await problem(403, "refused", "Only the proxy in front may call here.", "The operator lists it in TUTTI_PROXIES.")(scope, receive, send)
+            if self._proxies is not None:
+                if self._is_proxy((scope.get("client") or ("",))[0]):
+                    self._believe(scope)
+                elif scope["path"] not in _OPEN:
+                    await problem(403, "refused", "Only the proxy in front may call here.", "The operator lists it in TUTTI_PROXIES.")(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+    def _is_proxy(self, text: str) -> bool:
+        address = address_of(text)
+        return address is not None and any(address in network for network in self._proxies or ())
+
+    def _believe(self, scope: MutableMapping[str, Any]) -> None:
+        """Who called, as the last proxy says that is not itself behind another; what callers wrote before that is not read."""
+        schemes = [value.decode("latin-1").strip().lower() for name, value in scope["headers"] if name == b"x-forwarded-proto"]
+        if schemes and schemes[-1] in ("http", "https"):
+            scope["scheme"] = schemes[-1]
+        chain = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for")
+        for text in reversed(chain.split(",")):
+            address = address_of(_without_port(text.strip()))
+            if address is None:
+                return  # whoever wrote that is no proxy that keeps to the form
+            scope["client"] = (str(address), 0)
+            if not self._is_proxy(str(address)):
                 return
-        await self._behind(scope, receive, send)  # type: ignore[arg-type]
 
 
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    try:
-        return ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        raise Invalid(f"{text!r} in TUTTI_PROXIES is no address or network.", hint="Give for example 10.0.0.0/8.") from None
+def _without_port(text: str) -> str:
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.rpartition(":")[0] if text.count(":") == 1 else text
 
 
 def _name(scope: MutableMapping[str, Any]) -> str:

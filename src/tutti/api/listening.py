@@ -14,6 +14,8 @@ from tutti.errors import Conflict, Invalid, StorageFailed
 from tutti.settings import Settings
 
 BACKLOG = 128
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def listen(path: Path) -> socket.socket:
@@ -98,6 +100,26 @@ def _address(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+def address_of(text: str) -> Address | None:
+    """A peer's address; an IPv4 one as such, also where it came in on a socket for IPv6. None for what is no address."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return address.ipv4_mapped or address if isinstance(address, ipaddress.IPv6Address) else address
+
+
+def proxies_of(settings: Settings) -> list[Network]:
+    """The proxies in front that are believed; none without `behind_proxy`. Raises: `Invalid`."""
+    found: list[Network] = []
+    for text in settings.proxies if settings.behind_proxy else ():
+        try:
+            found.append(ipaddress.ip_network(text, strict=False))
+        except ValueError:
+            raise Invalid(f"{text!r} in TUTTI_PROXIES is no address or network.", hint="Give for example 10.0.0.0/8.") from None
+    return found
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address or name is this machine's own."""
     try:
@@ -142,6 +164,8 @@ def url_of(settings: Settings, listener: socket.socket) -> str:
     """Where others reach this process."""
     if settings.public_url:
         return settings.public_url.rstrip("/")
+    if settings.behind_proxy and settings.hosts:
+        return f"https://{settings.hosts[0]}"
     host, port = listener.getsockname()[:2]
     if ipaddress.ip_address(host).is_unspecified:
         host = socket.gethostname()

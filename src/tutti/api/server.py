@@ -18,9 +18,9 @@ from uvicorn.server import ServerState
 
 from tutti.api.admission import Admission, Local
 from tutti.api.app import build
-from tutti.api.connection import connection, options
+from tutti.api.connection import Bound, connection, options
 from tutti.api.front import Front
-from tutti.api.listening import BACKLOG, listen, listen_tcp, tls, url_of
+from tutti.api.listening import BACKLOG, listen, listen_tcp, proxies_of, tls, url_of
 from tutti.app import Workspace
 
 log = logging.getLogger("tutti.api")
@@ -32,8 +32,8 @@ _LOCAL_CONNECTIONS = 1000  # of this user's own programs
 class _Server:
     """One listener and its connections."""
 
-    def __init__(self, app: Any, listener: socket.socket, most: int, context: ssl.SSLContext | None) -> None:
-        self._config = uvicorn.Config(app, http=connection(most), backlog=BACKLOG, **options())
+    def __init__(self, app: Any, listener: socket.socket, most: int, bound: Bound | None, context: ssl.SSLContext | None) -> None:
+        self._config = uvicorn.Config(app, http=connection(most, bound), backlog=BACKLOG, **options())
         self._config.load()
         self._state = ServerState()
         self._listener = listener
@@ -73,10 +73,13 @@ async def serve(workspace: Workspace, *, ready: Callable[[Path], None] | None = 
     settings = workspace.settings
     workspace.outside.secrets.guard_logs()
     context = tls(settings)
-    listeners = [(listen_tcp(settings), settings.connections, context)]
+    per_address = Bound(settings.connections_per_address, proxies_of(settings))
+    listeners: list[tuple[socket.socket | None, int, Bound | None, ssl.SSLContext | None]] = [
+        (listen_tcp(settings), settings.connections, per_address, context)
+    ]
     path = settings.socket
     try:
-        listeners.append((listen(path), _LOCAL_CONNECTIONS, None))
+        listeners.append((listen(path), _LOCAL_CONNECTIONS, None, None))
     except BaseException:
         if listeners[0][0] is not None:
             listeners[0][0].close()
@@ -95,7 +98,9 @@ async def serve(workspace: Workspace, *, ready: Callable[[Path], None] | None = 
             workspace.outside.base_url = url_of(settings, listeners[0][0])
         app = build(workspace)
         doors = [Front(Admission(app, workspace), settings), Local(app)]
-        servers += [_Server(door, listener, most, context) for door, (listener, most, context) in zip(doors, listeners, strict=True) if listener is not None]
+        servers += [
+            _Server(door, listener, most, each, cipher) for door, (listener, most, each, cipher) in zip(doors, listeners, strict=True) if listener is not None
+        ]
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop)
         async with running(app):
@@ -112,7 +117,7 @@ async def serve(workspace: Workspace, *, ready: Callable[[Path], None] | None = 
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
-        for listener, _, _ in listeners:
+        for listener, *_ in listeners:
             if listener is not None:
                 listener.close()
         path.unlink(missing_ok=True)

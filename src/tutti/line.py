@@ -13,6 +13,7 @@ from tutti.errors import AgentFailed, Conflict, Refused
 from tutti.ids import derived
 from tutti.model.agent import AgentCard, Skill
 from tutti.model.fact import Draft
+from tutti.model.outcome import HELD_BACK
 from tutti.model.task import Stage, State
 from tutti.model.usage import Held, Spent
 from tutti.reception import HOP_LIMIT, Bundle, Origin
@@ -57,7 +58,8 @@ class Line:
         with self.paused(id):
             row = await corridor.result(id)
         if row["state"] != State.COMPLETED:
-            raise AgentFailed(f"{skill} ({id}) {row['state']}: {row['reason'] or ''}", retry=False)
+            held_back = row["state"] in (State.REJECTED, State.CANCELED) or row["reason"] == HELD_BACK
+            raise AgentFailed(f"{skill} ({id}) {row['state']}: {row['reason'] or ''}", retry=False, held_back=held_back)
         return (await house.journal.payloads([row["output"]])).get(row["output"])
 
     async def question(self, text: str, number: int, *, auth: bool = False) -> Any:
@@ -126,7 +128,7 @@ class Line:
         caps = house.journal.hot.table("cap")
         taken, limits, problem = gates.claims(caps.values(), card.name, card.department, self._root, most, now)
         if problem:
-            raise AgentFailed(f"{problem}: {model}", hint="Give the agent its price=(per million in, per million out).", retry=False)
+            raise AgentFailed(f"{problem}: {model}", hint="Give the agent its price=(per million in, per million out).", retry=False, held_back=True)
         if not taken:
             return Held(about, most, (), task["seq"])
         bundle = Bundle(within=limits)
@@ -136,7 +138,7 @@ class Line:
         except Refused as refused:
             (name, *_), column = refused.about["thing"][1], refused.about["column"]
             words = gates.over(caps[name,], column, refused.about["value"])
-            raise AgentFailed(words, hint="Raise it in the fleet, or wait for its next period.", retry=False, cap=name) from None
+            raise AgentFailed(words, hint="Raise it in the fleet, or wait for its next period.", retry=False, cap=name, held_back=True) from None
         return Held(about, most, tuple(taken), facts[-1].seq)
 
     async def settle(self, held: Held, spent: Spent, *, error: str = "", keep: tuple[str, Any] | None = None) -> None:

@@ -254,8 +254,12 @@ class Orchestrator:
             return None
         key = (card.name, card.version)
         house.breakers.started(key)
-        outcome = await self._attempt(task, card, skill, attempt)
-        changed = None if outcome.error == "invalid_input" else house.breakers.ended(key, outcome.ending, house.clock.now())
+        try:
+            outcome = await self._attempt(task, card, skill, attempt)
+        except BaseException:
+            house.breakers.unfinished(key)
+            raise
+        changed = house.breakers.ended(key, outcome, house.clock.now())
         self.progress.pop(id, None)
         while (task := self._tasks.get((id,))) is not None and task["stage"] in (Stage.RUNNING, Stage.ASKING):
             try:

@@ -77,7 +77,7 @@ def test_a_breaker_opens_rests_longer_each_time_and_closes_on_success():
     breakers, key, now = execution.Breakers(), ("agent", "1"), 0
     for _ in range(THRESHOLD):
         assert breakers.shut(now) == {}
-        changed = breakers.ended(key, Ending.FAILED, now)
+        changed = breakers.ended(key, Outcome(Ending.FAILED), now)
     assert changed == ("tripped", int(FIRST_REST.total_seconds() * MICROS))
     rests = []
     for _ in range(9):
@@ -85,12 +85,12 @@ def test_a_breaker_opens_rests_longer_each_time_and_closes_on_success():
         assert breakers.shut(now) == {}, "one trial is let through"
         breakers.started(key)
         assert key in breakers.shut(now), "and no second one beside it"
-        _, until = breakers.ended(key, Ending.TIMED_OUT, now)
+        _, until = breakers.ended(key, Outcome(Ending.TIMED_OUT), now)
         rests.append(until - now)
     assert rests == sorted(rests)
     assert rests[-1] == int(LONGEST_REST.total_seconds() * MICROS)
     breakers.started(key)
-    assert breakers.ended(key, Ending.DONE, now) == ("recovered", 0)
+    assert breakers.ended(key, Outcome(Ending.DONE), now) == ("recovered", 0)
     assert breakers.shut(now) == {}
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tutti.clock import micros
-from tutti.model.outcome import Ending
+from tutti.model.outcome import HELD_BACK, Ending, Outcome
 
 THRESHOLD = 5  # failures in a row (governance notes 4.3: a breaker opens after at most 5)
 FIRST_REST = timedelta(seconds=5)
 LONGEST_REST = timedelta(minutes=5)
+_NOT_ITS_FAULT = ("invalid_input", HELD_BACK)
 
 
 @dataclass(slots=True)
@@ -47,14 +48,18 @@ class Breakers:
         if breaker is not None and breaker.until:
             breaker.probing = True
 
-    def ended(self, key: tuple[str, str], ending: Ending, now: int) -> tuple[str, int] | None:
-        """A run ended. Returns ("tripped", until) or ("recovered", 0) where that changed something."""
+    def unfinished(self, key: tuple[str, str]) -> None:
+        """A run ended in a way that says nothing of the agent: where it was the trial, there may be another."""
         breaker = self._breakers.get(key)
-        if ending in (Ending.CANCELED, Ending.STOPPED):
-            if breaker is not None:
-                breaker.probing = False
+        if breaker is not None:
+            breaker.probing = False
+
+    def ended(self, key: tuple[str, str], outcome: Outcome, now: int) -> tuple[str, int] | None:
+        """A run ended. Returns ("tripped", until) or ("recovered", 0) where that changed something."""
+        if outcome.ending in (Ending.CANCELED, Ending.STOPPED) or outcome.error in _NOT_ITS_FAULT:
+            self.unfinished(key)
             return None
-        if ending is Ending.DONE:
+        if outcome.ending is Ending.DONE:
             del_breaker = self._breakers.pop(key, None)
             return ("recovered", 0) if del_breaker is not None and del_breaker.until else None
         breaker = self._breakers.setdefault(key, _Breaker())

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from tutti.clock import Clock
-from tutti.errors import Invalid, TuttiError
-from tutti.model.outcome import Ending, Outcome
+from tutti.errors import AgentFailed, Invalid, TuttiError
+from tutti.model.outcome import HELD_BACK, Ending, Outcome
 
 
 class Limit:
@@ -63,7 +63,8 @@ async def run(call: Call, *, timeout: float, clock: Clock) -> Outcome:
     except Invalid as error:
         outcome = Outcome(Ending.FAILED, error=error.about.get("code", "wrong_output"), detail=f"{error.message} {error.hint}".strip())
     except TuttiError as error:
-        outcome = Outcome(Ending.FAILED, error=error.code, detail=error.message, retry=error.about.get("retry", error.retry))
+        code = HELD_BACK if isinstance(error, AgentFailed) and error.about.get("held_back") else error.code
+        outcome = Outcome(Ending.FAILED, error=code, detail=error.message, retry=error.about.get("retry", error.retry))
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():

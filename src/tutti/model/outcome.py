@@ -20,6 +20,10 @@ class Ending(StrEnum):
     STOPPED = "stopped"  # a kill switch came first; the agent was not called
 
 
+HELD_BACK = "held_back"  # the error of an attempt that a cap, a gate or a person kept from going on; the agent did nothing wrong
+_SURE = ("agent_failed", "invalid_input", HELD_BACK)
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """An action an agent proposes; it becomes a gated task of its own."""
@@ -56,7 +60,7 @@ class Outcome:
     def unsure(self) -> bool:
         """Whether it may have had its effect all the same. An agent that knows that nothing happened says so with `AgentFailed`; whatever else
         it raises or wrongly returns may have come after the effect."""
-        return self.ending in (Ending.TIMED_OUT, Ending.UNKNOWN) or (self.ending is Ending.FAILED and self.error not in ("agent_failed", "invalid_input"))
+        return self.ending in (Ending.TIMED_OUT, Ending.UNKNOWN) or (self.ending is Ending.FAILED and self.error not in _SURE)
 
 
 class Source(StrEnum):

@@ -1,0 +1,84 @@
+"""A service's connections: who sends headers or reads too slowly is cut, and a request for another process is turned away."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import pytest
+from service_site import Shop, serving
+
+from tutti.service import server
+from tutti.transports.a2a import wire
+
+
+async def test_slow_headers_are_cut_while_others_are_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "connection", lambda header_s, original=server.connection: original(0.3))
+    async with serving(Shop().fleet(), tmp_path) as url, aiohttp.ClientSession() as session:
+        host, port = url.removeprefix("http://").split(":")
+        slow = [await asyncio.open_connection(host, int(port)) for _ in range(20)]
+        for number, (_, writer) in enumerate(slow):
+            writer.write(b"" if number % 2 else b"POST / HTTP/1.1\r\nhost: a\r\nx-slow: ")
+
+        async def drip() -> None:
+            while True:
+                for number, (_, writer) in enumerate(slow):
+                    if not number % 2:
+                        writer.write(b"a")
+                await asyncio.sleep(0.02)
+
+        dripping = asyncio.create_task(drip())
+        try:
+            async with asyncio.timeout(5):
+                for number, (reader, _) in enumerate(slow):
+                    waiting = asyncio.create_task(reader.read(-1))
+                    while not waiting.done():
+                        async with session.get(url + "/health") as answer:
+                            assert answer.status == 200
+                        await asyncio.sleep(0.01)
+                    if number % 2 or waiting.exception() is None:  # who goes on sending may meet a connection that is gone
+                        assert waiting.result().startswith(b"HTTP/1.1 408 ")
+        finally:
+            dripping.cancel()
+            for _, writer in slow:
+                writer.close()
+
+
+async def test_headers_without_end_are_cut(tmp_path: Path) -> None:
+    async with serving(Shop().fleet(), tmp_path) as url:
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /health HTTP/1.1\r\nhost: a\r\nx-long: " + b"a" * 40_000)
+        async with asyncio.timeout(5):
+            assert (await reader.read(-1)).startswith(b"HTTP/1.1 4")
+        writer.close()
+
+
+async def test_a_connection_is_used_again_after_the_deadline_of_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline is for headers that have begun, not for a kept connection that is idle."""
+    monkeypatch.setattr(server, "connection", lambda header_s, original=server.connection: original(0.1))
+    async with serving(Shop().fleet(), tmp_path) as url:
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        for _ in range(2):
+            writer.write(b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n")
+            async with asyncio.timeout(5):
+                assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.25):
+                    await reader.read(1)
+        writer.close()
+
+
+async def test_a_request_for_another_process_is_turned_away(tmp_path: Path) -> None:
+    shop = Shop()
+    async with serving(shop.fleet(), tmp_path) as url, aiohttp.ClientSession() as session:
+        message = {"message": wire.message(wire.parts_of({"product": "tea", "amount": 1}), id="m-1", metadata={"skill": "price.change"})}
+        headers = {"A2A-Version": "1.0", "Content-Type": "application/json", "Idempotency-Key": "k-1"}
+        async with session.post(url + "/message:send", json=message, headers=headers | {"Tutti-Process": "p-gone"}) as answer:
+            assert (answer.status, shop.effects) == (409, [])
+            process = answer.headers["Tutti-Process"]
+        for _ in range(2):
+            async with session.post(url + "/message:send", json=message, headers=headers | {"Tutti-Process": process}) as answer:
+                assert (answer.status, shop.effects) == (200, ["k-1"])

@@ -147,9 +147,9 @@ class _Conversation:
         agent, ctx = self._agent, self._ctx
         came = await ctx.kept(MESSAGE)  # the message of a client outside keeps its id all the way
         id = came["messageId"] if isinstance(came, dict) and isinstance(came.get("messageId"), str) else ctx.key
-        message = wire.message(
-            wire.parts_of(input), id=id, context=ctx.task, metadata={"skill": agent.skill, wire.RUN: {"task": ctx.task, "attempt": ctx.attempt}}
-        )
+        brought = came.get("metadata") if isinstance(came, dict) else None  # and so does what it says besides
+        own = {"skill": agent.skill, wire.RUN: {"task": ctx.task, "attempt": ctx.attempt}}
+        message = wire.message(wire.parts_of(input), id=id, context=ctx.task, metadata=(brought if isinstance(brought, dict) else {}) | own)
         params: Json = {"message": message, "metadata": {"skill": agent.skill}}
         settings: Json = {}
         if agent.push and self._outside.base_url:

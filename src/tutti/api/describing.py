@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
+from tutti.api.guard import caller_of
 from tutti.model.answers import Problem
 
 _SAID = {
@@ -46,12 +47,15 @@ class _Strict(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route whose bodies are read strictly."""
+    """A route that asks who calls before it looks at anything else (unless it is described as open), and reads bodies strictly."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        is_open = (self.openapi_extra or {}).get("security") == []
 
         async def strict(request: Request) -> Response:
+            if not is_open:
+                caller_of(request)
             return await handle(_Strict(request.scope, request.receive))
 
         return strict

@@ -26,11 +26,13 @@ def operating_routes(workspace: Workspace, metrics: Metrics, stopping: asyncio.E
     """What a supervisor, a load balancer and a person at a browser ask."""
     api = APIRouter(route_class=StrictRoute, tags=["operating"])
 
+    @api.head("/health", include_in_schema=False)
     @api.get("/health", response_model=answers.Status, openapi_extra=_PUBLIC, responses=problems(421, 500))
     async def health() -> Response:
         """Whether the process is alive. Says nothing else, to everybody."""
         return reply({"status": "alive"})
 
+    @api.head("/ready", include_in_schema=False)
     @api.get("/ready", response_model=answers.Status, openapi_extra=_PUBLIC, responses=problems(421, 500, 503, 507))
     async def ready() -> Response:
         """Whether it takes work: it has started, does not stop, and its database answers."""
@@ -61,7 +63,7 @@ def operating_routes(workspace: Workspace, metrics: Metrics, stopping: asyncio.E
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 
-    @api.get("/docs", include_in_schema=False)
+    @api.get("/docs", include_in_schema=False, openapi_extra=_PUBLIC)
     async def docs() -> Response:
         """The API as a page, made of its description; it loads nothing from elsewhere."""
         headers = {"content-security-policy": policy, "x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}

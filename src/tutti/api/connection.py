@@ -16,7 +16,7 @@ HEADER_S = 10.0  # seconds from a request's first byte (or the connection) until
 STALL_S = 60.0  # seconds a reader may leave an answer unread while the buffers are full
 HEADER_BYTES = 64 * 1024
 KEEP_ALIVE_S = 75  # seconds an idle connection stays open
-_PHRASES = {408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Service Unavailable"}
+_PHRASES = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Service Unavailable"}
 
 
 class Bound:
@@ -62,7 +62,8 @@ def connection(most: int, bound: Bound | None = None, header_s: float = HEADER_S
         _heading: asyncio.TimerHandle | None = None
         _stalling: asyncio.TimerHandle | None = None
         _headed = False  # whether the request at hand has all its headers
-        _bytes = 0
+        _bytes = 0  # that came of headers that are not complete
+        _size = 0  # of the headers read so far
         _counted = ""  # the address that this connection counts for
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -98,12 +99,28 @@ def connection(most: int, bound: Bound | None = None, header_s: float = HEADER_S
             if not self._headed and self._bytes > HEADER_BYTES and not self.transport.is_closing():
                 self._refuse(431, f"The headers have more than {HEADER_BYTES} bytes.")
 
+        def on_header(self, name: bytes, value: bytes) -> None:
+            if self._headed:
+                return  # what comes after the body changes no header: who calls, and for which host, has been read by then
+            self._size += len(name) + len(value) + 4
+            super().on_header(name, value)
+
         def on_headers_complete(self) -> None:
-            self._headed, self._bytes = True, 0
+            if self._size + len(self.url) > HEADER_BYTES:
+                self._refuse(431, f"The headers have more than {HEADER_BYTES} bytes.")
+            elif not _is_for(self.url, self.headers):
+                self._refuse(400, "The address of the request is not for its Host.")
+            self._headed, self._bytes, self._size = True, 0, 0
+            if self.transport.is_closing():
+                raise ConnectionAbortedError  # the parser stops here
             if self._heading is not None:
                 self._heading.cancel()
                 self._heading = None
             super().on_headers_complete()
+
+        def send_400_response(self, msg: str) -> None:
+            if not self.transport.is_closing():
+                super().send_400_response(msg)
 
         def on_message_complete(self) -> None:
             self._headed = False
@@ -138,6 +155,15 @@ def connection(most: int, bound: Bound | None = None, header_s: float = HEADER_S
             self.transport.close()
 
     return Connection
+
+
+def _is_for(target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether a target is a path, or an address at the very host that the header names. Source: RFC 9112, 3.2.2."""
+    if target.startswith((b"/", b"*")):
+        return True
+    _, form, rest = target.partition(b"://")
+    authority = rest.partition(b"/")[0].partition(b"?")[0].lower()
+    return bool(form) and [value.strip().lower() for name, value in headers if name == b"host"] == [authority]
 
 
 def options() -> dict[str, Any]:

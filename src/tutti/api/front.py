@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 _App = Callable[[MutableMapping[str, Any], _Receive, _Send], Awaitable[None]]
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{0,5})?")
 _OPEN = ("/health", "/ready")  # what a load balancer asks by itself
 
 
@@ -72,11 +74,7 @@ def _without_port(text: str) -> str:
 
 
 def _name(scope: MutableMapping[str, Any]) -> str:
-    """The host that a request is for, without its port; empty when there is none, or more than one."""
+    """The host that a request is for, without its port; empty when there is none, more than one, or something else."""
     found = [value for name, value in scope["headers"] if name == b"host"]
-    if len(found) != 1:
-        return ""
-    host: str = found[0].decode("latin-1").lower()
-    if host.startswith("["):
-        return host.partition("]")[0].removeprefix("[")
-    return host.rpartition(":")[0] if ":" in host else host
+    form = _HOST.fullmatch(found[0].decode("latin-1").lower()) if len(found) == 1 else None
+    return (form[1] or form[2]) if form is not None else ""

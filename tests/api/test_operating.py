@@ -53,6 +53,10 @@ async def test_figures(workspace: Workspace, client: httpx.AsyncClient) -> None:
     assert found["tutti_approvals_waiting",] == 1
     assert found["tutti_agents", ("state", "live")] == len(workspace.house.registry.live())
     assert found["tutti_journal_facts_total",] == workspace.journal.head.seq
+    batches = found["tutti_journal_batch_seconds_count",]
+    assert 0 < batches < workspace.journal.head.seq
+    assert found["tutti_journal_batch_seconds_bucket", ("le", "2.5")] == batches
+    assert 0 < found["tutti_journal_batch_seconds_sum",] < 10
     route = (("method", "GET"), ("route", "/v1/tasks/{id}"))
     assert found["tutti_http_answers_total", *route, ("status", "200")] == 1
     assert found["tutti_http_answers_total", *route, ("status", "404")] == 1

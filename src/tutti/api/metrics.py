@@ -96,6 +96,10 @@ class _House(Collector):
         waiting = sum(row["state"] == "open" for row in workspace.journal.hot.table("approval").values())
         yield GaugeMetricFamily("tutti_approvals_waiting", "Approvals that wait for a person.", waiting)
         yield CounterMetricFamily("tutti_journal_facts", "Facts in the journal.", workspace.journal.head.seq)
+        times, batches, all_seconds = workspace.journal.append_times
+        durable = HistogramMetricFamily("tutti_journal_batch_seconds", "Seconds until a batch of appends was durable.")
+        durable.add_metric([], [*((str(bound), float(count)) for bound, count in times), ("+Inf", float(batches))], all_seconds)
+        yield durable
         yield GaugeMetricFamily("tutti_streams", "Open streams of changes.", self._events.readers)
         answers = CounterMetricFamily("tutti_http_answers", "Answers by method, route and status.", labels=["method", "route", "status"])
         for labels, count in sorted(self._counts.answers.items()):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ from tutti.journal.engine import Engine, HeadRow, Reader
 from tutti.journal.heads import Head, Witness
 from tutti.journal.hot import Hot, Row
 from tutti.journal.places import open_engine
-from tutti.journal.pump import Items, Job, Pump, Waiting
+from tutti.journal.pump import BATCH_S, Items, Job, Pump, Waiting
 from tutti.journal.replay import fill
 from tutti.journal.tables import Shape, open_rows, shapes
 from tutti.journal.writer import Outcome, Writer
@@ -267,6 +268,12 @@ class Journal:
             return future
         self._pump.put(Job(future, work))
         return future
+
+    @property
+    def append_times(self) -> tuple[list[tuple[float, int]], int, float]:
+        """How long batches of appends took to be durable: (bound in seconds, batches up to it) for each bound, all batches, all their seconds."""
+        sums = list(accumulate(self._pump.took))
+        return list(zip(BATCH_S, sums, strict=False)), sums[-1], self._pump.seconds
 
     @property
     def alone(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -23,6 +24,7 @@ log = logging.getLogger("tutti.journal")
 _OVERDUE_S = 0.001
 _MOMENT_S = 0.0001
 _LONGEST_MOMENT_S = 0.0005
+BATCH_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5)  # bounds of the histogram of how long batches take to be durable
 
 
 class Waiting(NamedTuple):
@@ -58,6 +60,9 @@ class Pump:
 
     def __init__(self, writer: Writer, settle: Settle, delay: Callable[[], float], threaded: bool, batch: int, sign_every: float) -> None:
         self.waiting = 0
+        self.took: list[int] = [0] * (len(BATCH_S) + 1)  # batches by how long they took; the last are longer than all of BATCH_S
+        self.seconds = 0.0  # all of them together
+        self._begun = 0.0
         self._writer = writer
         self._settle = settle
         self._delay = delay
@@ -161,6 +166,7 @@ class Pump:
     def _order(self, items: Items, work: Callable[[], Any]) -> None:
         assert self._loop is not None
         self._busy = True
+        self._begun = self._loop.time() if isinstance(items[0], Waiting) else 0.0
         self._moment = _MOMENT_S
         self._returned.clear()
         self._orders.put((items, work))
@@ -174,6 +180,10 @@ class Pump:
 
     def _finished(self) -> None:
         self._busy = False
+        if self._begun and self._loop:
+            took = self._loop.time() - self._begun
+            self.took[bisect_left(BATCH_S, took)] += 1
+            self.seconds += took
         if self._aside:
             self._aside.cancel()
         self._settle_done()

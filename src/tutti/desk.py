@@ -5,6 +5,7 @@ All answers are JSON data. Ids of tasks begin with `t-`, signals `s-`, approvals
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -36,6 +37,8 @@ from tutti.transports import discover
 
 Row = Mapping[str, Any]
 OWNER = "person/owner"
+_AGAIN_S = 5.0  # seconds that an answer waits for an agent to come to its question again
+_LOOKS = 5  # times that an answer looks again at a task which moves meanwhile
 _WAITS = {
     Stage.APPROVAL: "person", Stage.PARKED: "person", Stage.ASKING: "person", Stage.JOINING: "tasks", Stage.COALESCED: "task",
     Stage.READY: "agent", Stage.APPROVED: "agent", Stage.BACKOFF: "time",
@@ -227,19 +230,45 @@ class Desk:
         return await self.task(id)
 
     async def answer(self, id: str, value: Any, *, also: Callable[[Bundle, int], None] | None = None, by: str = OWNER) -> dict[str, Any]:
-        """Answer what a running agent asks. `also` adds to the same append what belongs to the answer to that question."""
-        row = await self._open_row(id)
-        if row["stage"] != Stage.ASKING:
-            raise Conflict(f"{id} asks nothing now.", hint=f"It is {row['state']}.")
-        asked = await self._journal.select("SELECT MAX(number) AS number FROM answer WHERE task = ? AND answer IS NULL", (id,))
-        bundle = Bundle(expect={("task", (id,)): row["version"]})
-        payload = self._journal.seal(value, await self.corridor.house.subject(row))
-        bundle.payloads.append(payload)
-        bundle.add(Draft("task.answered", id, by, {"answer": payload.id, "number": asked[0]["number"]}, row["seq"]))
-        if also is not None:
-            also(bundle, asked[0]["number"])
-        await self.corridor.record(bundle)
-        return await self.task(id)
+        """Answer what a running agent asks. `also` adds to the same append what belongs to the answer to that question.
+
+        A task whose run is taken up again after a restart has not come to its question yet: then this waits for it, some seconds.
+        Raises: `Conflict` when it asks nothing, or somebody else has answered.
+        """
+        meant: int | None = None  # which question: a later one is not what this is the answer to
+        for _ in range(_LOOKS):
+            row, number = await self._asking(id)
+            if number is None or row["stage"] != Stage.ASKING or meant not in (None, number):
+                raise Conflict(f"{id} asks nothing now." if meant is None else f"{id} was answered by somebody else.", hint=f"It is {row['state']}.")
+            meant = number
+            bundle = Bundle(expect={("task", (id,)): row["version"]})
+            payload = self._journal.seal(value, await self.corridor.house.subject(row))
+            bundle.payloads.append(payload)
+            bundle.add(Draft("task.answered", id, by, {"answer": payload.id, "number": number}, row["seq"]))
+            if also is not None:
+                also(bundle, number)
+            try:
+                await self.corridor.record(bundle)
+            except Conflict as conflict:  # it moved on just now: its run was taken up again, or somebody else has answered
+                if conflict.about.get("thing", ("",))[0] != "task":
+                    raise
+            else:
+                return await self.task(id)
+        raise Conflict(f"{id} does not stand still.", hint="Answer again.")
+
+    async def _asking(self, id: str) -> tuple[dict[str, Any], int | None]:
+        """A task and the number of the question that it asks; one whose run is on its way to that question again is waited for."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_AGAIN_S):
+                while True:
+                    moved = self.corridor.traffic.wait("any")
+                    row = await self._open_row(id)
+                    asked = await self._journal.select("SELECT MAX(number) AS number FROM answer WHERE task = ? AND answer IS NULL", (id,))
+                    number = asked[0]["number"]
+                    if row["stage"] != Stage.RUNNING or number is None:
+                        return row, number
+                    await moved
+        return await self._open_row(id), None
 
     async def settle(self, id: str, how: str, *, by: str = OWNER, reason: str = "") -> dict[str, Any]:
         """Decide about a parked task: `again` (back on the road), `happened` (it is done), `drop` (cancel it)."""

@@ -176,8 +176,9 @@ class Line:
         assert self.limit is not None
         with self.limit.paused():
             self._waits += 1
-            if corridor.traffic.rest(self._task, awaited):
-                corridor.house.occupy(self._card, -1)
+            if self._waits == 1:
+                corridor.house.occupy(self._card, -1)  # before the rest begins, which lets others have what is free
+            corridor.traffic.rest(self._task, awaited)
             try:
                 yield
             finally:

@@ -99,6 +99,13 @@ class Orchestrator:
                 await self._dispatch_approved(task)
             case Stage.BACKOFF | Stage.ASKING:
                 await self._start(task, Bundle(), task["attempts"] + (task["stage"] == Stage.BACKOFF))
+            case Stage.RUNNING if await self._answered_early(task):
+                await self._start(task, Bundle(), task["attempts"])
+
+    async def _answered_early(self, task: Row) -> bool:
+        """Whether it was answered after a restart and before its run was taken up again, so that nobody runs it."""
+        said = await self.house.journal.facts(about=task["id"], kind=("run.started", "task.answered"))
+        return bool(said) and said[-1].kind == "task.answered"
 
     async def give_up(self, task: Row) -> None:
         """A defect of ours met this task: park it, so that it does not stand in the way and nothing is lost."""

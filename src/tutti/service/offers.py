@@ -12,7 +12,7 @@ from typing import Any
 from tutti.errors import Invalid
 from tutti.fleet import Fleet
 from tutti.model.agent import Skill
-from tutti.transports import Bound
+from tutti.transports import Bound, framework_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Offers:
     version: str
     description: str
     skills: dict[str, Offer]
+    remarks: tuple[str, ...] = ()  # what holds in a fleet and not in a service, in words
 
 
 def offers_of(agent: Any, *, name: str = "", skill: str = "", agents: tuple[str, ...] = ()) -> Offers:
@@ -42,8 +43,14 @@ def offers_of(agent: Any, *, name: str = "", skill: str = "", agents: tuple[str,
         return _fleet(agent, name, agents)
     if agents:
         raise Invalid("Only a fleet has agents to choose from.", hint="Leave --agent out.")
-    called = name or getattr(agent, "name", "") or getattr(agent, "__name__", "") or type(agent).__name__.lower()
     fleet = Fleet("service")
+    if framework_of(agent):
+        if not skill:
+            raise Invalid(f"{type(agent).__name__} does not say what it does.", hint="Name it: --skill noun.verb.")
+        fleet.add(agent, skill=skill, department="service", name=name or None)
+        [(brought, _)] = fleet.cards
+        return _fleet(fleet, brought, ())
+    called = name or getattr(agent, "name", "") or getattr(agent, "__name__", "") or type(agent).__name__.lower()
     if inspect.isroutine(agent):
         described: Callable[..., Any] = agent
         fleet.agent(skill=skill or described.__name__.replace("_", "."), department="service", name=called)(described)
@@ -76,14 +83,27 @@ def _fleet(fleet: Fleet, name: str, agents: tuple[str, ...]) -> Offers:
         for skill in card.skills.values():
             if skill.name in skills:
                 raise Invalid(f"Two agents of the fleet offer {skill.name}.", hint="Serve one of them: --agent NAME.")
-            skills[skill.name] = Offer(skill, fleet.functions[card.name, card.version, skill.name])
+            bound = fleet.functions[card.name, card.version, skill.name]
+            if bound.tools:
+                raise Invalid(
+                    f"{card.name} is given {bound.tools[0]} of the fleet as a tool, and a service has no fleet.",
+                    hint="Leave it with the control plane, or serve another: --agent NAME.",
+                )
+            skills[skill.name] = Offer(skill, bound)
     if not skills:
         raise Invalid("There is no skill to offer.", hint="Declare one with @fleet.agent(skill=…).")
     first = next(iter(fleet.cards.values()))
     called = name or (agents[0] if len(agents) == 1 else first.name if len(known) == 1 else fleet.name)
     version = f"1.0.0-{sha256(' '.join(sorted(digests)).encode()).hexdigest()[:8]}"
     described = next((offer.skill.description for offer in skills.values() if offer.skill.description), "")
-    return Offers(called, version, described or f"{called}, served by Tutti", skills)
+    return Offers(called, version, described or f"{called}, served by Tutti", skills, _remarks(fleet))
+
+
+def _remarks(fleet: Fleet) -> tuple[str, ...]:
+    """What the fleet declares that is the control plane's to hold, and so does not reach a process that has none."""
+    if not fleet.caps:
+        return ()
+    return (f"caps are not held here ({', '.join(sorted(fleet.caps))}): they are the control plane's. Limit the key at the model's provider.",)
 
 
 def card_of(offers: Offers, url: str, *, bearer: bool) -> dict[str, Any]:

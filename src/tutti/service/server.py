@@ -83,6 +83,7 @@ class Service:
     server: str = ""  # of the workspace that it is enrolled at, or is to be with `code`
     code: str = ""
     header_s: float = HEADER_S
+    guard_logs: bool = False  # take secrets out of what this process logs
     joined: dict[str, Any] | None = None  # what that workspace said of it
 
     async def run(self, *, ready: Callable[[str, str], None] | None = None, stop: asyncio.Event | None = None) -> None:
@@ -93,6 +94,8 @@ class Service:
         """
         clock = SystemClock()
         outside = Outside(Egress(), Secrets(), clock, Ids(clock))
+        if self.guard_logs:
+            outside.secrets.guard_logs()
         kept = self.key.with_name(f"{self.key.stem}.enrolled.json")
         membership = Membership(self.offers.name, kept, outside, self.server, self.code) if self.server or self.code or kept.exists() else None
         self.place.check(enrolled=membership is not None)

@@ -140,6 +140,7 @@ class Bound:
     write: Callable[[Any], Any]  # whatever came back → JSON; raises Invalid
     input_schema: dict[str, Any]
     output_schema: dict[str, Any]
+    tools: tuple[str, ...] = ()  # skills of the fleet that it is given to choose from
 
 
 def bind(function: Callable[..., Any], *, cpu: bool = False, where: str = "") -> Bound:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib import import_module
 from typing import Any
@@ -67,7 +67,7 @@ def bring(brought: Brought, input: Any, output: Any, where: str) -> Bound:
     async def adapted(input: Any, ctx: Context) -> Any:
         return await module.run(brought, input, ctx)
 
-    return bordered(adapted, input, output, where)
+    return replace(bordered(adapted, input, output, where), tools=tuple(brought.tools))
 
 
 class Questions:

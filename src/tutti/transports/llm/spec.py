@@ -63,7 +63,7 @@ def llm_agent(spec: Spec, where: str) -> Bound:
 
         return await run(spec, input, ctx)
 
-    return bordered(answer, spec.input, spec.output, where)
+    return replace(bordered(answer, spec.input, spec.output, where), tools=tuple(spec.tools))
 
 
 def bordered(function: Callable[[Any, Context], Awaitable[Any]], input: Any, output: Any, where: str) -> Bound:

@@ -26,13 +26,13 @@ def operating_routes(workspace: Workspace, metrics: Metrics, stopping: asyncio.E
     """What a supervisor, a load balancer and a person at a browser ask."""
     api = APIRouter(route_class=StrictRoute, tags=["operating"])
 
-    @api.head("/health", include_in_schema=False)
+    @api.head("/health", include_in_schema=False, openapi_extra=_PUBLIC)
     @api.get("/health", response_model=answers.Status, openapi_extra=_PUBLIC, responses=problems(421, 500))
     async def health() -> Response:
         """Whether the process is alive. Says nothing else, to everybody."""
         return reply({"status": "alive"})
 
-    @api.head("/ready", include_in_schema=False)
+    @api.head("/ready", include_in_schema=False, openapi_extra=_PUBLIC)
     @api.get("/ready", response_model=answers.Status, openapi_extra=_PUBLIC, responses=problems(421, 500, 503, 507))
     async def ready() -> Response:
         """Whether it takes work: it has started, does not stop, and its database answers."""

@@ -237,16 +237,13 @@ class Desk:
         """
         meant: int | None = None  # which question: a later one is not what this is the answer to
         for _ in range(_LOOKS):
-            row, number = await self._asking(id)
-            if number is None or row["stage"] != Stage.ASKING or meant not in (None, number):
-                raise Conflict(f"{id} asks nothing now." if meant is None else f"{id} was answered by somebody else.", hint=f"It is {row['state']}.")
-            meant = number
+            row, meant = await self._asking(id, meant)
             bundle = Bundle(expect={("task", (id,)): row["version"]})
             payload = self._journal.seal(value, await self.corridor.house.subject(row))
             bundle.payloads.append(payload)
-            bundle.add(Draft("task.answered", id, by, {"answer": payload.id, "number": number}, row["seq"]))
+            bundle.add(Draft("task.answered", id, by, {"answer": payload.id, "number": meant}, row["seq"]))
             if also is not None:
-                also(bundle, number)
+                also(bundle, meant)
             try:
                 await self.corridor.record(bundle)
             except Conflict as conflict:  # it moved on just now: its run was taken up again, or somebody else has answered
@@ -256,19 +253,24 @@ class Desk:
                 return await self.task(id)
         raise Conflict(f"{id} does not stand still.", hint="Answer again.")
 
-    async def _asking(self, id: str) -> tuple[dict[str, Any], int | None]:
-        """A task and the number of the question that it asks; one whose run is on its way to that question again is waited for."""
+    async def _asking(self, id: str, meant: int | None) -> tuple[dict[str, Any], int]:
+        """A task that asks, and its question's number: `meant`, where that is known. One on its way to that question again is waited for."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_AGAIN_S):
                 while True:
                     moved = self.corridor.traffic.wait("any")
                     row = await self._open_row(id)
                     asked = await self._journal.select("SELECT MAX(number) AS number FROM answer WHERE task = ? AND answer IS NULL", (id,))
-                    number = asked[0]["number"]
-                    if row["stage"] != Stage.RUNNING or number is None:
+                    number: int | None = asked[0]["number"]
+                    if meant is not None and number != meant:
+                        raise Conflict(f"{id} was answered by somebody else.", hint=f"It is {row['state']}.")
+                    if number is None or row["stage"] not in (Stage.ASKING, Stage.RUNNING):
+                        break
+                    if row["stage"] == Stage.ASKING:
                         return row, number
+                    meant = number
                     await moved
-        return await self._open_row(id), None
+        raise Conflict(f"{id} asks nothing now.", hint=f"It is {(await self._open_row(id))['state']}.")
 
     async def settle(self, id: str, how: str, *, by: str = OWNER, reason: str = "") -> dict[str, Any]:
         """Decide about a parked task: `again` (back on the road), `happened` (it is done), `drop` (cancel it)."""

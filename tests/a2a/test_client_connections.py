@@ -12,8 +12,8 @@ import orjson
 import pytest
 from client_site import calling, card_of, done
 
-from tutti.transports import outside
-from tutti.transports.a2a import client, wire
+from tutti.transports import calls, outside
+from tutti.transports.a2a import wire
 
 SKILLS = {"thing.do": {"nature": "action", "idempotent": False}}
 PROCESS = {"uri": wire.IDEMPOTENCY}
@@ -92,7 +92,7 @@ async def test_a_service_that_keeps_keys_is_asked_once_more(tmp_path: Path, exte
 
 
 @pytest.mark.parametrize(
-    ("what", "answer", "extensions", "process", "calls"),
+    ("what", "answer", "extensions", "process", "count"),
     [
         ("it promises nothing", closes_on_second, [], "", 2),
         ("it does not say which process it is", closes_on_second, [PROCESS], "", 2),
@@ -101,14 +101,14 @@ async def test_a_service_that_keeps_keys_is_asked_once_more(tmp_path: Path, exte
     ],
 )
 async def test_what_is_not_certain_waits_for_a_person(
-    tmp_path: Path, what: str, answer: Callable[[int, int], Said], extensions: list[Any], process: str, calls: int
+    tmp_path: Path, what: str, answer: Callable[[int, int], Said], extensions: list[Any], process: str, count: int
 ) -> None:
     async with up(answer, *extensions, process=process) as server, calling(server.url, tmp_path, act=("thing.do",)) as workspace:
         task: dict[str, Any] = {}
         for name in ("a", "b"):
             if not task or task["state"] == "completed":
                 task = await done(workspace, "thing.do", name)
-        assert (task["stage"], len(server.calls)) == ("parked", calls), what
+        assert (task["stage"], len(server.calls)) == ("parked", count), what
 
 
 async def test_another_process_does_not_do_it_again(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ async def test_another_process_does_not_do_it_again(tmp_path: Path) -> None:
 
 async def test_nothing_is_sent_on_a_connection_that_may_be_closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What must not be done twice, by a service that keeps no keys, goes over a connection that was used just before, or over a new one."""
-    monkeypatch.setattr(client, "_SURE_S", 0.1)
+    monkeypatch.setattr(calls, "SURE_S", 0.1)
     async with up(lambda *_: finished()) as server, calling(server.url, tmp_path, act=("thing.do",)) as workspace:
         await done(workspace, "thing.do", "a")
         await done(workspace, "thing.do", "b")
@@ -144,5 +144,5 @@ def test_how_long_connections_are_kept() -> None:
     """Well below what common servers keep them (uvicorn and Node 5 seconds), and below what our own service does (75)."""
     from tutti.service.server import _KEEP_ALIVE_S
 
-    assert client._SURE_S * 2 < 5
+    assert calls.SURE_S * 2 < 5
     assert outside.KEPT_S * 2 < _KEEP_ALIVE_S

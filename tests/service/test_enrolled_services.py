@@ -14,7 +14,9 @@ from enrolled_site import agent, quoted, refused, served
 
 from tutti import Fleet, Settings, Workspace
 from tutti.clock import MICROS
+from tutti.errors import Conflict
 from tutti.ids import Ids
+from tutti.model.agent import Endpoint
 from tutti.security import SigningKey, tokens
 from tutti.testing import ManualClock
 from tutti.transports.a2a import signed_by, wire
@@ -215,3 +217,14 @@ async def test_a_start_without_its_workspace_serves_and_comes_again_later(tmp_pa
                 while [v["version"] for v in (await workspace.card("pricing"))["versions"] if v["state"] == "live"] == [before]:
                     await asyncio.sleep(0.05)
             assert (await quoted(workspace, "tea"))["output"] == "tea costs 7"
+
+
+async def test_a_name_whose_agent_was_retired_stays_with_its_key(tmp_path: Path) -> None:
+    """Nobody registers another agent under it until its account is removed."""
+    async with Recorder.up() as recorder, Recorder.up() as other, served(tmp_path) as (workspace, _):
+        await recorder.enrol(workspace)
+        await workspace.retire("pricing")
+        with pytest.raises(Conflict, match="bound to another key"):
+            await workspace.register(Endpoint("a2a", other.url), department="sales", name="pricing")
+        await workspace.accounts.remove("agent/pricing")
+        assert (await workspace.register(Endpoint("a2a", other.url), department="sales", name="pricing"))["new"]

@@ -182,3 +182,23 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path, what, code, words)
     command = [str(Path(sys.executable).parent / "tutti"), "serve-agent", what]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (code, True, False)
+
+
+def test_one_that_lives_with_its_parent_ends_with_standard_input(tmp_path):
+    (tmp_path / "shop_agent.py").write_text("async def price(product: str) -> str:\n    return f'{product} costs 5'\n")
+    command = [str(Path(sys.executable).parent / "tutti"), "serve-agent", "shop_agent:price", "--with-parent", "-o", "ndjson"]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "TUTTI_AGENT_TOKEN": ""}, **pipes)
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        assert process.poll() is None
+        process.stdin.close()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            assert pipe is not None
+            pipe.close()

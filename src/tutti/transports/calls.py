@@ -73,6 +73,7 @@ class Link:
     durable: bool = False
 
 
+SURE_S = 2.0  # that a connection is kept for what must not be sent twice: servers close theirs after 5 (uvicorn, Node) or more
 PLAIN = Link()
 
 

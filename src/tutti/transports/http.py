@@ -102,6 +102,7 @@ class _Agent:
         self._id = card.id
         self._auth = card.endpoint.options.get("auth", "")
         self._operation = operation
+        self._link = calls.Link(keep=calls.SURE_S) if skill.is_action and not skill.idempotent else calls.PLAIN
         self._timeout = skill.timeout
         self._outside = outside
 
@@ -148,7 +149,7 @@ class _Agent:
         method = self._operation["method"]
 
         async def send() -> calls.Answer:
-            answer = await calls.ask(self._outside, method, url, headers=headers, body=body)
+            answer = await calls.ask(self._outside, method, url, headers=headers, body=body, link=self._link)
             if not 200 <= answer.status < 300:
                 raise calls.turned_away(answer, _words(answer))
             return answer

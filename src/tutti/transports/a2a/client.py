@@ -29,7 +29,6 @@ Json = dict[str, Any]
 log = logging.getLogger("tutti")
 MEMO = "a2a.task"
 PUSH_PATH = "/v1/callbacks/a2a/"
-_SURE_S = 2.0  # that a connection is kept for what must not be sent twice: servers close theirs after 5 (uvicorn, Node) or more
 _SLOW_S = 1.0  # an answer that takes longer than this has the next one followed from its start
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.1, 5.0  # between two looks at a task
 _LOOK_AFTER_PUSH_S = 30.0  # where pushes should come, a look now and then all the same
@@ -104,7 +103,7 @@ def _link(endpoint: Endpoint, skill: Skill, outside: Outside) -> calls.Link:
     """How this skill's connections are used. Who may be called only once gets no connection that the other end may be closing."""
     keys = endpoint.options.get("keys", "")
     once = skill.is_action and not skill.idempotent and not keys
-    return calls.Link(partial(vouch, endpoint, outside) if endpoint.key else None, _SURE_S if once else KEPT_S, keys == "process", keys == "durable")
+    return calls.Link(partial(vouch, endpoint, outside) if endpoint.key else None, calls.SURE_S if once else KEPT_S, keys == "process", keys == "durable")
 
 
 class _Conversation:

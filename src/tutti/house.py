@@ -72,7 +72,8 @@ class House:
         self._capacity: dict[str, int] = {}
         self._busy: dict[str, int] = {}
         self._absent: dict[str, dict[tuple[str, str], str]] = {}
-        self._memos: dict[str, dict[str, str]] = {}  # of open tasks that came in while this process had the journal: complete, so a look in the database is saved
+        # Memos of open tasks that came in while this process had the journal: complete, so a look in the database is saved.
+        self._memos: dict[str, dict[str, str]] = {}
 
     def load(self) -> None:
         """Take the registry and the subscriptions from memory; again after one of them has changed."""

@@ -475,7 +475,9 @@ class Desk:
         house.registry.check_name(card)
         pinned = self._journal.hot.table("agent_key").get((card.name,))
         if pinned is not None and pinned["state"] == "active" and pinned["key"] != endpoint.key:
-            raise Conflict(f"{card.name} is bound to another key.", hint=f"Give it another name, or let go of the key: `tutti accounts remove agent/{card.name}`.")
+            raise Conflict(
+                f"{card.name} is bound to another key.", hint=f"Give it another name, or let go of the key: `tutti accounts remove agent/{card.name}`."
+            )
         agents = self._journal.hot.table("agent")
         row = agents.get((card.name, card.version))
         new = row is None or row["state"] != "live"

@@ -44,8 +44,9 @@ class Server:
                 if head[0].startswith("GET"):
                     card = card_of(self.url, skills=SKILLS)
                     card["capabilities"]["extensions"] += self.extensions
-                    self._write(writer, card)
-                    continue
+                    self._write(writer, card, "connection: close\r\n")
+                    await writer.drain()
+                    break
                 self.calls.append((number, headers))
                 said = self.answer(len(self.calls), number)
                 if said is None:
@@ -53,12 +54,12 @@ class Server:
                 self._write(writer, {"jsonrpc": "2.0", "id": "1", "result": said})
         except (asyncio.IncompleteReadError, TimeoutError, ConnectionError):
             pass
-        writer.transport.abort()
+        writer.close()
 
-    def _write(self, writer: asyncio.StreamWriter, value: Any) -> None:
+    def _write(self, writer: asyncio.StreamWriter, value: Any, more: str = "") -> None:
         body = orjson.dumps(value)
         named = f"tutti-process: {self.process}\r\n" if self.process else ""
-        writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{named}content-length: {len(body)}\r\n\r\n".encode() + body)
+        writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{named}{more}content-length: {len(body)}\r\n\r\n".encode() + body)
 
     url = ""
 
@@ -97,7 +98,7 @@ async def test_a_service_that_keeps_keys_is_asked_once_more(tmp_path: Path, exte
         ("it promises nothing", closes_on_second, [], "", 2),
         ("it does not say which process it is", closes_on_second, [PROCESS], "", 2),
         ("it closes the second one, too", lambda call, _: finished() if call == 1 else None, [PROCESS], "p-1", 3),
-        ("a connection that is new", lambda call, _: None, [PROCESS], "p-1", 1),
+        ("a connection that is new", lambda call, _: None, [DURABLE], "", 1),
     ],
 )
 async def test_what_is_not_certain_waits_for_a_person(

@@ -47,7 +47,6 @@ class _Connector(aiohttp.TCPConnector):
             connecting.protocol = connection.protocol
         return connection
 
-
     async def _create_connection(self, req: aiohttp.ClientRequest, traces: Any, timeout: aiohttp.ClientTimeout) -> Any:
         protocol = await super()._create_connection(req, traces, timeout)
         connecting = CONNECTING.get()

@@ -61,7 +61,21 @@ async def serving(fleet: Fleet, company: Company, models: Models) -> AsyncIterat
 
 
 async def _start(name: str, folder: Path) -> asyncio.subprocess.Process:
-    command = ["-m", "tutti.cli", "serve-agent", f"{__name__}:fleet", "--agent", name, "--key", str(folder / f"{name}.key"), "--grace", "2", "--with-parent", "-o", "ndjson"]
+    command = [
+        "-m",
+        "tutti.cli",
+        "serve-agent",
+        f"{__name__}:fleet",
+        "--agent",
+        name,
+        "--key",
+        str(folder / f"{name}.key"),
+        "--grace",
+        "2",
+        "--with-parent",
+        "-o",
+        "ndjson",
+    ]
     return await asyncio.create_subprocess_exec(
         sys.executable, *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, env={**os.environ, _COMPANY: str(folder / "company")},
         start_new_session=True,  # Ctrl-C is for the demo, which ends them when nothing is under way any more

@@ -60,7 +60,7 @@ def _router() -> APIRouter:
 def _sessions(workspace: Workspace, tries: _Tries) -> APIRouter:
     api, accounts = _router(), workspace.accounts
 
-    @api.post("/session", status_code=201, response_model=forms.Who, responses=problems(*CHANGING) | _TOO_OFTEN)
+    @api.post("/session", status_code=201, response_model=forms.Who, responses=problems(*CHANGING) | _TOO_OFTEN, openapi_extra=_OPEN)
     async def log_in(request: Request, form: Annotated[forms.LogIn, Body()] = forms.LogIn()) -> Response:  # noqa: B008  a constant
         """Open a session for pages of this server: its cookie is good for eight hours. Programs send a token instead."""
         if form.account or form.password:

@@ -94,7 +94,7 @@ def routes(workspace: Workspace, provider: oidc.Provider) -> APIRouter:
     def back(request: Request) -> str:
         return provider.redirect or f"{workspace.outside.base_url or str(request.base_url).rstrip('/')}/v1/oidc/callback"
 
-    @api.get("/login", status_code=303, response_class=Response, responses=problems(*READING, 429, 502))
+    @api.get("/login", status_code=303, response_class=Response, responses=problems(*READING, 429, 502), openapi_extra={"security": []})
     async def login(request: Request) -> Response:
         """Send a browser to the identity provider."""
         places = await line.metadata()
@@ -110,7 +110,7 @@ def routes(workspace: Workspace, provider: oidc.Provider) -> APIRouter:
         place = attempt.address(places["authorization_endpoint"], provider, back(request))
         return Response(status_code=303, headers={"location": place, "set-cookie": cookie, "cache-control": "no-store"})
 
-    @api.get("/callback", status_code=303, response_class=Response, responses=problems(*READING, 502))
+    @api.get("/callback", status_code=303, response_class=Response, responses=problems(*READING, 502), openapi_extra={"security": []})
     async def callback(request: Request, state: str = "", code: str = "", iss: str = "") -> Response:
         """Take a browser back from the identity provider, and open a session for its person."""
         now = workspace.clock.now()

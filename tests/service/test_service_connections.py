@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 from service_site import Shop, serving
 
-from tutti.service import server
+from tutti.clock import SystemClock
+from tutti.ids import Ids
+from tutti.security import Egress, Secrets
+from tutti.service import offers_of, server
+from tutti.service.app import Door
+from tutti.service.work import Work
+from tutti.transports import Outside
 from tutti.transports.a2a import wire
 
 
@@ -82,3 +90,32 @@ async def test_a_request_for_another_process_is_turned_away(tmp_path: Path) -> N
         for _ in range(2):
             async with session.post(url + "/message:send", json=message, headers=headers | {"Tutti-Process": process}) as answer:
                 assert (answer.status, shop.effects) == (200, ["k-1"])
+
+
+async def test_one_that_stops_still_knows_what_it_has_begun(tmp_path: Path) -> None:
+    """A call that is sent once more while the service stops gets its task; anything new is turned away."""
+    shop = Shop()
+    clock = SystemClock()
+    outside = Outside(Egress(), Secrets(), clock, Ids(clock))
+    door = Door(Work(offers_of(shop.fleet()).skills, outside, lambda mode: None, most=10, kept=10), {"name": "shop"})
+    assert await asked(door, "k-1") == 200
+    door.draining = True
+    assert [await asked(door, key) for key in ("k-1", "k-2")] == [200, 503]
+    assert shop.effects == ["k-1"]
+
+
+async def asked(door: Door, key: str) -> int:
+    """The status of a call under this key."""
+    message = wire.message(wire.parts_of({"product": "tea", "amount": 1}), id="m-1", metadata={"skill": "price.change"})
+    headers = {"a2a-version": "1.0", "content-type": "application/json", "idempotency-key": key}
+    scope = {"type": "http", "method": "POST", "path": "/message:send", "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}
+    answers: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": orjson.dumps({"message": message}), "more_body": False}
+
+    async def send(answer: Any) -> None:
+        answers.append(answer)
+
+    await door(scope, receive, send)
+    return int(answers[0]["status"])

@@ -25,8 +25,9 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def spans() -> Iterator[Any]:
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Telemetry is on, and keeps its spans here."""
+    monkeypatch.delenv("OTEL_SDK_DISABLED", raising=False)  # tests of frameworks that would send spans of their own switch the library off
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter

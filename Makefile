@@ -34,7 +34,7 @@ test-adapters: ## agents of other frameworks, with their own libraries (minutes)
 	@.venv-adapters/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/adapters/requirements.lock
 	@.venv-adapters-crewai/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/adapters/requirements-crewai.lock
 	@PYTHONPATH=src .venv-adapters/bin/python -m pytest -p tutti.testing.plugin tests/adapters
-	@PYTHONPATH=src CREWAI_DISABLE_TELEMETRY=true .venv-adapters-crewai/bin/python -m pytest -p tutti.testing.plugin tests/adapters
+	@PYTHONPATH=src CREWAI_DISABLE_TELEMETRY=true OTEL_SDK_DISABLED=true .venv-adapters-crewai/bin/python -m pytest -p tutti.testing.plugin tests/adapters
 
 test-interop: $(STAMP) ## clients of others against a real server (needs Node 20; minutes)
 	@$(BIN)/python -m tests.interop

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Any
 
 import pytest
 from adapter_site import shop
 
-os.environ.setdefault("CREWAI_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("OTEL_SDK_DISABLED", "true")
 crewai = pytest.importorskip("crewai")
 
 from tutti import Settings, Workspace  # noqa: E402

@@ -153,7 +153,7 @@ def spend(amount: int, owner: str = "sales") -> Draft:
 
 async def until(condition: Any) -> None:
     """Let the loop turn until something holds; no clock involved."""
-    while not condition():  # noqa: ASYNC110 - what is waited for has no event
+    while not condition():
         await asyncio.sleep(0)
 
 

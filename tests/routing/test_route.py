@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tutti import routing
@@ -52,6 +52,9 @@ cards_drawn = st.lists(
 weights_drawn = st.builds(Weights, st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 
 
+@example(
+    drawn=[(0.0, 0.0, 1, 1, 0, 0, 0), (0.0, 5e-324, 1, 1, 0, 0, 0)], weights=Weights(0.0, 0.0, 1.0, 0.0), explore=False, seed=0
+)  # a cost of next to nothing
 @given(drawn=cards_drawn, weights=weights_drawn, explore=st.booleans(), seed=st.integers(0, 1000))
 def test_parts_add_up_to_the_score_and_chances_to_one(drawn, weights, explore, seed):
     cards = [card(n, quality=q, cost=c, latency_ms=ms, concurrency=k) for n, (q, c, ms, k, *_) in enumerate(drawn)]

@@ -13,6 +13,7 @@ from tutti.model.route import Candidate, Route, RuledOut, Weights
 from tutti.registry import Condition, prepared
 from tutti.routing.board import Board
 
+_LEAST = 1e-6  # of a currency: what costs less than the smallest amount that a fact keeps costs nothing
 SHORTLIST = 16  # arms that are drawn; 256 would cost 17 ms, 16 cost 0.3 ms (DESIGN section 4)
 DRAWS = 64  # vectors drawn; a propensity is known to 1/64
 _SPARE_MS = 30_000.0  # what latency is held against where a task has no deadline
@@ -127,7 +128,7 @@ class _Costs:
         self.board = board
         self.weights = weights
         self.per_ms = weights.latency / spare
-        self.per_cost = weights.cost / dearest if dearest > 0 else 0.0
+        self.per_cost = weights.cost / dearest if dearest >= _LEAST else 0.0
 
     def of(self, index: int) -> tuple[float, float, float]:
         board, weights = self.board, self.weights

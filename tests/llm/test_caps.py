@@ -189,7 +189,9 @@ async def test_two_nodes_on_one_database_do_not_exceed_a_cap_together(postgres_u
                 await node.journal.catch_up()
                 await node.quiet()
         rows = await first.journal.select("SELECT tokens, calls FROM capped")
-        assert 300 < rows[0]["tokens"] <= 400
+        assert 4 * 30 <= rows[0]["tokens"] <= 400, "four reservations fit at least, however the calls fall together"
+        refused = [task for task in (await first.tasks(state="failed"))["tasks"] if task["reason"] == "held_back"]
+        assert refused, "the cap was reached"
         took = await first.journal.select("SELECT SUM(input_tokens) AS n, SUM(reserved) AS reserved FROM usage WHERE scope = 'agent'")
         assert (int(took[0]["n"]), int(took[0]["reserved"])) == (rows[0]["tokens"], 0)
     assert verify(settings.place, witness=settings.witness, workspace="capped-pair").ok

@@ -45,8 +45,9 @@ async def served(folder: Path, fleet: Fleet | None = None, *, port: int = 0, **s
         try:
             yield workspace, workspace.outside.base_url
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            if not task.done():
+                os.kill(os.getpid(), signal.SIGTERM)  # as an operator stops it
+            await task
 
 
 class Agent:

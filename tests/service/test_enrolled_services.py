@@ -231,9 +231,8 @@ async def test_a_name_whose_agent_was_retired_stays_with_its_key(tmp_path: Path)
 
 
 async def test_another_workspace_at_the_servers_address_is_not_believed(tmp_path: Path) -> None:
-    async with served(tmp_path) as (workspace, server):
-        async with agent(tmp_path / "a", "--server", server, "--enrol", await code_of(workspace)):
-            pass
+    async with served(tmp_path) as (workspace, server), agent(tmp_path / "a", "--server", server, "--enrol", await code_of(workspace)):
+        pass
     async with served(tmp_path / "other", port=int(server.rpartition(":")[2])):
         status, said = await refused(tmp_path / "a")
     assert (status, "is not the workspace" in said) == (4, True), said

@@ -28,10 +28,12 @@ def opened(fleet: Fleet, folder: Path) -> Workspace:
 
 async def until(workspace: Workspace, id: str, stage: str) -> dict[str, Any]:
     """The task once it is at a stage."""
-    async with asyncio.timeout(10):
-        while (task := await workspace.task(id))["stage"] != stage:
-            await workspace.corridor.traffic.wait("any")
-    return task
+    async with asyncio.timeout(30):
+        while True:
+            changed = workspace.corridor.traffic.wait("any")  # before the look, so that no change falls between
+            if (task := await workspace.task(id))["stage"] == stage:
+                return task
+            await changed
 
 
 @pytest.mark.parametrize("legacy", [False, True])
@@ -148,7 +150,7 @@ async def outcome(url: str, folder: Path, skill: str) -> dict[str, Any]:
         id = await workspace.submit(skill, {})
         async with asyncio.timeout(15):
             while (task := await workspace.task(id))["stage"] not in ("parked", "ended"):
-                await workspace.corridor.traffic.wait("any")
+                await asyncio.sleep(0.005)
         return task
 
 
@@ -191,7 +193,7 @@ async def test_a_server_that_vanishes_before_the_call_has_done_nothing(tmp_path)
         task = await workspace.submit("crm.pay", {"amount": 1})
         async with asyncio.timeout(15):
             while (seen := await workspace.task(task))["stage"] not in ("parked", "ended"):
-                await workspace.corridor.traffic.wait("any")
+                await asyncio.sleep(0.005)
         assert (seen["state"], crm.calls) == ("failed", [])
     finally:
         await workspace.close()
@@ -244,9 +246,9 @@ async def test_a_second_question_gets_its_own_answer_after_a_crash(tmp_path):
             id = await workspace.submit("crm.twice", {"text": "x"})
             await until(workspace, id, "asking")
             await workspace.answer(id, "4711")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while len(crm.calls) < 2 or (await workspace.task(id))["stage"] != "asking":
-                    await workspace.corridor.traffic.wait("any")
+                    await asyncio.sleep(0.005)
         async with opened(fleet, tmp_path) as workspace:
             await workspace.quiet()
             assert "Which bank?" in (await workspace.task(id))["question"]

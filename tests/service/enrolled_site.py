@@ -75,7 +75,8 @@ async def begun(folder: Path, *options: str, version: str = "5", who: str = "fir
     _write(folder, version)
     environment = {**os.environ, "WHO": who, "CALLS": str(calls or folder / "calls"), "TUTTI_AGENT_TOKEN": ""}
     return await asyncio.create_subprocess_exec(
-        TUTTI, "serve-agent", "pricing_agent.py:fleet", "-o", "ndjson", "--grace", "0", *options, cwd=folder, env=environment,
+        TUTTI, "serve-agent", "pricing_agent.py:fleet", "-o", "ndjson", "--grace", "0", *options, cwd=folder,
+        env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},  # two versions of the module within one second have the same stamp
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
 

@@ -111,7 +111,12 @@ class Process:
     def __init__(self, folder: Path, port: int = 0) -> None:
         command = [str(Path(sys.executable).parent / "tutti"), "serve-agent", "killed_agent.py:fleet", "--port", str(port), "-o", "ndjson"]
         self.process = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, "SHOP": str(folder)}
+            command,
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "SHOP": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
         )
         assert self.process.stdout is not None
         self.url: str = json.loads(self.process.stdout.readline())["url"]

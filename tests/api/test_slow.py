@@ -15,15 +15,16 @@ import pytest
 from api_site import Served, make_fleet, serving
 
 from tutti import Settings
-from tutti.api import connection, limits
+from tutti.api import limits
 from tutti.api.limits import BODY_BYTES
+from tutti.connection import Connection
 
 
 @pytest.fixture
 async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
     """Deadlines that a test can wait for."""
-    original = connection.connection
-    monkeypatch.setattr("tutti.api.server.connection", lambda most, bound: original(most, bound, header_s=0.3, stall_s=0.5))
+    monkeypatch.setattr(Connection, "header_s", 0.3)
+    monkeypatch.setattr(Connection, "stall_s", 0.5)
     monkeypatch.setattr(limits.Limits.__init__, "__defaults__", (0.3,))
     async with serving(make_fleet(), Settings("support", tmp_path / "tutti", listen="127.0.0.1:0", connections=20)) as found:
         yield found

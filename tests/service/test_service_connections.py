@@ -22,7 +22,7 @@ from tutti.transports.a2a import wire
 
 
 async def test_slow_headers_are_cut_while_others_are_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "connection", lambda header_s, original=server.connection: original(0.3))
+    monkeypatch.setattr(server, "_connection", lambda _, original=server._connection: original(0.3))
     async with serving(Shop().fleet(), tmp_path) as url, aiohttp.ClientSession() as session:
         host, port = url.removeprefix("http://").split(":")
         slow = [await asyncio.open_connection(host, int(port)) for _ in range(20)]
@@ -65,7 +65,7 @@ async def test_headers_without_end_are_cut(tmp_path: Path) -> None:
 
 async def test_a_connection_is_used_again_after_the_deadline_of_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The deadline is for headers that have begun, not for a kept connection that is idle."""
-    monkeypatch.setattr(server, "connection", lambda header_s, original=server.connection: original(0.1))
+    monkeypatch.setattr(server, "_connection", lambda _, original=server._connection: original(0.1))
     async with serving(Shop().fleet(), tmp_path) as url:
         host, port = url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -77,6 +77,23 @@ async def test_a_connection_is_used_again_after_the_deadline_of_headers(tmp_path
                 async with asyncio.timeout(0.25):
                     await reader.read(1)
         writer.close()
+
+
+async def test_what_comes_after_a_body_is_no_authority(tmp_path: Path) -> None:
+    """Headers behind a body, in the same packet, are there before anybody has read who calls."""
+    body = orjson.dumps({"message": wire.message(wire.parts_of({"product": "tea", "amount": 1}), id="m-1", metadata={"skill": "price.change"})})
+    lines = "POST /message:send HTTP/1.1\r\nhost: a\r\na2a-version: 1.0\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    right = "authorization: Bearer t0ken\r\n"
+    shop = Shop()
+    async with serving(shop.fleet(), tmp_path, token="t0ken") as url:
+        host, port = url.removeprefix("http://").split(":")
+        for first, last, status in ((right, "", 200), ("", right, 401)):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"%s%stransfer-encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n%s\r\n" % (lines.encode(), first.encode(), len(body), body, last.encode()))
+            async with asyncio.timeout(5):
+                assert (await reader.read(-1)).startswith(f"HTTP/1.1 {status} ".encode())
+            writer.close()
+    assert len(shop.effects) == 1
 
 
 async def test_a_request_for_another_process_is_turned_away(tmp_path: Path) -> None:

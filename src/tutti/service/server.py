@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from tutti.clock import SystemClock
+from tutti.connection import Connection
 from tutti.errors import Conflict, Overloaded, Refused, TuttiError, Unreachable
 from tutti.ids import Ids
 from tutti.security import Egress, Secrets, SigningKey
 from tutti.service import identity
 from tutti.service.app import Admit, Door, bearer
-from tutti.service.connection import HEADER_S, connection
 from tutti.service.membership import Membership
 from tutti.service.offers import Offers, card_of
 from tutti.service.work import Work
@@ -34,6 +34,16 @@ _KEEP_ALIVE_S = 75  # longer than any client keeps a connection, so that none is
 _BACKLOG = 512
 _LAME_S = 1.0  # for callers with a connection to come by once more and be told to go elsewhere, rather than meet a closed door
 _STEP_S = 0.02
+
+
+def _connection(within_s: float) -> type[Connection]:
+    class Called(Connection):
+        """By one caller, who needs no room for cookies."""
+
+        header_s = within_s
+        header_bytes = 32 * 1024
+
+    return Called
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,7 @@ class Service:
     admit: Admit | None = None
     server: str = ""  # of the workspace that it is enrolled at, or is to be with `code`
     code: str = ""
-    header_s: float = HEADER_S
+    header_s: float = Connection.header_s
     guard_logs: bool = False  # take secrets out of what this process logs
     joined: dict[str, Any] | None = None  # what that workspace said of it
 
@@ -171,7 +181,7 @@ class Service:
                 listening.set()
 
         config = uvicorn.Config(
-            door, http=connection(self.header_s), headers=[("tutti-process", door.process)], loop="none", ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False,
+            door, http=_connection(self.header_s), headers=[("tutti-process", door.process)], loop="none", ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False,
             date_header=False, timeout_keep_alive=_KEEP_ALIVE_S, timeout_graceful_shutdown=1, backlog=_BACKLOG,
             ssl_certfile=self.place.certificate or None, ssl_keyfile=self.place.certificate_key or None,
         )  # fmt: skip

@@ -37,19 +37,20 @@ class Line:
         self._root = ""
         self.limit: execution.Limit | None = None
 
-    async def ask(self, skill: str, input: Any, number: int) -> Any:
+    async def ask(self, skill: str, input: Any, name: str, *, to: str = "", deadline_at: int | None = None) -> Any:
         """Have another agent do a skill; its task is the same one whenever this run starts again."""
         corridor, house = self._corridor, self._corridor.house
         task = house.journal.hot.table("task")[self._task,]
         if task["hops"] >= HOP_LIMIT:
             raise AgentFailed(f"{skill} was not asked: {HOP_LIMIT} agents ask one another already.", hint="Look for agents that ask in a circle.")
         house.registry.skill(skill)
-        id = derived("t", self._task, str(number), skill)
+        id = derived("t", self._task, name, skill)
         origin = Origin(f"agent/{self._card.name}", task["department"], task["seq"], task["hops"] + 1, self._task, task["signal"], self._card.name)
         subject = await house.subject(task)
+        ends = [instant for instant in (task["deadline_at"], deadline_at) if instant is not None]
         if await house.journal.row("task", (id,)) is None:
             prepare = lambda bundle: corridor.reception.task(  # noqa: E731
-                bundle, skill, input, subject, origin, priority=task["priority"], deadline_at=task["deadline_at"], id=id
+                bundle, skill, input, subject, origin, priority=task["priority"], deadline_at=min(ends) if ends else None, id=id, to=to
             )
             try:
                 await corridor.bring(prepare)

@@ -120,9 +120,9 @@ class Reception:
 
     def task(
         self, bundle: Bundle, skill_name: str, input: Any, subject: str | None, origin: Origin, *, reference: str | None = None, priority: int = 0,
-        deadline_at: int | None = None, joins: Sequence[tuple[str, str]] = (), id: str | None = None, action: bool = False,
+        deadline_at: int | None = None, joins: Sequence[tuple[str, str]] = (), id: str | None = None, action: bool = False, to: str = "",
     ) -> str:  # fmt: skip
-        """Take in a task; returns its id. `reference` is the payload id of the input where it is sealed already."""
+        """Take in a task; returns its id. `reference` is the payload id of the input where it is sealed already; `to` names the agent that it is for."""
         house = self._house
         card = house.registry.offer(skill_name)
         skill = card.skills[skill_name] if card else None
@@ -138,9 +138,9 @@ class Reception:
         ask = intake.Ask(
             id, skill_name, nature.value, department, reference, house.journal.pseudonym(subject) if subject else None, priority, deadline_at, origin.hops,
             origin.parent, origin.signal, origin.agent, amount, skill.currency if skill and amount is not None else None,
-            origin.department or None, tuple(joins), self._trace(origin),
+            origin.department or None, tuple(joins), to or None, self._trace(origin),
         )  # fmt: skip
-        if skill is None or skill.fresh_for is None or joins:
+        if skill is None or skill.fresh_for is None or joins or to:
             bundle.add(intake.submission(ask, origin.by, origin.cause))
             return id
         self._coalesce(bundle, ask, origin, intake.work_key(self._secret, skill_name, ask.subject, input))

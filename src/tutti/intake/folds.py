@@ -57,6 +57,7 @@ def _submitted(fact: Fact) -> Iterable[Change]:
             "by_person": 0,
             "from_agent": data.get("from_agent"),
             "asker": data.get("asker"),
+            "addressed": data.get("addressed"),
             "trace": data.get("trace"),
             "caller": None if data.get("parent") else fact.by,  # who asked from outside; what follows has a parent
             "from_at": fact.at,

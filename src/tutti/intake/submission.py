@@ -27,6 +27,7 @@ class Ask(NamedTuple):
     currency: str | None = None
     asker: str | None = None  # department that asked
     joins: tuple[tuple[str, str], ...] = ()  # (field of the input, task it comes from)
+    addressed: str | None = None  # the agent that it is for
     trace: str | None = None  # the trace context it came in with, for its spans whenever it runs
 
 
@@ -42,7 +43,7 @@ def submission(ask: Ask, by: str, cause: int | None, *, key: str | None = None, 
         "input": ask.input,
         "stage": stage.value,
     }
-    for name in ("deadline_at", "subject", "parent", "signal", "from_agent", "asker", "amount", "currency", "trace"):
+    for name in ("deadline_at", "subject", "parent", "signal", "from_agent", "asker", "amount", "currency", "addressed", "trace"):
         value = getattr(ask, name)
         if value is not None:
             data[name] = value

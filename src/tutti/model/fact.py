@@ -52,6 +52,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "joins",
         "from_agent",
         "asker",
+        "addressed",
         "trace",
         "amount",
         "currency",

@@ -262,7 +262,7 @@ class _Line:
         self._memos: Json = {}
         self.limit: execution.Limit | None = None
 
-    async def ask(self, skill: str, input: Any, number: int) -> Any:
+    async def ask(self, skill: str, input: Any, name: str, *, to: str = "", deadline_at: int | None = None) -> Any:
         raise AgentFailed(f"{skill} cannot be asked here: this agent runs as a service of its own.", hint="Return what is missing, or ask a person.")
 
     async def question(self, text: str, number: int, *, auth: bool = False) -> Any:

@@ -23,8 +23,8 @@ log = logging.getLogger("tutti.agent")
 class Line(Protocol):
     """The agent's line to the fleet while it runs: the corridor holds the other end."""
 
-    async def ask(self, skill: str, input: Any, number: int) -> Any:
-        """Have another agent do a skill as task number `number` of this run, and give its output."""
+    async def ask(self, skill: str, input: Any, name: str, *, to: str = "", deadline_at: int | None = None) -> Any:
+        """Have another agent do a skill as the task `name` of this run, and give its output."""
 
     async def question(self, text: str, number: int, *, auth: bool = False) -> Any:
         """Have a person or another agent answer, and give the answer."""
@@ -88,10 +88,14 @@ class Context:
         """A logger that carries the task's id. Nothing an agent logs enters the journal."""
         return logging.LoggerAdapter(log, {"task": self.task, "skill": self.skill})
 
-    async def ask(self, skill: str, input: Any) -> Any:
-        """Another agent's output for `skill`. Raises `AgentFailed` when that task did not complete."""
-        self._asked += 1
-        return await self._open_line().ask(skill, _plain(input), self._asked)
+    async def ask(self, skill: str, input: Any, *, to: str = "", name: str = "", deadline_at: int | None = None) -> Any:
+        """Another agent's output for `skill`. Raises `AgentFailed` when that task did not complete.
+
+        `to` names the agent that is to do it. A run that starts again finds its tasks by their order, or by their `name` where the order is
+        not the same each time. `deadline_at` (an instant, microseconds) may be earlier than this task's own deadline, never later.
+        """
+        self._asked += not name
+        return await self._open_line().ask(skill, _plain(input), name or str(self._asked), to=to, deadline_at=deadline_at)
 
     async def input(self, question: str, *, auth: bool = False) -> Any:
         """What a person (or another agent) answers. `auth` says that the question is about being let in somewhere."""

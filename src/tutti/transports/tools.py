@@ -80,8 +80,7 @@ def _caller(
         # The same question is the same task whenever the run starts again, whatever was asked before it.
         question = skill.encode() + b"\0" + orjson.dumps(input, option=orjson.OPT_SORT_KEYS)
         asked[question] += 1
-        number = int.from_bytes(sha256(question + b"\0%d" % asked[question]).digest()[:6]) + (1 << 32)  # beyond the numbers that ctx.ask counts
-        return await ctx._open_line().ask(skill, input, number)
+        return await ctx.ask(skill, input, name="tool " + sha256(question + b"\0%d" % asked[question]).hexdigest()[:16])
 
     return call
 

@@ -1,0 +1,109 @@
+"""A negotiation: parties with competing aims over issues, and what they end with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+Offer = tuple[int, ...]  # the index of a value for each issue
+
+
+class Level(StrEnum):
+    """How much a party can say of what it wants, from the most to the least."""
+
+    TABLE = "table"  # the whole of its utility: a number for every value of every issue, and for pairs of values
+    FUNCTION = "function"  # a number for any outcome, as often as wanted (in this process)
+    SCORE = "score"  # numbers for up to 64 outcomes a message
+    RANK = "rank"  # an order of up to 64 outcomes a message
+    ANSWER = "answer"  # accept, reject, or a counter-offer
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What is to be settled, and the values it may take."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+class Limit(NamedTuple):
+    """A sum that may not be exceeded: `cost[issue][value]` over the outcome's values, at most `limit`."""
+
+    rule: str
+    cost: tuple[tuple[float, ...], ...]
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """What policy rules out. Each carries the rule that says so; values are indices."""
+
+    values: tuple[tuple[str, int, int], ...] = ()  # (rule, issue, value)
+    pairs: tuple[tuple[str, int, int, int, int], ...] = ()  # (rule, issue, value, other issue, its value)
+    limits: tuple[Limit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One side: an agent, the level it answers at, and how much it counts (its KPIs' weight, above 0)."""
+
+    name: str
+    level: Level
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is negotiated. `fallback` is what holds without agreement: an outcome, or None where it is "no deal"."""
+
+    id: str
+    issues: tuple[Issue, ...]
+    parties: tuple[Party, ...]
+    policy: Constraints = field(default_factory=Constraints)  # never broken
+    approval: Constraints = field(default_factory=Constraints)  # outcomes that a person must approve
+    fallback: Offer | None = None
+    messages: int = 6  # questions a party is asked at most; confirmations and counters count apart, see `turns`
+    turns: int = 20  # proposals a party is asked to accept or counter at most
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many values each issue has."""
+        return tuple(len(issue.values) for issue in self.issues)
+
+
+@dataclass(frozen=True, slots=True)
+class Utility:
+    """What outcomes are worth to a party: the sum of `contrib[issue][value]` and of `pairs` (issue, value, issue, value, extra).
+
+    `reservation` is what the fallback is worth to it, on the same scale.
+    """
+
+    contrib: tuple[tuple[float, ...], ...]
+    pairs: tuple[tuple[int, int, int, int, float], ...] = ()
+    reservation: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What is believed of a party's utility: one model where it is known, else draws from the posterior, equally likely."""
+
+    models: tuple[Utility, ...]
+
+
+class Question(NamedTuple):
+    """What a party is asked in one message."""
+
+    party: int
+    number: int  # counts from 1, for this party
+    ask: str  # table | score | rank | respond
+    lists: tuple[tuple[Offer | None, ...], ...] = ()  # score: one list; rank: lists, at most 64 outcomes in all (None is the fallback); respond: one offer
+
+
+class Reply(NamedTuple):
+    """What it said. Silence, nonsense and lateness are replies too, with `missing` saying which."""
+
+    party: int
+    number: int
+    value: Any = None  # table: a Utility; score: numbers; rank: lists of positions, best first; respond: True, False or an Offer
+    missing: str = ""  # silent | late | garbled | gone

@@ -1,0 +1,40 @@
+"""A child that is sent to one agent is done by that agent, also when the run starts again, and not later than it may."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tutti import Context, Fleet, Settings, Workspace
+from tutti.errors import AgentFailed
+
+
+def fleet() -> Fleet:
+    fleet = Fleet("shop")
+    for name, quality in (("best", 0.9), ("other", 0.1)):
+
+        @fleet.agent(skill="price.quote", department="revenue", name=name, quality=quality)
+        async def quote(wish: str, ctx: Context, name: str = name) -> str:
+            return f"{name} {wish} {ctx.deadline}"
+
+    @fleet.agent(skill="price.compare", department="revenue")
+    async def compare(wish: str, ctx: Context) -> list[str]:
+        last = await ctx.ask("price.quote", wish, to="other", name="second")
+        first = await ctx.ask("price.quote", wish, to="best", name="first", deadline_at=4_000_000_000_000_000)
+        try:
+            await ctx.ask("price.quote", wish, to="nobody")
+        except AgentFailed as failed:
+            return [first, last, failed.message]
+        return []
+
+    return fleet
+
+
+async def test_the_one_that_is_named_does_it(tmp_path: Path) -> None:
+    async with Workspace(fleet(), Settings("shop", tmp_path)) as workspace:
+        task = await workspace.submit("price.compare", "tea")
+        await workspace.quiet()
+        waiting = [row for row in (await workspace.tasks())["tasks"] if row["state"] == "input-required"]
+        assert len(waiting) == 1 and "it was sent to nobody" in waiting[0]["reason"]
+        await workspace.cancel(waiting[0]["id"])
+        ended = await workspace.result(task)
+    assert ended["output"][:2] == ["best tea 4000000000000000", "other tea None"]

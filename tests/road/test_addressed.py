@@ -37,5 +37,5 @@ async def test_the_one_that_is_named_does_it(tmp_path: Path) -> None:
         assert "it was sent to nobody" in waiting["reason"]
         await workspace.cancel(waiting["id"])
         ended = await workspace.result(task)
-    assert "canceled" in ended["output"][2]
-    assert ended["output"][:2] == ["best tea 4000000000000000", "other tea None"]
+    assert "canceled" in ended[2]
+    assert ended[:2] == ["best tea 4000000000000000", "other tea None"]

@@ -96,8 +96,8 @@ class Question(NamedTuple):
 
     party: int
     number: int  # counts from 1, for this party
-    ask: str  # table | score | rank | respond
-    lists: tuple[tuple[Offer | None, ...], ...] = ()  # score: one list; rank: lists, at most 64 outcomes in all (None is the fallback); respond: one offer
+    ask: str  # table | score | rank | respond | confirm (take it or leave it)
+    lists: tuple[tuple[Offer | None, ...], ...] = ()  # score: one list; rank: lists, at most 64 outcomes in all (None is the fallback); else one offer
 
 
 class Reply(NamedTuple):
@@ -105,5 +105,12 @@ class Reply(NamedTuple):
 
     party: int
     number: int
-    value: Any = None  # table: a Utility; score: numbers; rank: lists of positions, best first; respond: True, False or an Offer
+    value: Any = None  # table: a Utility; score: numbers; rank: lists of positions, best first; respond, confirm: True, False or an Offer
     missing: str = ""  # silent | late | garbled | gone
+
+
+class Exchange(NamedTuple):
+    """One message: what was asked and what came back. A case's exchanges are all that its decision is made from."""
+
+    question: Question
+    reply: Reply

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
@@ -24,7 +24,7 @@ from tutti.desk import Desk
 from tutti.errors import Refused, TuttiError
 from tutti.fleet import Fleet, Remote
 from tutti.gates import parse_policies
-from tutti.house import Declared, House
+from tutti.house import Declared, House, Own
 from tutti.ids import Ids
 from tutti.journal import Journal, open_journal
 from tutti.model.fact import Draft
@@ -44,6 +44,7 @@ _RETRY_S = 5.0  # until one that did not answer is asked again
 _NEWS_S = 0.5  # between an agent's word that it has changed and asking it: some say it several times
 _LOOK_S = 60.0  # until all are asked whether their card has changed
 _ROOMS: tuple[Any, ...] = (intake, routing, gates, execution, evaluation, feedback, dialogue, registry, context, access)
+_OWN: tuple[Callable[[Orchestrator], Own], ...] = ()  # agents of the house itself
 TABLES: tuple[Table, ...] = tuple(table for room in _ROOMS for table in room.TABLES)
 
 
@@ -125,6 +126,8 @@ class Workspace(Desk):
         await self.journal.start(check_witness=check_witness)
         try:
             self.corridor = Orchestrator(self.house, slots=self.settings.slots, executor=self._executor)
+            for own in _OWN:
+                self.house.adopt(own(self.corridor))
             self.house.load()
             self.accounts = Accounts(self)
             self.outside.token_for = self.accounts.token_for
@@ -261,7 +264,9 @@ class Workspace(Desk):
         if self.journal.head.seq == 0:
             drafts.append(Draft("workspace.created", self.settings.workspace, "fleet", {"name": self.settings.workspace, "schema": 1}))
         subscriptions = {s.id: _subscription_data(s) for s in fleet.subscriptions.values()}
-        drafts += registry.changes_of(fleet.cards.values(), hot.table("agent"), subscriptions, hot.table("subscription"))
+        known = {name for name, _ in hot.table("agent")}
+        cards = [*fleet.cards.values(), *(card for card in self.house.owns.values() if card.name in known)]
+        drafts += registry.changes_of(cards, hot.table("agent"), subscriptions, hot.table("subscription"))
         drafts += self._governance(fleet)
         for name, goal in fleet.goals.items():
             weights = orjson.dumps(goal["weights"], option=orjson.OPT_SORT_KEYS).decode()

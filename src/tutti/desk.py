@@ -99,6 +99,7 @@ class Desk:
         `also` adds to the same append what belongs to the task. Raises `Conflict` when there is a task with the `id` that is given.
         """
         house = self.corridor.house
+        await self.corridor.present(skill)
         described = house.registry.skill(skill)
         if intake.too_deep(input):
             raise Invalid("The input is nested too deeply.", hint="Flatten it to at most 32 levels.")

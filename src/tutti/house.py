@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -19,16 +20,16 @@ from tutti.gates import Book, Gatekeeper, Policies, parse_policies
 from tutti.ids import Ids
 from tutti.intake import Subscriptions
 from tutti.journal import Journal
-from tutti.model.agent import AgentCard
+from tutti.model.agent import AgentCard, Nature, Skill
 from tutti.model.dialogue import MESSAGE
 from tutti.model.fact import Fact
 from tutti.model.route import Weights
 from tutti.model.signal import Subscription
 from tutti.model.task import ENDED_STATES
-from tutti.registry import Condition, Registry
+from tutti.registry import Condition, Registry, card_to_json
 from tutti.routing import CONDITION_NAMES, Board, Case
 from tutti.security import Egress, Secrets
-from tutti.transports import Bound, Outside, reach
+from tutti.transports import Bound, Outside, bind, reach
 
 Row = Mapping[str, Any]
 _ENDS = frozenset(f"task.{state.value}" for state in ENDED_STATES)
@@ -45,6 +46,27 @@ class Declared:
     weights: Weights = field(default_factory=Weights)
 
 
+class Own(NamedTuple):
+    """An agent of the house itself. Its functions are in every process; its card is registered when it is first needed."""
+
+    card: AgentCard
+    functions: dict[tuple[str, str, str], Bound]  # as in `Declared`
+
+
+def own(name: str, functions: Mapping[str, Callable[..., Any]], *, timeout: timedelta, concurrency: int = 256) -> Own:
+    """An agent of the department "tutti" whose async functions give advice, by skill; their docstrings describe the skills."""
+    bound = {skill: bind(function, where=skill) for skill, function in functions.items()}
+    skills = {
+        skill: Skill(
+            skill, Nature.ADVICE, border.input_schema, border.output_schema, (border.function.__doc__ or "").partition("\n")[0], quality=0.9, timeout=timeout
+        )
+        for skill, border in bound.items()
+    }
+    card = AgentCard(name, "1", "tutti", "tutti", skills, concurrency)
+    card = replace(card, digest=sha256(card_to_json(card).encode()).hexdigest()[:16])
+    return Own(card, {(name, card.version, skill): border for skill, border in bound.items()})
+
+
 class House:
     """The live state of one workspace in this process."""
 
@@ -54,7 +76,8 @@ class House:
         self.clock = clock
         self.ids = ids
         self.registry = Registry()
-        self.functions = declared.functions
+        self.functions = dict(declared.functions)
+        self.owns: dict[str, AgentCard] = {}  # cards of the house's own agents, by skill
         self.checks = declared.checks
         self.classes = declared.classes
         self.departments = declared.departments
@@ -74,6 +97,13 @@ class House:
         self._absent: dict[str, dict[tuple[str, str], str]] = {}
         # Memos of open tasks that came in while this process had the journal: complete, so a look in the database is saved.
         self._memos: dict[str, dict[str, str]] = {}
+
+    def adopt(self, own: Own) -> None:
+        """Have an agent of the house itself in this process. Nobody sees it before its card is registered. Raises: `Invalid` when its name is taken."""
+        if any(name == own.card.name for name, _, _ in self.functions):
+            raise Invalid(f"{own.card.name} is an agent of Tutti itself.", hint="Give yours another name=.")
+        self.functions |= own.functions
+        self.owns |= dict.fromkeys(own.card.skills, own.card)
 
     def load(self) -> None:
         """Take the registry and the subscriptions from memory; again after one of them has changed."""

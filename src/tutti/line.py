@@ -43,6 +43,7 @@ class Line:
         task = house.journal.hot.table("task")[self._task,]
         if task["hops"] >= HOP_LIMIT:
             raise AgentFailed(f"{skill} was not asked: {HOP_LIMIT} agents ask one another already.", hint="Look for agents that ask in a circle.")
+        await corridor.present(skill)
         house.registry.skill(skill)
         id = derived("t", self._task, name, skill)
         origin = Origin(f"agent/{self._card.name}", task["department"], task["seq"], task["hops"] + 1, self._task, task["signal"], self._card.name)

@@ -30,6 +30,7 @@ from tutti.model.task import Stage, State
 from tutti.model.verdict import Ruling, Verdict
 from tutti.model.view import AtMost
 from tutti.reception import Bundle, Reception, amount_of
+from tutti.registry import registration
 from tutti.traffic import Traffic
 
 log = logging.getLogger("tutti")
@@ -76,6 +77,18 @@ class Orchestrator:
                 if table != "work":
                     raise
                 await self.reception.refresh(key[0])
+
+    async def present(self, skill: str) -> None:
+        """Register the house's own agent that offers a skill, where it is not yet. Any other skill is let be."""
+        card = self.house.owns.get(skill)
+        if card is None:
+            return
+        agents, key = self.house.journal.hot.table("agent"), (card.name, card.version)
+        while (row := agents.get(key)) is None or row["state"] != "live" or row["digest"] != card.digest:
+            try:
+                await self.record(Bundle([registration(card, "tutti")], expect={("agent", key): row["version"] if row else 0}))
+            except Conflict:  # another node was quicker
+                await self.house.journal.catch_up()
 
     # --- the walk -----------------------------------------------------------------------------------------------
 

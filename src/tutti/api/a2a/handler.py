@@ -9,9 +9,9 @@ import asyncio
 import base64
 import binascii
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from a2a.server.context import ServerCallContext
 from a2a.server.events import Event as A2AEvent
@@ -34,6 +34,7 @@ from tutti.api.a2a.cards import Cards
 from tutti.api.a2a.feed import Feed, Progress, Watch
 from tutti.api.a2a.reading import UnreadableParts, plain
 from tutti.api.a2a.telling import Teller, context_of
+from tutti.api.a2a.usual import Usual
 from tutti.api.a2a.webhooks import Webhooks
 from tutti.app import FOLDS, Workspace
 from tutti.errors import Conflict, Invalid, NoRoute, NotFound, Refused, TuttiError
@@ -56,6 +57,14 @@ _PAGE, _LONGEST_PAGE = 50, 100
 _AGAIN_S = 5.0  # that an answer waits for an agent to come to its question again
 _NAME = 256  # characters that a client's id of a context, a message or a webhook may have
 _STATES = {pb.TaskState.Value(name): state for state, name in wire.STATES.items()}
+
+
+class Context(Protocol):
+    """What is known of a call; the SDK has more of it."""
+
+    @property
+    def state(self) -> MutableMapping[str, Any]:
+        """The caller, the agent whose address was called, the headers, the base address, and the ASGI scope."""
 
 
 class Sent(NamedTuple):
@@ -88,10 +97,18 @@ class Handler(RequestHandler):
         """`on_message_send` as JSON."""
         with _told(context):
             history = _length(params.configuration)
-            sent = await self._send(params, context)
-            with sent.watch:
-                row, asked = await self._settled(sent, at_once=params.configuration.return_immediately)
-            return await self._teller.task(row, history=history, message=None if asked else sent.message)
+            return await self._answered(await self._send(params, context), history, at_once=params.configuration.return_immediately)
+
+    async def said(self, call: Usual) -> Json:
+        """The same, for a usual call."""
+        with _told(call):
+            sent = await self._receive(plain(call.message), plain(call.metadata), None, call)
+            return await self._answered(sent, call.history, at_once=call.at_once)
+
+    async def _answered(self, sent: Sent, history: int | None, *, at_once: bool) -> Json:
+        with sent.watch:
+            row, asked = await self._settled(sent, at_once=at_once)
+        return await self._teller.task(row, history=history, message=None if asked else sent.message)
 
     async def got(self, params: pb.GetTaskRequest, context: ServerCallContext) -> Json:
         """`on_get_task` as JSON."""
@@ -165,20 +182,22 @@ class Handler(RequestHandler):
             raise InternalError("The stream was not read fast enough; subscribe again.")
 
     async def _send(self, params: pb.SendMessageRequest, context: ServerCallContext) -> Sent:
-        message = plain(MessageToDict(params.message))
+        webhook = None
+        if params.configuration.HasField("task_push_notification_config"):
+            webhook = self._webhooks.read(params.configuration.task_push_notification_config)
+        return await self._receive(plain(MessageToDict(params.message)), plain(MessageToDict(params.metadata)), webhook, context)
+
+    async def _receive(self, message: Json, metadata: Json, webhook: Json | None, context: Context) -> Sent:
         for name in ("messageId", "contextId", "taskId"):
             if len(message.get(name, "")) > _NAME:
                 raise InvalidParamsError(f"{name} has more than {_NAME} characters.", {"errors": [{"field": f"message.{name}", "message": "too long"}]})
         if not message.get("messageId") or not message.get("parts"):
             raise InvalidParamsError("A message has a messageId and parts.", {"errors": [{"field": "message", "message": "messageId and parts are required"}]})
-        webhook = None
-        if params.configuration.HasField("task_push_notification_config"):
-            webhook = self._webhooks.read(params.configuration.task_push_notification_config)
         if message.get("taskId"):
             return await self._follow_up(message, webhook, context)
-        return await self._begin(message, plain(MessageToDict(params.metadata)), webhook, context)
+        return await self._begin(message, metadata, webhook, context)
 
-    async def _begin(self, message: Json, metadata: Json, webhook: Json | None, context: ServerCallContext) -> Sent:
+    async def _begin(self, message: Json, metadata: Json, webhook: Json | None, context: Context) -> Sent:
         workspace, house, journal = self._workspace, self._workspace.house, self._workspace.journal
         caller, agent = _caller(context), _agent(context)
         wishes = reading.wishes(metadata | message.get("metadata", {}), str(context.state["headers"].get("idempotency-key", "")))
@@ -231,7 +250,7 @@ class Handler(RequestHandler):
             watch.close()
             raise InvalidParamsError("This idempotency key was used for another message.", {"errors": [{"field": "idempotency-key", "message": "used before"}]})
 
-    async def _follow_up(self, message: Json, webhook: Json | None, context: ServerCallContext) -> Sent:
+    async def _follow_up(self, message: Json, webhook: Json | None, context: Context) -> Sent:
         caller, journal = _caller(context), self._workspace.journal
         row = await self._seen(message["taskId"], context)
         id = row["id"]
@@ -359,7 +378,7 @@ class Handler(RequestHandler):
             raise TaskNotFoundError(f"There is no task {id}.")
         return row
 
-    async def _seen(self, id: str, context: ServerCallContext) -> Row:
+    async def _seen(self, id: str, context: Context) -> Row:
         """A task that this caller may know of, at this address. What is not theirs is not there."""
         if len(id) > _NAME or "\0" in id:
             raise TaskNotFoundError("There is no such task.")
@@ -423,7 +442,7 @@ class Handler(RequestHandler):
 
 
 @contextmanager
-def _told(context: ServerCallContext) -> Iterator[None]:
+def _told(context: Context) -> Iterator[None]:
     """Give the house's errors their A2A names. What A2A leaves to HTTP (who may, when to come again) is left in the scope for the route."""
     try:
         yield
@@ -444,12 +463,12 @@ def _told(context: ServerCallContext) -> Iterator[None]:
         raise InternalError("Tutti met a defect of its own; its log has the details.") from error
 
 
-def _caller(context: ServerCallContext) -> Caller:
+def _caller(context: Context) -> Caller:
     caller: Caller = context.state["caller"]
     return caller
 
 
-def _agent(context: ServerCallContext) -> str:
+def _agent(context: Context) -> str:
     return str(context.state["agent"])
 
 

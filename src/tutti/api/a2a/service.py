@@ -18,7 +18,7 @@ from a2a.server.routes.common import ServerCallContextBuilder
 from a2a.server.routes.jsonrpc_dispatcher import JsonRpcDispatcher
 from a2a.server.routes.rest_dispatcher import RestDispatcher
 from a2a.utils.error_handlers import build_rest_error_payload
-from a2a.utils.errors import ContentTypeNotSupportedError, VersionNotSupportedError
+from a2a.utils.errors import A2AError, ContentTypeNotSupportedError, VersionNotSupportedError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -26,6 +26,7 @@ from tutti.api.a2a.cards import Cards, key_set
 from tutti.api.a2a.feed import Feed
 from tutti.api.a2a.handler import Handler
 from tutti.api.a2a.telling import Teller
+from tutti.api.a2a.usual import usual
 from tutti.api.a2a.webhooks import Webhooks
 from tutti.app import Workspace
 
@@ -90,7 +91,8 @@ class Service:
         self._workspace = workspace
         self._feed = Feed(workspace, stopping)
         self._webhooks = Webhooks(workspace, teller)
-        handler, contexts = Handler(workspace, self.cards, self._feed, teller, self._webhooks, take), _Contexts()
+        self._handler = handler = Handler(workspace, self.cards, self._feed, teller, self._webhooks, take)
+        contexts = _Contexts()
         self.dispatcher = RestDispatcher(handler, contexts)
         self.legacy = REST03Adapter(handler, contexts).routes()
         self._rpc = _Rpc(handler, contexts)
@@ -107,7 +109,14 @@ class Service:
 
     async def rpc(self, request: Request) -> Response:
         """One JSON-RPC call."""
-        return await self._rpc.handle_requests(request)
+        call = usual(request.scope, await request.body(), request.scope["tutti.a2a"])
+        if call is None:
+            return await self._rpc.handle_requests(request)
+        try:
+            told = {"jsonrpc": "2.0", "id": call.id, "result": {"task": await self._handler.said(call)}}
+        except A2AError as error:
+            told = build_error_response(call.id, error)
+        return Response(orjson.dumps(told), 200, media_type="application/json")
 
     def keys(self) -> bytes:
         """The public keys, as a JWK set."""

@@ -4,7 +4,7 @@ In come a case (issues, parties, what policy rules out, a fallback) and what is 
 and the settlement with its reasons. It never talks to a party, reads no clock and appends nothing: `mediation` does.
 """
 
-from tutti.negotiation.settle import Settlement, ranked, settle
+from tutti.negotiation.settle import Settlement, candidates, ranked, settle
 from tutti.negotiation.space import Space
 
-__all__ = ["Settlement", "Space", "ranked", "settle"]
+__all__ = ["Settlement", "Space", "candidates", "ranked", "settle"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ FLOOR = 1e-3  # where a belief is uncertain, a draw without gain counts as this 
 RISK = 0.1  # a party's chance of ending under the fallback that is borne where nobody is asked again
 AT_ONCE = 6_000_000  # gains computed in one go (48 MB); above, the outcomes are shortlisted by their mean gains first
 SHORTLIST = 4096
+DRAWS, DRAWS_SEARCHED = 24, 4  # samples of what all want at once, per message; a search takes a hundred times as long as an enumeration
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,18 @@ def ranked(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k:
     offers, judged, found = _judge(pool, beliefs, weights, 0.0)
     order = _order(judged, weights, risk, worst)[:k]
     return [_settlement(pool, offers, judged, weights, int(at), found.gap) for at in order]
+
+
+def candidates(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int, rng: np.random.Generator, *, risk: float = RISK) -> list[Offer]:
+    """At most `k` outcomes worth asking about, in a space of any size, those that need a person not among them: by turns the best expected ones and
+    the best ones under one draw of each belief (Thompson sampling: what is still possible is asked too). The first is what would be settled on now.
+    """
+    _check(space, beliefs, weights)
+    pool = space.unattended
+    best = [found.offer for found in ranked(pool, beliefs, weights, k, risk=risk, worst=1.0)]
+    drawn = _drawn(pool, beliefs, weights, rng) if any(len(belief.models) > 1 for belief in beliefs) else []
+    turns = [offer for pair in zip_longest(best, dict.fromkeys(drawn)) for offer in pair if offer is not None]
+    return list(dict.fromkeys(turns))[:k]
 
 
 def objective(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], offers: Indices) -> Numbers:
@@ -160,6 +174,23 @@ def _judge(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], se
     rows = _order(rough, weights, 0.0, 1.0)[:SHORTLIST]
     offers = np.stack(np.unravel_index(space.codes[rows], space.sizes), axis=1)
     return offers, judge(space.worth(models, offers), beliefs), exact
+
+
+def _drawn(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], rng: np.random.Generator) -> list[Offer | None]:
+    """The best outcome under one draw of every belief, several times over."""
+    sizes = np.array([len(belief.models) for belief in beliefs])
+    picks = (rng.random((DRAWS, len(sizes))) * sizes).astype(np.intp)
+    if not space.enumerable or sizes.sum() * space.total > AT_ONCE:
+        some = [[Belief((belief.models[at],)) for belief, at in zip(beliefs, pick, strict=True)] for pick in picks[:DRAWS_SEARCHED]]
+        return [found.offer for one in some for found in ranked(space, one, weights, 2, worst=1.0)]
+    models = [model for belief in beliefs for model in belief.models]
+    shares = space.gains(*models) / np.array([span(model) for model in models])[:, None]
+    share = np.asarray(weights, dtype=float) / sum(weights)
+    logs = np.where(
+        shares > FLOOR, np.log(np.maximum(shares, FLOOR)), np.log(FLOOR) + (shares - FLOOR) / FLOOR
+    )  # a straight line under the floor: less loss is better
+    first = np.concatenate([[0], np.cumsum(sizes)])[:-1]
+    return [space.offer(int((share @ logs[first + pick]).argmax())) for pick in picks] if logs.shape[1] else []
 
 
 def _values(judged: Judged, weights: Sequence[float]) -> Numbers:

@@ -1,0 +1,188 @@
+"""What a party is asked that can only put outcomes in order, and what its orders say about its utility."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply
+from tutti.negotiation.fitting import Fit, Shape, fit
+from tutti.negotiation.space import Space
+
+Numbers = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+Lists = tuple[tuple[Offer | None, ...], ...]
+
+ITEMS = 64  # outcomes in one message at most, the fallback counted
+DRAWS = 32  # models in a belief
+LEADING = 24  # outcomes that every party sees in a later message
+SHORT = 400  # outcomes that are looked at under every model
+LEAST = 1e-3  # a gain below this share of the utility's range counts as this much: its logarithm must not rule alone
+
+
+def questions(case: Case, space: Space, parties: Sequence[int], beliefs: Sequence[Belief | None], rng: np.random.Generator) -> dict[int, Lists]:
+    """The next message for each of `parties`: lists to put in order, best first, at most 64 outcomes in all; None is the fallback.
+
+    `beliefs` holds what is believed of every party of the case, None where nothing is yet: such a party is asked about outcomes
+    spread over the space, the others about the outcomes that may be settled on and those that tell these apart.
+    """
+    fresh = [party for party in parties if beliefs[party] is None]
+    out: dict[int, Lists] = {party: (_shuffled([*_spread(case, space, rng), None], rng),) for party in fresh}
+    later = [party for party in parties if beliefs[party] is not None]
+    if later:
+        offers = _shortlist(case, space, beliefs, rng)
+        weights = np.array([party.weight for party in case.parties])
+        worth = [None if belief is None else _worth(belief, offers) for belief in beliefs]
+        leading = _leading(weights / weights.sum(), worth, rng)
+        around = _around(space, offers[leading], rng)
+        for party in later:
+            belief = beliefs[party]
+            assert belief is not None
+            out[party] = (_shuffled(_telling(belief, offers[leading], around), rng),)
+    return out
+
+
+def believe(case: Case, party: int, said: Sequence[Exchange], rng: np.random.Generator, noise: float | None = None) -> Belief | None:
+    """What this party's orders, and the offers that it accepted or rejected, say of its utility; None while it has said nothing.
+
+    Gains over the fallback are known up to scale. `noise` is the standard deviation of what the party sees, as a share of its
+    utility's range; None: found out from how often its orders contradict each other.
+    """
+    lists = orders(party, said)
+    if not lists:
+        return None
+    found = estimate(case, lists, noise)
+    return Belief(tuple(found.shape.utility(theta) for theta in found.draws(DRAWS, rng)))
+
+
+def estimate(case: Case, lists: Sequence[Sequence[Offer | None]], noise: float | None = None) -> Fit:
+    """The posterior over a utility's parts after these lists, each best first."""
+    return fit(Shape(case.sizes, case.fallback), lists, noise)
+
+
+def orders(party: int, said: Sequence[Exchange]) -> list[tuple[Offer | None, ...]]:
+    """The lists that this party has put in order, best first; an accepted offer stands before the fallback, a rejected one behind it."""
+    out: list[tuple[Offer | None, ...]] = []
+    for question, reply in said:
+        if question.party != party or reply.missing:
+            continue
+        if question.ask == "rank":
+            out += [tuple(items[at] for at in order) for items, order in zip(question.lists, reply.value, strict=True)]
+        elif question.ask == "confirm" and isinstance(reply.value, bool):
+            offer = question.lists[0][0]
+            out.append((offer, None) if reply.value else (None, offer))
+    return out
+
+
+def _worth(belief: Belief, offers: Indices) -> Numbers:
+    """Gains over the fallback: one row a model, one column an offer."""
+    out = -np.array([[model.reservation] for model in belief.models])
+    for issue in range(offers.shape[1]):
+        out = out + np.array([model.contrib[issue] for model in belief.models])[:, offers[:, issue]]
+    for row, model in enumerate(belief.models):
+        for i, a, j, b, extra in model.pairs:
+            out[row] += extra * ((offers[:, i] == a) & (offers[:, j] == b))
+    return out
+
+
+def _log(gains: Numbers) -> Numbers:
+    low = gains < LEAST
+    return np.where(low, np.log(LEAST) + (gains - LEAST) / LEAST * 0.1, np.log(np.maximum(gains, LEAST)))
+
+
+def _shortlist(case: Case, space: Space, beliefs: Sequence[Belief | None], rng: np.random.Generator) -> Indices:
+    known = [(party.weight, belief) for party, belief in zip(case.parties, beliefs, strict=True) if belief is not None]
+    total = np.zeros(len(space.offers))
+    for weight, belief in known:
+        tables = [np.mean([model.contrib[issue] for model in belief.models], axis=0) for issue in range(len(case.sizes))]
+        gains = np.full(1, -float(np.mean([model.reservation for model in belief.models])))
+        for table in tables:
+            gains = (gains[:, None] + table[None]).ravel()
+        total += weight * _log(gains if len(total) == space.total else gains[space.codes])
+    top = np.argpartition(-total, SHORT)[:SHORT] if len(total) > SHORT else np.arange(len(total))
+    return space.offers[top[np.argsort(-total[top])]]
+
+
+def _leading(weights: Numbers, worth: Sequence[Numbers | None], rng: np.random.Generator) -> Indices:
+    logs = [(weight, _log(gains)) for weight, gains in zip(weights, worth, strict=True) if gains is not None]
+    expected = sum(weight * log.mean(axis=0) for weight, log in logs)
+    picks = [np.argsort(-expected)[:6]]
+    for _ in range(2):
+        together = sum(weight * log[rng.permutation(len(log))] if len(log) == DRAWS else weight * log.mean(axis=0) for weight, log in logs)
+        picks.append(np.argmax(np.atleast_2d(together), axis=1))
+    every, counts = np.unique(np.concatenate(picks), return_counts=True)
+    return every[np.argsort(-(counts + 0.001 * expected[every]))][:LEADING]
+
+
+def _around(space: Space, leading: Indices, rng: np.random.Generator) -> Indices:
+    """Outcomes one or two values away from the leading ones, and some from anywhere."""
+    start = leading[rng.integers(len(leading), size=160)].copy()
+    sizes = np.array(space.sizes)
+    for turn in range(2):
+        who = np.arange(0, len(start), 1 + turn)
+        issue = rng.integers(len(sizes), size=len(who))
+        start[who, issue] = rng.integers(sizes[issue])
+    far = rng.integers(sizes, size=(60, len(sizes)))
+    near = np.unique(np.concatenate([start, far]), axis=0)
+    return np.array([offer for offer in near if space.allows(tuple(int(v) for v in offer))], dtype=np.intp).reshape(-1, len(sizes))
+
+
+def _telling(belief: Belief, leading: Indices, around: Indices) -> list[Offer | None]:
+    """The leading outcomes, the fallback, and those others whose place in the order tells most about the leading ones' gains."""
+    pool = np.concatenate([leading, around])
+    _, first = np.unique(pool, axis=0, return_index=True)
+    pool = pool[np.sort(first)]
+    gains = _worth(belief, pool)
+    target = _log(gains[:, : len(leading)])
+    target = target - target.mean(axis=0)
+    target = target - target.mean(axis=1, keepdims=True)
+    seen = gains - gains.mean(axis=0)
+    blur = len(gains) * max(float(np.ptp(gains.mean(axis=0))) / ITEMS, 1e-6) ** 2
+    chosen: list[int] = []
+    room = min(ITEMS - 1, len(pool))
+    while len(chosen) < room:
+        power = (seen * seen).sum(axis=0)
+        use = ((target.T @ seen) ** 2).sum(axis=0) / (power + blur)
+        use[chosen] = -1.0
+        best = int(np.argmax(use))
+        chosen.append(best)
+        ray = seen[:, best] / (power[best] + blur)
+        target = target - np.outer(ray, seen[:, best] @ target)
+        seen = seen - np.outer(ray, seen[:, best] @ seen)
+    return [*(tuple(int(v) for v in pool[at]) for at in chosen), None]
+
+
+def _spread(case: Case, space: Space, rng: np.random.Generator) -> list[Offer]:
+    """Allowed outcomes in which every value of every issue comes up about equally often."""
+    want = ITEMS - 1
+    if space.enumerable and len(space.codes) <= want:
+        return [space.offer(row) for row in range(len(space.codes))]
+    found: dict[Offer, None] = {}
+    for _ in range(40):
+        columns = [rng.permutation(np.resize(rng.permutation(size), want)) for size in space.sizes]
+        for offer in zip(*columns, strict=True):
+            plain = tuple(int(value) for value in offer)
+            if len(found) < want and plain != case.fallback and space.allows(plain):
+                found[plain] = None
+        if len(found) == want:
+            break
+    return list(found)
+
+
+def _shuffled(items: Sequence[Offer | None], rng: np.random.Generator) -> tuple[Offer | None, ...]:
+    return tuple(items[at] for at in rng.permutation(len(items)))
+
+
+def valid(lists: Lists, reply: Reply) -> Reply:
+    """The reply, or the same marked garbled where it does not put every list in order, each position once."""
+    if reply.missing:
+        return reply
+    value = reply.value
+    fine = isinstance(value, list | tuple) and len(value) == len(lists)
+    if fine:
+        for items, order in zip(lists, value, strict=True):
+            whole = isinstance(order, list | tuple) and all(isinstance(at, int) and not isinstance(at, bool) for at in order)
+            fine = fine and whole and sorted(order) == list(range(len(items)))
+    return reply if fine else reply._replace(value=None, missing="garbled")

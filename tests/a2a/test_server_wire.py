@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from a2a.utils.errors import A2AError, TaskNotFoundError
 from a2a.utils.signing import InvalidSignaturesError, create_signature_verifier
 from google.protobuf.json_format import MessageToDict, ParseDict
 from jwt import PyJWK
+
+from tutti.api.a2a import service
+from tutti.api.a2a.usual import usual
 
 V1 = {"a2a-version": "1.0", "x-caller": "crm"}
 
@@ -255,3 +259,52 @@ async def test_the_sdks_client_can_do_all_of_it(served: Site, gate: Gate, bindin
 
 async def _blocking(served: Site, http: httpx.AsyncClient, binding: str) -> Any:
     return await create_client(served.url, ClientConfig(streaming=False, httpx_client=http, supported_protocol_bindings=[binding]))
+
+
+def without_ids(value: Any) -> Any:
+    """What is the same in two calls that say the same."""
+    if isinstance(value, dict):
+        return {name: without_ids(item) for name, item in value.items() if name not in ("id", "contextId", "taskId", "messageId", "artifactId", "timestamp")}
+    if isinstance(value, list | tuple):
+        return [without_ids(item) for item in value]
+    return re.sub(r"[tc]-[0-9A-Z]{20,}", "…", value) if isinstance(value, str) else value
+
+
+USUAL = {
+    "text": {"message": message("text.echo", "x")},
+    "data": {"message": message("ticket.triage", {"id": "1", "text": "late!", "depth": 1.0})},
+    "history": {"message": message("text.echo", "x"), "configuration": {"historyLength": 1, "returnImmediately": False}},
+    "metadata": {"message": {**message("text.echo", "x"), "metadata": {}}, "metadata": {"skill": "text.echo", "subject": "account/7", "priority": 2}},
+    "no such skill": {"message": message("text.none", "x")},
+    "priority of no kind": {"message": message("text.echo", "x", priority=1.5)},
+    "input that does not fit": {"message": message("ticket.triage", {"id": 7})},
+    "input that fails": {"message": message("ticket.fail", {"id": "1", "text": "x"})},
+    "no such task": {"message": message("text.echo", "x", task="t-none")},
+    "long id": {"message": {**message("text.echo", "x"), "messageId": "m" * 300}},
+}
+
+
+@pytest.mark.parametrize("params", USUAL.values(), ids=USUAL)
+async def test_a_usual_call_is_answered_as_by_way_of_protobuf(served: Site, params: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    told = await post(served, "/", call("SendMessage", params))
+    calls: list[Any] = []
+    monkeypatch.setattr(service, "usual", lambda *parts: calls.append(parts))
+    assert without_ids(await post(served, "/", call("SendMessage", params))) == without_ids(told)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("change", [
+    {"jsonrpc": "2"}, {"method": "GetTask"}, {"id": None}, {"id": True}, {"id": 1.5}, {"more": 1},
+    {"params": {"message": message("text.echo", "x"), "tenant": "x"}}, {"params": {"message": {**message("text.echo", "x"), "role": "ROLE_AGENT"}}},
+    {"params": {"message": {**message("text.echo", "x"), "parts": [{"text": "x", "data": 1}]}}}, {"params": {"message": {**message("text.echo", "x"), "messageId": 7}}},
+    {"params": {"message": {**message("text.echo", "x"), "parts": [{"raw": "eA=="}]}}}, {"params": {"message": {**message("text.echo", "x"), "message_id": "m"}}},
+    {"params": {"message": message("text.echo", "x"), "configuration": {"taskPushNotificationConfig": {"url": "http://a/"}}}},
+    {"params": {"message": message("text.echo", "x"), "configuration": {"historyLength": -1}}}, {"params": [1]},
+])  # fmt: skip
+def test_what_is_not_usual_goes_by_way_of_the_sdk(change: dict[str, Any]):
+    scope = {"headers": [(b"a2a-version", b"1.0"), (b"content-type", b"application/json")]}
+    plain = call("SendMessage", {"message": message("text.echo", "x")})
+    assert usual(scope, orjson.dumps(plain), {}) is not None
+    assert usual(scope, orjson.dumps({**plain, **change}), {}) is None
+    for headers in ([(b"a2a-version", b"1.0")], [*scope["headers"], (b"a2a-version", b"1.0")], [*scope["headers"], (b"a2a-extensions", b"urn:x")]):
+        assert usual({"headers": headers}, orjson.dumps(plain), {}) is None

@@ -11,15 +11,16 @@ import numpy as np
 
 from tutti.errors import Invalid
 from tutti.model.negotiation import Belief, Offer, Utility
-from tutti.negotiation.search import BOUND_SECONDS, Found, explore
+from tutti.negotiation.search import SECONDS, Found, explore
 from tutti.negotiation.space import Indices, Mask, Numbers, Space
+from tutti.negotiation.terrain import span
 
 NOTHING = 1e-9  # a gain this small, as a share of what a party can gain or lose at all, is rounding
 FLOOR = 1e-3  # where a belief is uncertain, a draw without gain counts as this share: bad, but not infinitely so
 RISK = 0.1  # a party's chance of ending under the fallback that is borne where nobody is asked again
 AT_ONCE = 6_000_000  # gains computed in one go (48 MB); above, the outcomes are shortlisted by their mean gains first
 SHORTLIST = 4096
-DRAWS, DRAWS_SEARCHED = 24, 4  # samples of what all want at once, per message; a search takes a hundred times as long as an enumeration
+DRAWS, DRAWS_SEARCHED = 24, 8  # samples of what all want at once, per message; a search takes a hundred times as long as an enumeration
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Judged(NamedTuple):
     means: Numbers  # parties x outcomes: expected gain on the scale of the party's first model
 
 
-def settle(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], *, risk: float = RISK, seconds: float = BOUND_SECONDS) -> Settlement:
+def settle(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], *, risk: float = RISK, seconds: float = SECONDS) -> Settlement:
     """The best outcome that needs no person, and beside it the better one that does.
 
     Maximises the sum of weight times expected log gain over the outcomes in which nobody falls under the fallback (where beliefs are draws: with a chance of at most `risk`).
@@ -120,12 +121,6 @@ def judge(gains: Numbers, beliefs: Sequence[Belief]) -> Judged:
     return out
 
 
-def span(model: Utility) -> float:
-    """What a model's outcomes can differ by at most: the scale on which its gains are small or large. Above 0."""
-    wide = sum(max(column) - min(column) for column in model.contrib) + sum(abs(extra) for *_, extra in model.pairs)
-    return float(wide) if wide > 0 else 1.0
-
-
 def mean_model(belief: Belief) -> Utility:
     """One model whose gains are the means of the draws' gains, each draw on the scale of its span."""
     if len(belief.models) == 1:
@@ -181,8 +176,10 @@ def _drawn(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], rn
     sizes = np.array([len(belief.models) for belief in beliefs])
     picks = (rng.random((DRAWS, len(sizes))) * sizes).astype(np.intp)
     if not space.enumerable or sizes.sum() * space.total > AT_ONCE:
-        some = [[Belief((belief.models[at],)) for belief, at in zip(beliefs, pick, strict=True)] for pick in picks[:DRAWS_SEARCHED]]
-        return [found.offer for one in some for found in ranked(space, one, weights, 2, worst=1.0)]
+        best = [found.offer for found in ranked(space, beliefs, weights, 8, worst=1.0) if found.offer is not None]
+        some = [[belief.models[at] for belief, at in zip(beliefs, pick, strict=True)] for pick in picks[:DRAWS_SEARCHED]]
+        searched = [explore(space, one, weights, seconds=0.0, more=best, starts=8, shakes=0).offers[:2] for one in some]
+        return [tuple(int(value) for value in offer) for offers in searched for offer in offers]
     models = [model for belief in beliefs for model in belief.models]
     shares = space.gains(*models) / np.array([span(model) for model in models])[:, None]
     share = np.asarray(weights, dtype=float) / sum(weights)

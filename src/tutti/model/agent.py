@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from tutti.model.conflict import Intent
 from tutti.model.view import Table
 
 
@@ -39,6 +40,8 @@ class Skill:
     amount: str | None = None  # for actions: the input field that holds the amount
     currency: str | None = None
     says: str | None = None  # for actions: the question put to a person, a format string over the input
+    intends: tuple[Intent, ...] = ()  # for actions: what it touches, as templates over its input
+    undo: str | None = None  # for actions: the action that undoes it, with the same input
 
     @property
     def is_action(self) -> bool:

@@ -100,8 +100,27 @@ KINDS: dict[str, tuple[str, ...]] = {
     "task.rejected": ("reason",),
     "agent.tripped": ("version", "failures", "until"),
     "agent.recovered": ("version",),
+    # intents, leases and conflicts
+    "resource.set": ("rule",),
+    "resource.idle": (),
+    "intent.declared": ("skill", "intents", "alternatives"),
+    "intent.closed": ("count",),
+    "task.queued": ("reason", "until"),
+    "task.amended": ("input", "option", "reason"),
+    "lease.granted": ("resource", "name", "effect", "skill", "units", "start_at", "until_at", "lasts"),
+    "lease.acted": ("resource", "until"),
+    "lease.released": ("resource", "reason"),
+    "lease.expired": ("resource",),
+    "conflict.found": ("task", "other", "resource", "name", "rule", "effect", "other_effect", "skill", "other_skill"),
+    "conflict.asked": ("reason",),
+    "conflict.resolved": ("task", "other", "rung", "winner", "outcome", "reason"),
     # evaluation and feedback
     "task.judged": ("quality", "source", "check", "skill", "class", "agent", "version", "ms", "was", "was_source", "note"),
+    # negotiations; what was said and settled is sealed
+    "negotiation.opened": ("department", "parties", "issues", "opening", "ends_at"),
+    "negotiation.answered": ("round", "answers", "exchanges", "cost"),  # answers: [party, number, what was asked, why nothing came or ""]
+    "negotiation.settled": ("how", "record", "better", "messages"),
+    "negotiation.adopted": ("task",),
     # calls to models
     "model.reserved": ("agent", "version", "department", "model", "number", "attempt", "day", "cost", "tokens", "caps"),
     "model.called": (

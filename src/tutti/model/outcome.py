@@ -30,6 +30,7 @@ class Proposal:
 
     skill: str
     input: Any
+    alternatives: tuple[Any, ...] = ()  # other inputs that would do, the best first, where this one collides with another action
 
 
 @dataclass(frozen=True, slots=True)

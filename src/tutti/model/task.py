@@ -29,6 +29,7 @@ class Stage(StrEnum):
     BACKOFF = "backoff"  # to be tried again at `run_at`
     APPROVAL = "approval"  # a person must say yes
     APPROVED = "approved"  # a person said yes; to be gated once more and run
+    QUEUED = "queued"  # stands in line for what another action holds
     RUNNING = "running"
     ASKING = "asking"  # the agent waits for an answer
     PARKED = "parked"  # a person must decide what becomes of it

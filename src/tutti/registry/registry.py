@@ -10,6 +10,7 @@ from typing import Any
 
 from tutti.errors import Conflict, Invalid, NoRoute
 from tutti.model.agent import AgentCard, Endpoint, Nature, Skill
+from tutti.model.conflict import Intent
 from tutti.model.fact import Draft
 
 
@@ -93,6 +94,11 @@ def card_to_json(card: AgentCard) -> str:
         del data["endpoint"]
     for skill in data["skills"].values():
         skill["nature"] = str(skill["nature"])
+        for name in ("intends", "undo"):  # left out where there is none: a card without them keeps its digest
+            if not skill[name]:
+                del skill[name]
+        for intent in skill.get("intends", ()):
+            intent["lasts_ms"] = round(intent.pop("lasts") / timedelta(milliseconds=1))
         for name in ("latency", "timeout", "fresh_for"):
             value = skill.pop(name)
             skill[f"{name}_ms"] = None if value is None else round(value / timedelta(milliseconds=1))
@@ -107,12 +113,23 @@ def card_from_json(text: str) -> AgentCard:
         for field in ("latency", "timeout", "fresh_for"):
             value = skill.pop(f"{field}_ms")
             skill[field] = None if value is None else timedelta(milliseconds=value)
-        skills[name] = Skill(**{**skill, "nature": Nature(skill["nature"])})
+        intends = tuple(intent_from_data(intent) for intent in skill.pop("intends", ()))
+        skills[name] = Skill(**{**skill, "nature": Nature(skill["nature"]), "intends": intends})
     endpoint = data.pop("endpoint", None)
     return AgentCard(**data, skills=skills, endpoint=Endpoint(**endpoint) if endpoint else None)
 
 
+def intent_from_data(data: Mapping[str, Any]) -> Intent:
+    """An intent as options and cards say it: its fields, with `lasts_ms`. Raises: `Invalid`."""
+    known = {field for field in Intent.__dataclass_fields__ if field != "lasts"} | {"lasts_ms"}
+    if set(data) - known or "resource" not in data:
+        raise Invalid(f"{dict(data)} is no intent.", hint=f"Its fields are {', '.join(sorted(known))}; resource must be there.")
+    values = {name: value for name, value in data.items() if name != "lasts_ms"}
+    return Intent(**values, lasts=timedelta(milliseconds=data.get("lasts_ms", 0)))
+
+
 _OFFER = (
+    "undo",
     "quality",
     "cost",
     "attempts",
@@ -148,6 +165,8 @@ def offered(skills: Mapping[str, Skill], offers: Mapping[str, Mapping[str, Any]]
         for field in ("latency", "timeout", "fresh_for"):
             if f"{field}_ms" in offer:
                 values[field] = timedelta(milliseconds=offer.pop(f"{field}_ms"))
+        if "intends" in offer:
+            values["intends"] = tuple(intent_from_data(intent) for intent in offer.pop("intends"))
         unknown = sorted(set(offer) - set(_OFFER))
         if unknown:
             raise Invalid(f"{id}: {unknown[0]} is no option of a skill.", hint=f"Options are as_, nature, latency_ms, timeout_ms, {', '.join(_OFFER)}.")

@@ -29,7 +29,14 @@ class Found(NamedTuple):
 
 
 def explore(
-    space: Space, models: Sequence[Utility], weights: Sequence[float], *, seconds: float = SECONDS, more: Sequence[Offer] = (), shakes: int = SHAKES
+    space: Space,
+    models: Sequence[Utility],
+    weights: Sequence[float],
+    *,
+    seconds: float = SECONDS,
+    more: Sequence[Offer] = (),
+    starts: int = STARTS,
+    shakes: int = SHAKES,
 ) -> Found:
     """Allowed outcomes for the weighted Nash product of these models, best first; `more` are outcomes to begin with too.
 

@@ -68,7 +68,7 @@ class Terrain:
         broken = hot @ self.shut + np.einsum("sf,sf->s", hot, hot @ self.clash) / 2
         for cost, limit in zip(self.cost, self.limit, strict=True):
             broken = broken + _over(hot @ cost - limit, limit)
-        return self.height(self.gains(offers)) - OUT * broken
+        return np.asarray(self.height(self.gains(offers)) - OUT * broken)
 
     def neighbours(self, offers: Indices) -> tuple[Numbers, Numbers]:
         """The objective of each offer, and of every change of one issue of it (offers x features)."""

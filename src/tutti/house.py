@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import sha256
@@ -23,6 +23,7 @@ from tutti.journal import Journal
 from tutti.model.agent import AgentCard, Nature, Skill
 from tutti.model.dialogue import MESSAGE
 from tutti.model.fact import Fact
+from tutti.model.party import Outcome
 from tutti.model.route import Weights
 from tutti.model.signal import Subscription
 from tutti.model.task import ENDED_STATES
@@ -32,6 +33,8 @@ from tutti.security import Egress, Secrets
 from tutti.transports import Bound, Outside, bind, reach
 
 Row = Mapping[str, Any]
+Scorer = Callable[[Sequence[Outcome | None]], Sequence[float]]  # a party's numbers for outcomes of a negotiation
+_OWN_ATTEMPTS = 20  # of the house's own agents: each is a process that went away, and they go on where they were
 _ENDS = frozenset(f"task.{state.value}" for state in ENDED_STATES)
 
 
@@ -44,6 +47,7 @@ class Declared:
     classes: Mapping[str, Condition] = field(default_factory=dict)
     departments: Mapping[str, float] = field(default_factory=dict)
     weights: Weights = field(default_factory=Weights)
+    scorers: Mapping[str, Scorer] = field(default_factory=dict)
 
 
 class Own(NamedTuple):
@@ -53,15 +57,19 @@ class Own(NamedTuple):
     functions: dict[tuple[str, str, str], Bound]  # as in `Declared`
 
 
-def own(name: str, functions: Mapping[str, Callable[..., Any]], *, timeout: timedelta, concurrency: int = 256) -> Own:
-    """An agent of the department "tutti" whose async functions give advice, by skill; their docstrings describe the skills."""
+def own(name: str, functions: Mapping[str, Callable[..., Any]], *, timeout: timedelta, actions: Mapping[str, str] | None = None, concurrency: int = 256) -> Own:
+    """An agent of the department "tutti" with async functions by skill; their docstrings describe the skills.
+
+    They give advice, but for those in `actions`, which have an effect here (and have it once): it holds the question that a person is asked.
+    """
     bound = {skill: bind(function, where=skill) for skill, function in functions.items()}
-    skills = {
-        skill: Skill(
-            skill, Nature.ADVICE, border.input_schema, border.output_schema, (border.function.__doc__ or "").partition("\n")[0], quality=0.9, timeout=timeout
-        )
-        for skill, border in bound.items()
-    }
+    skills = {}
+    for skill, border in bound.items():
+        says = (actions or {}).get(skill)
+        skills[skill] = Skill(
+            skill, Nature.ADVICE if says is None else Nature.ACTION, border.input_schema, border.output_schema,
+            (border.function.__doc__ or "").partition("\n")[0], quality=0.9, timeout=timeout, attempts=_OWN_ATTEMPTS, says=says,
+        )  # fmt: skip
     card = AgentCard(name, "1", "tutti", "tutti", skills, concurrency)
     card = replace(card, digest=sha256(card_to_json(card).encode()).hexdigest()[:16])
     return Own(card, {(name, card.version, skill): border for skill, border in bound.items()})
@@ -82,6 +90,7 @@ class House:
         self.classes = declared.classes
         self.departments = declared.departments
         self.weights = self._declared_weights = declared.weights
+        self.scorers = declared.scorers
         self.subscriptions = Subscriptions()
         self.notes = Notes(journal)
         self.breakers = Breakers()
@@ -172,8 +181,16 @@ class House:
         """Let the goals say how much each part of a score counts."""
         weights = self._declared_weights
         for row in self.journal.hot.table("goal").values():
-            weights = replace(weights, **orjson.loads(row["weights"]))
+            weights = replace(weights, **{name: value for name, value in orjson.loads(row["weights"]).items() if "/" not in name})
         self.weights = weights
+
+    def counts(self, name: str, department: str) -> float:
+        """How much a party counts by the goals that speak of it, or of its department where none does; 1 where none does either."""
+        found: dict[str, float] = {}
+        for row in self.journal.hot.table("goal").values():
+            for key, value in orjson.loads(row["weights"]).items():
+                found[key] = found.get(key, 0.0) + value
+        return found.get(f"party/{name}") or found.get(f"party/{department}") or 1.0
 
     # --- what a task is about -----------------------------------------------------------------------------------
 

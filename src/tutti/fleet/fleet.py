@@ -14,11 +14,14 @@ from typing import Any, Literal, TypeVar
 from tutti.errors import Invalid, NotFound
 from tutti.evaluation import Check
 from tutti.fleet.declared import Autonomy, Budget, Per, Remote
+from tutti.fleet.parties import answering, level_of, methods_of, scorer
 from tutti.fleet.problems import problems_of
 from tutti.gates import DEFAULT_POLICY, parse_policies
 from tutti.intake import Subscriptions
 from tutti.model.agent import AgentCard, Endpoint, Nature, Skill
 from tutti.model.money import to_millionths
+from tutti.model.negotiation import Level as Candour
+from tutti.model.party import SKILL, Outcome, PartyAnswer, PartyQuestion
 from tutti.model.route import Weights
 from tutti.model.signal import Subscription
 from tutti.model.usage import Cap, Price
@@ -47,6 +50,7 @@ class Fleet:
         self.functions: dict[tuple[str, str, str], Bound] = {}  # (agent, version, skill)
         self.remotes: list[Remote] = []
         self.models: set[str] = set()  # agents that are language models
+        self.scorers: dict[str, Callable[[Sequence[Outcome | None]], Sequence[float]]] = {}  # parties that may be asked without a message
         self.subscriptions: dict[str, Subscription] = {}
         self.checks: dict[str, list[Check]] = {}
         self.classes: dict[str, Condition] = {}
@@ -245,6 +249,7 @@ class Fleet:
         when: str | None = None,
         shares: str | None = None,
         fresh_for: timedelta | None = None,
+        negotiates: str = "",
     ) -> None:
         """Declare a language model with instructions as an agent that gives advice; what it wants done it proposes, through the gates.
 
@@ -253,9 +258,12 @@ class Fleet:
         not fit is sent back up to `retries` times. `skills` maps several skills to their outputs. `tools` are skills of the fleet (MCP tools too):
         advice is asked for, an action is proposed, or waited for with {"refund.pay": {"wait": True}}. `price` is (per million tokens in, out), in
         the fleet's currency, with a third number for what the provider's cache served. `max_tokens` is the most that one answer may have,
-        `max_calls` the most calls of one run. What makes its answers what they are makes its version: `1+digest`.
+        `max_calls` the most calls of one run. What makes its answers what they are makes its version: `1+digest`. `negotiates` (score, rank or
+        answer) is the level at which it takes part in negotiations: it is asked typed questions and answers in the same form, nothing else.
         """
-        outputs = dict(skills or {}) | ({skill: output} if skill else {})
+        if negotiates not in ("", "score", "rank", "answer"):
+            raise Invalid(f"LLM agent {name} cannot negotiate at level {negotiates!r}.", hint="Levels are score, rank and answer.")
+        outputs = dict(skills or {}) | ({skill: output} if skill else {}) | ({SKILL: PartyAnswer} if negotiates else {})
         if not outputs:
             raise Invalid(f"LLM agent {name} offers no skill.", hint='Give it skill="noun.verb", or skills={"noun.verb": Output}.')
         paid = None
@@ -268,7 +276,7 @@ class Fleet:
             paid = Price(numbers[0], numbers[2] if len(numbers) == 3 else numbers[0], numbers[1])
         specs = {
             offered: Spec(
-                name, model, instructions, base_url, api_key, input, form, mode, wanted(tools), max_tokens, temperature, timeout, retries, max_calls, stream,
+                name, model, instructions, base_url, api_key, PartyQuestion if offered == SKILL else input, form, mode, wanted(tools), max_tokens, temperature, timeout, retries, max_calls, stream,
                 paid, dict(settings or {}),
             )
             for offered, form in outputs.items()
@@ -281,7 +289,43 @@ class Fleet:
             "attempts": attempts, "when": when, "shares": shares, "fresh_for": fresh_for,
         }  # fmt: skip
         for offered, border in bound.items():
-            self._offer(offered, Nature.ADVICE, offer, department, owner, name, f"{version}+{digest}", concurrency, border)
+            level = {"level": negotiates or None} if offered == SKILL else {}
+            self._offer(offered, Nature.ADVICE, offer | level, department, owner, name, f"{version}+{digest}", concurrency, border)
+
+    # --- parties to negotiations --------------------------------------------------------------------------------
+
+    def party(
+        self,
+        party: object,
+        *,
+        name: str,
+        department: str,
+        level: str = "",
+        owner: str = "",
+        version: str = "1",
+        cost: float = 0.0,
+        latency: timedelta = timedelta(milliseconds=50),
+        concurrency: int | None = None,
+        timeout: timedelta = timedelta(seconds=30),
+    ) -> None:
+        """Declare an object (or a mapping of functions) as an agent that takes part in negotiations.
+
+        It has `score(outcomes)`, which gives a number for each (more is better), and `respond(outcome)`, which gives True, False or a counter-offer; or
+        `rank(outcomes)`, their places best first; or `utility()`, {issue: {value: number}}. Outcomes are {issue: value}; None is no agreement. `level`
+        (table, function, score, rank, answer) is how much it says of what it wants; without one, the most that it can.
+        """
+        methods = methods_of(party, name)
+        declared = level_of(methods, level, name)
+        answer = answering(methods)
+        bound = bind(answer, where=f"{SKILL} ({name})")
+        answer.__wrapped__ = next(iter(methods.values())) if isinstance(party, Mapping) else type(party)  # type: ignore[attr-defined]  # its code makes the version
+        offer = {
+            "description": inspect.getdoc(answer) or "", "level": declared.value, "quality": 0.5, "cost": cost, "latency": latency, "timeout": timeout,
+            "attempts": 2,
+        }  # fmt: skip
+        self._offer(SKILL, Nature.ADVICE, offer, department, owner, name, version, concurrency, bound)
+        if declared is Candour.FUNCTION:
+            self.scorers[name] = scorer(methods)
 
     # --- agents outside -----------------------------------------------------------------------------------------
 
@@ -533,12 +577,25 @@ class Fleet:
         """All policies as one text; the default policy where none was given."""
         return "\n".join(self._policies) if self._policies else DEFAULT_POLICY
 
-    def goal(self, name: str, *, kpi: str = "", target: float | None = None, weights: Mapping[str, float] | None = None, note: str = "") -> None:
-        """State what people want. `weights` (quality, latency, cost, load) flow into every route's score."""
+    def goal(
+        self,
+        name: str,
+        *,
+        kpi: str = "",
+        target: float | None = None,
+        weights: Mapping[str, float] | None = None,
+        parties: Mapping[str, float] | None = None,
+        note: str = "",
+    ) -> None:
+        """State what people want. `weights` (quality, latency, cost, load) flow into every route's score, `parties` into negotiations: how much an agent,
+        or every agent of a department, counts there for this goal's sake."""
         unknown = sorted(set(weights or {}) - {"quality", "latency", "cost", "load"})
         if unknown or any(value < 0 for value in (weights or {}).values()):
             raise Invalid(f"Goal {name}: weights are quality, latency, cost and load, none below 0.", hint="For example weights={'quality': 0.8, 'cost': 0.2}.")
-        self.goals[name] = {"kpi": kpi, "target": "" if target is None else str(target), "weights": dict(weights or {}), "note": note}
+        if any(not value > 0 for value in (parties or {}).values()):
+            raise Invalid(f"Goal {name}: a party's weight is above 0.", hint='For example parties={"renewal": 2}.')
+        counted = dict(weights or {}) | {f"party/{party}": float(value) for party, value in (parties or {}).items()}
+        self.goals[name] = {"kpi": kpi, "target": "" if target is None else str(target), "weights": counted, "note": note}
         if weights:
             self.weights = replace(self.weights, **{name: float(value) for name, value in weights.items()})
 

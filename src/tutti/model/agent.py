@@ -40,6 +40,7 @@ class Skill:
     amount: str | None = None  # for actions: the input field that holds the amount
     currency: str | None = None
     says: str | None = None  # for actions: the question put to a person, a format string over the input
+    level: str | None = None  # of a party to negotiations: how much it says of what it wants
     intends: tuple[Intent, ...] = ()  # for actions: what it touches, as templates over its input
     undo: str | None = None  # for actions: the action that undoes it, with the same input
 

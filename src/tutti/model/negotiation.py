@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from tutti.model.view import Table
+
 Offer = tuple[int, ...]  # the index of a value for each issue
 
 
@@ -114,3 +116,15 @@ class Exchange(NamedTuple):
 
     question: Question
     reply: Reply
+
+
+NEGOTIATIONS = Table(  # a negotiation is a task, and has its id; how the task stands says whether one that is not settled still goes on
+    "negotiation",
+    key=("id",),
+    columns={
+        "id": "text", "department": "text", "parties": "text", "issues": "int", "opened_at": "int", "ends_at": "int", "rounds": "int", "messages": "int",
+        "missing": "int", "cost": "int", "how": "text", "settled_at": "int", "opening": "text", "record": "text", "better": "int", "adopted_at": "int",
+        "adopted": "text",
+    },
+    hot=False,
+)  # fmt: skip

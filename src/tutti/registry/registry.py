@@ -94,6 +94,8 @@ def card_to_json(card: AgentCard) -> str:
         del data["endpoint"]
     for skill in data["skills"].values():
         skill["nature"] = str(skill["nature"])
+        if skill["level"] is None:
+            del skill["level"]
         for name in ("intends", "undo"):  # left out where there is none: a card without them keeps its digest
             if not skill[name]:
                 del skill[name]
@@ -140,6 +142,7 @@ _OFFER = (
     "amount",
     "currency",
     "says",
+    "level",
     "description",
     "input_schema",
     "output_schema",

@@ -1,0 +1,139 @@
+"""Parties in this process: an object that can say what outcomes are worth to it, read into the skill that every party offers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tutti.errors import Invalid
+from tutti.model.negotiation import Level
+from tutti.model.party import Outcome, PairWorth, PartyAnswer, PartyQuestion
+from tutti.transports import Context
+
+_METHODS = ("utility", "score", "rank", "respond")
+_NEEDS = {Level.TABLE: "utility", Level.FUNCTION: "score", Level.SCORE: "score", Level.RANK: "rank", Level.ANSWER: "respond"}
+Method = Callable[..., Any]
+
+
+def methods_of(party: object, where: str) -> dict[str, Method]:
+    """What a party can be asked: its methods (or a mapping's functions) by name. Raises: `Invalid` where there is none."""
+    found = {name: party.get(name) if isinstance(party, Mapping) else getattr(party, name, None) for name in _METHODS}
+    methods = {name: method for name, method in found.items() if callable(method)}
+    if not methods:
+        raise Invalid(f"{where} cannot be asked anything.", hint="Give it score(outcomes), and respond(outcome) if it can; or utility(), or rank(outcomes).")
+    return methods
+
+
+def level_of(methods: Mapping[str, Method], said: str, where: str) -> Level:
+    """The level at which a party answers: the one it says, else the most that its methods can. Raises: `Invalid`."""
+    if not said:
+        return next(level for level in (Level.TABLE, Level.SCORE, Level.RANK, Level.ANSWER) if _NEEDS[level] in methods)
+    try:
+        level = Level(said)
+    except ValueError:
+        raise Invalid(f"{said!r} is no level of {where}.", hint=f"Levels are {', '.join(Level)}.") from None
+    able = _NEEDS[level] in methods or (level in (Level.RANK, Level.ANSWER) and "score" in methods)
+    if not able:
+        raise Invalid(f"{where} has no method {_NEEDS[level]}, which level {level} needs.", hint="Give it the method, or a lower level.")
+    if level is Level.FUNCTION and inspect.iscoroutinefunction(methods["score"]):
+        raise Invalid(f"{where}: at level function, score is a plain function.", hint="Make it one, or use level score.")
+    return level
+
+
+def scorer(methods: Mapping[str, Method]) -> Callable[[Sequence[Outcome | None]], Sequence[float]]:
+    """The party's own numbers for outcomes, as often as wanted."""
+    score = methods["score"]
+    return lambda outcomes: [float(number) for number in score(outcomes)]
+
+
+def answering(methods: Mapping[str, Method]) -> Callable[..., Any]:
+    """The function of the skill. Where a method is async it is async, else a plain one that runs in a thread."""
+    if any(map(inspect.iscoroutinefunction, methods.values())):
+
+        async def answer(question: PartyQuestion, ctx: Context) -> PartyAnswer:
+            """Say what outcomes of a negotiation are worth to this party."""
+            asking = _answer(methods, question)
+            said: Any = None
+            while True:
+                try:
+                    method, *arguments = asking.send(said)
+                except StopIteration as done:
+                    return PartyAnswer(**done.value)
+                said = method(*arguments)
+                if inspect.isawaitable(said):
+                    said = await said
+
+        return answer
+
+    def answer_at_once(question: PartyQuestion, ctx: Context) -> PartyAnswer:
+        """Say what outcomes of a negotiation are worth to this party."""
+        asking = _answer(methods, question)
+        said: Any = None
+        while True:
+            try:
+                method, *arguments = asking.send(said)
+            except StopIteration as done:
+                return PartyAnswer(**done.value)
+            said = method(*arguments)
+
+    return answer_at_once
+
+
+def _answer(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
+    """A generator that yields which method to call with what, is sent what it said, and returns the fields of the answer."""
+    match question.ask:
+        case "table" if "utility" in methods:
+            return _table((yield (methods["utility"],)))
+        case "score" if "score" in methods:
+            return {"scores": [float(number) for number in (yield methods["score"], question.outcomes)]}
+        case "rank":
+            orders = []
+            for outcomes in question.lists:
+                if "rank" in methods:
+                    said = yield methods["rank"], outcomes
+                    orders.append([outcomes.index(each) if not isinstance(each, int) else each for each in said])
+                else:
+                    scores = list((yield methods["score"], outcomes))
+                    orders.append(sorted(range(len(outcomes)), key=lambda place: -scores[place]))
+            return {"orders": orders}
+        case "respond" | "confirm":
+            return (yield from _word(methods, question))
+    raise Invalid(f"This party cannot be asked to {question.ask}.", hint="Declare it at the level that it answers at.")
+
+
+def _word(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
+    """Accept, reject or counter: its own word, else what its table, numbers or order say of the outcome and the fallback."""
+    if "respond" in methods:
+        said = yield methods["respond"], question.outcome
+        return {"accept": False, "counter": said} if isinstance(said, Mapping) else {"accept": bool(said)}
+    if "score" in methods:
+        offered, held = yield methods["score"], [question.outcome, question.fallback]
+        return {"accept": bool(offered >= held)}
+    if "rank" in methods:
+        order = list((yield methods["rank"], [question.outcome, question.fallback]))
+        return {"accept": order[0] in (0, question.outcome)}
+    told = _table((yield (methods["utility"],)))
+    held = told["reservation"] if question.fallback is None else _worth(told, question.fallback)
+    return {"accept": _worth(told, question.outcome or {}) >= (held or 0.0)}
+
+
+def _worth(told: Mapping[str, Any], outcome: Outcome) -> float:
+    worth: float = sum(told["table"][issue][_text(value)] for issue, value in outcome.items())
+    return worth + sum(pair.extra for pair in told["pairs"] if all(outcome.get(issue) == value for issue, value in pair.outcome.items()))
+
+
+def _table(said: Any) -> dict[str, Any]:
+    """What `utility()` gave: {issue: {value: number}}, or a PartyAnswer with pairs and a reservation besides."""
+    if isinstance(said, PartyAnswer):
+        return {"table": said.table, "pairs": said.pairs or [], "reservation": said.reservation}
+    pairs: list[PairWorth] = []
+    return {
+        "table": {issue: {_text(value): float(number) for value, number in row.items()} for issue, row in said.items()},
+        "pairs": pairs,
+        "reservation": None,
+    }
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,64 @@
+"""What a party to a negotiation is asked and what it answers: the typed skill that an agent offers to take part.
+
+The same values are the input and output of the skill in this process, its JSON Schema for language models, and the data parts of the A2A
+extension. Outcomes are readable: the issue's name with the value it takes. `null` in the place of an outcome stands for "no agreement".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+SKILL = "negotiation.answer"  # what every party offers
+SCHEMA = "tutti.negotiation/1"
+
+Value = str | int | float | bool  # that an issue may take
+Outcome = dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class PartyQuestion:
+    """One message to a party. What it answers depends on `ask`; `words` says it in a sentence.
+
+    table: how much each value of each issue is worth. score: a number for each of `outcomes`, more is better. rank: each of `lists` in its order,
+    best first. respond: accept or reject `outcome`, or counter it by another. confirm: accept `outcome`, or it will not be.
+    """
+
+    case: str
+    number: int  # of this party's messages, from 1; a message that comes again has the same number
+    ask: Literal["table", "score", "rank", "respond", "confirm"]
+    issues: dict[str, list[Value]]
+    fallback: Outcome | None = None  # what holds if nothing is agreed; null: nothing
+    outcomes: list[Outcome | None] = field(default_factory=list)
+    lists: list[list[Outcome | None]] = field(default_factory=list)
+    outcome: Outcome | None = None
+    about: Any = None  # what the negotiation is about, as its opener says
+    answer_by: str = ""  # instant, ISO 8601; an answer after it is not read
+    words: str = ""
+    schema: str = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class PairWorth:
+    """What two values together are worth beyond each by itself."""
+
+    outcome: Outcome  # two issues with their values
+    extra: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartyAnswer:
+    """What a party says; it fills the fields that were asked for.
+
+    table: `table` (issue, value as text, number), perhaps `pairs`, and `reservation`: what no agreement is worth to it, where the question's fallback is
+    null. score: `scores`, one number for each of the outcomes, in their order. rank: `orders`, for each list the places (from 0) of its outcomes, best
+    first. respond and confirm: `accept`; with false, perhaps the `counter` it would accept.
+    """
+
+    table: dict[str, dict[str, float]] | None = None
+    pairs: list[PairWorth] | None = None
+    reservation: float | None = None
+    scores: list[float] | None = None
+    orders: list[list[int]] | None = None
+    accept: bool | None = None
+    counter: Outcome | None = None

@@ -1,4 +1,5 @@
-"""Execution: an allowed task becomes an outcome. `run` is one attempt; `next_step` decides what follows it; `Queue` decides who is next.
+"""Execution: an allowed task becomes an outcome. `run` is one attempt; `next_step` decides what follows it; `Queue` decides who is next;
+`rank` makes one order of tasks out of several departments'.
 
 It never chooses an agent, never judges what came back, and never appends.
 """
@@ -6,7 +7,8 @@ It never chooses an agent, never judges what came back, and never appends.
 from tutti.execution.breakers import Breakers
 from tutti.execution.folds import FOLDS, TABLES
 from tutti.execution.queue import Queue
+from tutti.execution.ranking import Ranking, rank
 from tutti.execution.run import Limit, run
 from tutti.execution.steps import Done, Fail, Fallback, Park, Retry, Step, next_step
 
-__all__ = ["FOLDS", "TABLES", "Breakers", "Done", "Fail", "Fallback", "Limit", "Park", "Queue", "Retry", "Step", "next_step", "run"]
+__all__ = ["FOLDS", "TABLES", "Breakers", "Done", "Fail", "Fallback", "Limit", "Park", "Queue", "Ranking", "Retry", "Step", "next_step", "rank", "run"]

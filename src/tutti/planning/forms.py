@@ -85,7 +85,7 @@ def _resolved(schema: Any, defs: Mapping[str, Any]) -> Form:
         reference = schema.get("$ref")
         if isinstance(reference, str):
             schema = defs.get(reference.rpartition("/")[2], {})
-        elif len(alone := schema.get("allOf") or ()) == 1 and "type" not in schema:
+        elif len(alone := schema.get("allOf") or []) == 1 and "type" not in schema:
             schema = alone[0]
         else:
             return Form(schema, defs)

@@ -21,7 +21,8 @@ from tutti.planning.forms import Form, form_of, misfit
 from tutti.planning.offers import Bounds, Offer, Permit, Prices
 from tutti.planning.wiring import Source, Sources, given_sources, ports_of, template
 
-NODES = 400  # that branch and bound looks at; beyond, the best plan found is given (measured: 200 skills within 50 ms)
+WORK = 40_000  # looks at a skill by branch and bound; beyond, the best plan found is given (measured: with 200 skills within 50 ms)
+_TRIED = 8  # skills of a first plan that are tried to be left out
 _NEEDED = 8  # missing types that are named
 
 
@@ -47,53 +48,67 @@ class _Graph:
     chain: int
     steps: int
     money: float | None
+    work: int = 0  # looks at an offer so far
 
-    def fired(self, chosen: int) -> tuple[int, int]:
-        """The chosen offers whose inputs can be had, and how many of them come one after the other."""
-        done, depth = 0, 0
-        while True:
-            left, now = chosen & ~done, 0
-            while left:
-                bit = left & -left
-                left ^= bit
-                if all(mask & done for mask in self.needs[bit.bit_length() - 1]):
+    def fired(self, chosen: int, done: int = 0) -> int:
+        """The chosen offers whose inputs can be had; `done` are known to be among them."""
+        left = chosen & ~done
+        while left:
+            now, look = 0, left
+            while look:
+                bit = look & -look
+                look ^= bit
+                self.work += 1
+                for mask in self.needs[bit.bit_length() - 1]:
+                    if not mask & done:
+                        break
+                else:
                     now |= bit
             if not now:
-                return done, depth
+                break
+            done |= now
+            left ^= now
+        return done
+
+    def depth(self, chosen: int) -> int:
+        """How many of the chosen offers come one after the other at most."""
+        done = depth = 0
+        while now := sum(1 << number for number in _bits(chosen & ~done) if all(mask & done for mask in self.needs[number])):
             done |= now
             depth += 1
+        return depth
 
     def landmark(self, chosen: int, fired: int, banned: int) -> int | None:
         """Offers that are not chosen, of which any plan with the chosen ones needs one. None: it needs no more; 0: nothing helps."""
         least: int | None = None
         for goal in self.goals:
-            if goal & fired:
-                continue
-            found = self._root(goal, chosen, banned, set())
-            if least is None or found.bit_count() < least.bit_count():
-                least = found
+            if not goal & fired:
+                found = self._root(goal, chosen, fired, banned, set())
+                if least is None or found.bit_count() < least.bit_count():
+                    least = found
         return least
 
-    def _root(self, demand: int, chosen: int, banned: int, seen: set[int]) -> int:
+    def _root(self, demand: int, chosen: int, fired: int, banned: int, seen: set[int]) -> int:
         found = demand & ~chosen & ~banned
         left = demand & chosen
         seen.add(demand)
-        fired, _ = self.fired(chosen)
         while left:
             bit = left & -left
             left ^= bit
-            unmet = [mask for mask in self.needs[bit.bit_length() - 1] if not mask & fired]
-            roots = [self._root(mask, chosen, banned, seen) for mask in unmet[:1] if mask not in seen]
-            for root in roots:
-                found |= root
+            self.work += 1
+            unmet = next(mask for mask in self.needs[bit.bit_length() - 1] if not mask & fired)
+            if unmet not in seen:
+                found |= self._root(unmet, chosen, fired, banned, seen)
         return found
 
     def cost(self, chosen: int) -> float:
+        """What the chosen offers weigh together."""
         return sum(self.burden[n] for n in _bits(chosen))
 
-    def within(self, chosen: int, depth: int) -> bool:
+    def within(self, chosen: int) -> bool:
+        """Whether a plan of the chosen offers stays within its bounds."""
         money = sum(self.offers[n].cost * self.offers[n].tries for n in _bits(chosen))
-        return depth <= self.chain and chosen.bit_count() <= self.steps and (self.money is None or money <= self.money + 1e-9)
+        return chosen.bit_count() <= self.steps and (self.money is None or money <= self.money + 1e-9) and self.depth(chosen) <= self.chain
 
 
 def _bits(mask: int) -> list[int]:
@@ -137,7 +152,7 @@ def plan(
         sources.add(f"skill {offer.skill}", offer.gives, offer.skill.rpartition(".")[2])
     wants = [_wanted(want, allowed, finished, sources, have) for want in goal.want]
     graph = _graph(allowed, sources, have, [mask for mask in wants if mask is not None], prices, bounds)
-    everything, _ = graph.fired((1 << len(allowed)) - 1)
+    everything = graph.fired((1 << len(allowed)) - 1)
     barred = Sources()
     rules = dict(ruled_out)
     for offer in offers:
@@ -226,42 +241,49 @@ def _graph(offers: list[Offer], sources: Sources, have: set[str], goals: list[in
 def _search(graph: _Graph, everything: int) -> tuple[int | None, bool]:
     """The set of offers that reaches all goals for the least, and whether that is certain."""
     useful = _useful(graph, everything)
-    best = _first_plan(graph, useful)
-    fired, depth = graph.fired(best)
-    least = graph.cost(best) if graph.within(best, depth) and fired == best else float("inf")
-    answer = best if least < float("inf") else None
-    nodes = 0
-    # Each entry: what is chosen, what is left out, and what is spent. The last one put on is looked at first.
-    stack: list[tuple[int, int, float]] = [(0, ~useful, 0.0)]
-    while stack and nodes < NODES:
-        chosen, banned, spent = stack.pop()
-        nodes += 1
+    answer, least = _improved(graph, useful, _first_plan(graph, useful) or 0)
+    # Each entry: what is chosen, what of it can run, what is left out, and what is spent. The last one put on is looked at first.
+    stack: list[tuple[int, int, int, float]] = [(0, 0, ~useful, 0.0)]
+    until = graph.work + WORK
+    while stack and graph.work < until:
+        chosen, done, banned, spent = stack.pop()
         if spent >= least - 1e-12:
             continue
-        fired, depth = graph.fired(chosen)
+        fired = graph.fired(chosen, done)
         landmark = graph.landmark(chosen, fired, banned)
         if landmark is None:
-            if fired == chosen and graph.within(chosen, depth):
+            if fired == chosen and graph.within(chosen):
                 least, answer = spent, chosen
             continue
-        if not landmark or spent + _to_come(graph, chosen, banned, landmark) >= least - 1e-12:
+        if not landmark or spent + _to_come(graph, chosen, fired, banned, landmark) >= least - 1e-12:
             continue
-        branches = sorted(_bits(landmark), key=graph.burden.__getitem__)
         entries = []
-        for number in branches:
-            entries.append((chosen | 1 << number, banned, spent + graph.burden[number]))
+        for number in sorted(_bits(landmark), key=graph.burden.__getitem__):
+            entries.append((chosen | 1 << number, fired, banned, spent + graph.burden[number]))
             banned |= 1 << number  # the branches after this one are the plans without it
         stack.extend(reversed(entries))
     return answer, not stack
 
 
-def _to_come(graph: _Graph, chosen: int, banned: int, landmark: int | None) -> float:
+def _improved(graph: _Graph, useful: int, first: int) -> tuple[int | None, float]:
+    """A plan made better by leaving out one of its skills at a time, while the others count as paid; None where it is not within its bounds."""
+    best, least = first, graph.cost(first)
+    for number in sorted(_bits(first), key=graph.burden.__getitem__, reverse=True)[:_TRIED]:
+        if best >> number & 1:
+            other = _first_plan(graph, useful & ~(1 << number), paid=best)
+            if other is not None and graph.cost(other) < least - 1e-12:
+                best, least = other, graph.cost(other)
+    within = graph.fired(best) == best and graph.within(best)
+    return (best, least) if within else (None, float("inf"))
+
+
+def _to_come(graph: _Graph, chosen: int, fired: int, banned: int, landmark: int | None) -> float:
     """A lower bound of what is still to be spent: the cheapest of each landmark, where no two landmarks share a skill."""
     bound = 0.0
     while landmark:
         bound += min(graph.burden[number] for number in _bits(landmark))
         chosen |= landmark
-        fired, _ = graph.fired(chosen)
+        fired = graph.fired(chosen, fired)
         landmark = graph.landmark(chosen, fired, banned)
     return float("inf") if landmark == 0 else bound
 
@@ -281,34 +303,42 @@ def _useful(graph: _Graph, everything: int) -> int:
     return useful
 
 
-def _first_plan(graph: _Graph, useful: int) -> int:
-    """A plan by the cheapest way to each value, shared results counted each time (Knuth)."""
-    offers = _bits(useful)
+def _first_plan(graph: _Graph, useful: int, paid: int = 0) -> int | None:
+    """A plan by the cheapest way to each value, shared results counted each time (Knuth). `paid` offers cost nothing; None where there is none."""
+    weight = {number: 0.0 if paid >> number & 1 else graph.burden[number] for number in _bits(useful)}
+    graph.work += len(weight)
     price: dict[int, float] = {}  # offer → what it costs with all before it
-    waiting = {number: set(graph.needs[number]) for number in offers}
     met: dict[int, tuple[float, int]] = {}  # a demand → its cheapest supplier
+    waiting = {number: set(graph.needs[number]) for number in weight}
     users: dict[int, list[int]] = {}
-    for number in offers:
-        for mask in waiting[number]:
+    for number, masks in waiting.items():
+        for mask in masks:
             users.setdefault(mask, []).append(number)
-    by_supplier: dict[int, list[int]] = {number: [mask for mask in users if mask >> number & 1] for number in offers}
-    heap = [(graph.burden[number], number) for number in offers if not waiting[number]]
+    suppliers: dict[int, list[int]] = {}
+    for mask in users:
+        for number in _bits(mask & useful):
+            suppliers.setdefault(number, []).append(mask)
+    heap = [(cost, number) for number, cost in weight.items() if not waiting[number]]
     heapq.heapify(heap)
     while heap:
         cost, number = heapq.heappop(heap)
         if number in price:
             continue
         price[number] = cost
-        for mask in by_supplier[number]:
+        for mask in suppliers.get(number, ()):
             if mask in met:
                 continue
             met[mask] = (cost, number)
             for user in users[mask]:
                 waiting[user].discard(mask)
                 if not waiting[user]:
-                    heapq.heappush(heap, (graph.burden[user] + sum(met[need][0] for need in set(graph.needs[user])), user))
-    chosen = 0
-    front = [min((number for number in _bits(goal & useful) if number in price), key=price.__getitem__) for goal in graph.goals]
+                    heapq.heappush(heap, (weight[user] + sum(met[need][0] for need in set(graph.needs[user])), user))
+    chosen, front = 0, []
+    for goal in graph.goals:
+        ways = [number for number in _bits(goal & useful) if number in price]
+        if not ways:
+            return None
+        front.append(min(ways, key=price.__getitem__))
     while front:
         number = front.pop()
         if not chosen >> number & 1:
@@ -367,14 +397,11 @@ def _called(field: str, form: Form) -> str:
 
 
 def _over(graph: _Graph, everything: int, bounds: Bounds) -> str:
-    best = _first_plan(graph, _useful(graph, everything))
-    _, depth = graph.fired(best)
+    best = _first_plan(graph, _useful(graph, everything)) or 0
     money = sum(graph.offers[n].cost * graph.offers[n].tries for n in _bits(best))
     steps = best.bit_count()
     allowed = "" if bounds.money is None else f"{bounds.money:g} of money, "
-    return (
-        f"no plan stays within {allowed}{bounds.steps} steps and chains of {bounds.chain}: one would cost {money:g} in {steps} steps, {depth} after each other"
-    )
+    return f"no plan stays within {allowed}{bounds.steps} steps and chains of {bounds.chain}: one would cost {money:g} in {steps} steps, {graph.depth(best)} after each other"
 
 
 # --- laying out -------------------------------------------------------------------------------------------------------
@@ -435,8 +462,8 @@ def _rivals(graph: _Graph, number: int, everything: int) -> list[int]:
 
 def _name(skill: str, taken: set[str]) -> str:
     """A step's name: the skill's last word, all of it where that is taken, then with a number."""
-    plain = lambda text: "".join(each if each.isalnum() and each.isascii() else "_" for each in text.lower())  # noqa: E731
-    short, long = plain(skill.rpartition(".")[2]), plain(skill)
+    long = "".join(each if each.isalnum() and each.isascii() else "_" for each in skill.lower())
+    short = long[skill.rfind(".") + 1 :]
     for name in (short, long, *(f"{long}_{number}" for number in range(2, len(taken) + 3))):
         fit = name if not name[:1].isdigit() else f"s_{name}"
         if fit not in taken:

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 from yarl import URL
 
-from tutti import access, context, dialogue, evaluation, execution, feedback, gates, intake, registry, routing, telemetry
+from tutti import access, context, dialogue, evaluation, execution, feedback, gates, intake, mediation, negotiation, registry, routing, telemetry
 from tutti.accounts import Accounts
 from tutti.clock import Clock, SystemClock, micros
 from tutti.desk import Desk
@@ -43,8 +43,8 @@ _GREETING_S = 5.0  # how long an agent outside may take to say who it is
 _RETRY_S = 5.0  # until one that did not answer is asked again
 _NEWS_S = 0.5  # between an agent's word that it has changed and asking it: some say it several times
 _LOOK_S = 60.0  # until all are asked whether their card has changed
-_ROOMS: tuple[Any, ...] = (intake, routing, gates, execution, evaluation, feedback, dialogue, registry, context, access)
-_OWN: tuple[Callable[[Orchestrator], Own], ...] = ()  # agents of the house itself
+_ROOMS: tuple[Any, ...] = (intake, routing, gates, execution, evaluation, feedback, dialogue, negotiation, registry, context, access)
+_OWN: tuple[Callable[[Orchestrator], Own], ...] = (mediation.mediator,)  # agents of the house itself
 TABLES: tuple[Table, ...] = tuple(table for room in _ROOMS for table in room.TABLES)
 
 

@@ -120,7 +120,7 @@ def _word(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
 
 def _worth(told: Mapping[str, Any], outcome: Outcome) -> float:
     worth: float = sum(told["table"][issue][_text(value)] for issue, value in outcome.items())
-    return worth + sum(pair.extra for pair in told["pairs"] if all(outcome.get(issue) == value for issue, value in pair.outcome.items()))
+    return float(worth + sum(pair.extra for pair in told["pairs"] if all(outcome.get(issue) == value for issue, value in pair.outcome.items())))
 
 
 def _table(said: Any) -> dict[str, Any]:

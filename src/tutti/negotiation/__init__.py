@@ -4,7 +4,34 @@ In come a case (issues, parties, what policy rules out, a fallback) and what is 
 and the settlement with its reasons. It never talks to a party, reads no clock and appends nothing: `mediation` does.
 """
 
+from tutti.negotiation.folds import FOLDS, TABLES
+from tutti.negotiation.mediator import Ask, End, Function, Propose, step
+from tutti.negotiation.messages import exchange_from_json, exchange_to_json, question_of, reply_of
+from tutti.negotiation.opening import Opening, Rule, Side, case_of, offer_of, outcome_of
 from tutti.negotiation.settle import Settlement, candidates, ranked, settle
 from tutti.negotiation.space import Space
 
-__all__ = ["Settlement", "Space", "candidates", "ranked", "settle"]
+__all__ = [
+    "FOLDS",
+    "TABLES",
+    "Ask",
+    "End",
+    "Function",
+    "Opening",
+    "Propose",
+    "Rule",
+    "Settlement",
+    "Side",
+    "Space",
+    "candidates",
+    "case_of",
+    "exchange_from_json",
+    "exchange_to_json",
+    "offer_of",
+    "outcome_of",
+    "question_of",
+    "ranked",
+    "reply_of",
+    "settle",
+    "step",
+]

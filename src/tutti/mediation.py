@@ -1,0 +1,423 @@
+"""Mediation: a negotiation on the road. It is a task of the house's own agent; each question to a party is a child task of its own.
+
+    open ── [ask all parties at once ── wait, but not for ever ── keep the round] … ── settle ── the better outcome that needs a person is proposed
+
+The room decides what to ask and what is settled; this asks, waits and records. What a round brought is kept in one append, so a run that starts again
+decides the same. Every case is decided by its deadline: when time or money is up, the room settles on what has been said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tutti import negotiation
+from tutti.clock import MICROS, to_text
+from tutti.errors import AgentFailed, Conflict, Invalid, NoRoute
+from tutti.house import House, Own, Scorer, own
+from tutti.ids import derived
+from tutti.model.fact import Draft
+from tutti.model.negotiation import Case, Exchange, Level, Offer, Question, Reply, Utility
+from tutti.model.party import SKILL, Outcome, PartyAnswer
+from tutti.negotiation import Ask, End, Opening, Propose
+from tutti.reception import Bundle
+from tutti.transports import Context
+
+if TYPE_CHECKING:
+    from tutti.orchestrator import Orchestrator
+
+log = logging.getLogger("tutti")
+Row = Mapping[str, Any]
+MEDIATE = "negotiation.mediate"
+ADOPT = "negotiation.adopt"
+_TIMEOUT = timedelta(minutes=5)  # of the mediator's own thinking; waiting for parties does not count
+_MARGIN = 0.05  # share of the time that is left for recording what was decided, where the task that asks has a deadline
+_RESERVE = 3  # rounds that the time must last for besides those planned: confirmations
+_SHORTEST_S = 0.05  # that a party has to answer
+_GRACE_S = 0.5  # after which an answer is not waited for any more, though its task is still open
+_GONE = 2  # messages in a row without an answer after which a party is not asked any more
+_THINK_S = 30.0  # that the room may take for one decision
+
+
+@dataclass(frozen=True, slots=True)
+class Better:
+    """An outcome that is better than what holds, and needs a person."""
+
+    outcome: Outcome
+    needs: list[str]  # the rules that say so
+    gains: dict[str, float | None]  # by party, above the fallback, on its own scale
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a negotiation ends with. `how` is settled, fallback (`outcome` is the fallback, or null where nothing holds) or person."""
+
+    how: str
+    outcome: Outcome | None
+    why: str
+    gains: dict[str, float | None] = field(default_factory=dict)
+    better: Better | None = None
+    rounds: int = 0
+    messages: int = 0
+    cost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A better outcome that a person may let hold instead: what is approved is exactly this."""
+
+    negotiation: str
+    outcome: Outcome
+    instead: Outcome | None
+    needs: list[str]
+    words: str
+
+
+def mediator(corridor: Orchestrator) -> Own:
+    """The house's agent that mediates."""
+
+    async def mediate(opening: Opening, ctx: Context) -> Settled:
+        """Find the outcome that serves all parties best, among what policy allows."""
+        return await _Mediation(corridor, opening, ctx).hold()
+
+    async def adopt(adoption: Adoption, ctx: Context) -> Outcome:
+        """Let an outcome hold that needed a person's word."""
+        return await _adopt(corridor, adoption, ctx)
+
+    return own("mediator", {MEDIATE: mediate, ADOPT: adopt}, timeout=_TIMEOUT, actions={ADOPT: "{words}"})
+
+
+def prepare(house: House, opening: Opening, id: str) -> Case:
+    """The case of an opening, with what cards and goals say of its parties now. Raises: `Invalid`."""
+    levels: dict[str, Level] = {}
+    weights: dict[str, float] = {}
+    offers = {card.name: card for card in house.registry.offers(SKILL)}
+    for name in opening.parties:
+        card = offers.get(name)
+        if card is None:
+            known = ", ".join(sorted(offers)) or "none yet"
+            raise Invalid(f"{name} takes part in no negotiation.", hint=f"Declare it with fleet.party(…). Parties are: {known}.", code="invalid_input")
+        level = Level(card.skills[SKILL].level or Level.ANSWER)
+        levels[name] = Level.SCORE if level is Level.FUNCTION and name not in house.scorers else level
+        weights[name] = house.counts(name, card.department)
+    try:
+        return negotiation.case_of(opening, id, levels, weights)
+    except Invalid as error:
+        raise Invalid(error.message, hint=error.hint, code="invalid_input") from error
+
+
+@dataclass(slots=True)
+class _Round:
+    """What a round brought."""
+
+    exchanges: list[Exchange]
+    cost: int  # millionths, of all messages of this round together
+
+
+class _Mediation:
+    """One run of one case."""
+
+    def __init__(self, corridor: Orchestrator, opening: Opening, ctx: Context) -> None:
+        self._corridor = corridor
+        self._house = corridor.house
+        self._opening = opening
+        self._ctx = ctx
+        self._said: list[Exchange] = []
+        self._rounds = 0
+        self._cost = 0
+        self._dearest: dict[int, int] = {}  # what a message to a party has cost at most
+        self._ends_at = 0
+        self._case: Case
+
+    @property
+    def _task(self) -> Row:
+        row: Row = self._house.journal.hot.table("task")[self._ctx.task,]
+        return row
+
+    async def hold(self) -> Settled:
+        """From the opening to the settlement."""
+        await self._open()
+        while True:
+            kept = await self._ctx.kept(f"round/{self._rounds + 1}")
+            if kept is None:
+                step = await self._think(last=self._over())
+                if isinstance(step, End):
+                    return await self._settle(step)
+                if not self._affordable(step.questions):
+                    return await self._settle(await self._end())
+                kept = await self._ask(step.questions)
+            self._take(_Round([negotiation.exchange_from_json(each) for each in kept["exchanges"]], kept["cost"]))
+
+    # --- opening ------------------------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        house, task, ctx = self._house, self._task, self._ctx
+        kept = await ctx.kept("opened")
+        if kept is None:
+            case = prepare(house, self._opening, ctx.task)
+            ends_at = task["submitted_at"] + self._opening.deadline_ms * 1000
+            if task["deadline_at"] is not None:
+                ends_at = min(ends_at, task["deadline_at"] - round((task["deadline_at"] - task["submitted_at"]) * _MARGIN))
+            kept = {"parties": {party.name: [party.level.value, party.weight] for party in case.parties}, "ends_at": ends_at}
+            bundle = await self._bundle("opened", kept)
+            data = {
+                "department": task["department"],
+                "parties": list(kept["parties"]),
+                "issues": len(case.issues),
+                "opening": task["input"],
+                "ends_at": ends_at,
+            }
+            bundle.add(Draft("negotiation.opened", ctx.task, "agent/mediator", data, -1))
+            await self._corridor.record(bundle)
+        levels = {name: Level(level) for name, (level, _) in kept["parties"].items()}
+        case = negotiation.case_of(self._opening, ctx.task, levels, {})
+        weighed = tuple(replace(party, level=levels[party.name], weight=kept["parties"][party.name][1]) for party in case.parties)
+        self._case = replace(case, parties=weighed)
+        self._ends_at = kept["ends_at"]
+
+    async def _bundle(self, name: str, value: Any) -> Bundle:
+        """An append that keeps something for the run that takes this one's place."""
+        journal, task = self._house.journal, self._task
+        payload = journal.seal(value, await self._house.subject(task))
+        bundle = Bundle(payloads=[payload])
+        bundle.add(Draft("run.noted", self._ctx.task, "agent/mediator", {"name": name, "value": payload.id}, task["seq"]))
+        return bundle
+
+    # --- deciding -----------------------------------------------------------------------------------------------
+
+    def _over(self) -> bool:
+        return self._house.clock.now() >= self._ends_at
+
+    async def _think(self, *, last: bool) -> Ask | Propose | End:
+        """Ask the room what comes next. Where it fails, the fallback holds: a case ends all the same."""
+        functions = {
+            place: _function(self._house.scorers[party.name], self._opening, self._case)
+            for place, party in enumerate(self._case.parties)
+            if party.level is Level.FUNCTION and party.name in self._house.scorers
+        }
+        decide = partial(negotiation.step, self._case, tuple(self._said), functions, last=last)
+        try:
+            async with asyncio.timeout(_THINK_S):
+                return await asyncio.get_running_loop().run_in_executor(None, decide)
+        except Exception:
+            if not last:
+                log.exception("negotiation %s: the mediator could not go on", self._ctx.task)
+                return await self._end()
+            log.exception("negotiation %s: the mediator could not settle", self._ctx.task)
+            return End(None, "fallback", "Tutti could not settle it; its log says why")
+
+    async def _end(self) -> End:
+        step = await self._think(last=True)
+        return step if isinstance(step, End) else End(None, "fallback", "nothing was settled in time")
+
+    def _affordable(self, questions: Sequence[Question]) -> bool:
+        """Whether a round may go out without exceeding the case's money, by what a message has cost so far, or a card says that it costs."""
+        if self._opening.money is None:
+            return True
+        said = {card.name: round(card.skills[SKILL].cost * MICROS) for card in self._house.registry.offers(SKILL)}
+        most = sum(self._dearest.get(question.party, said.get(self._case.parties[question.party].name, 0)) for question in questions)
+        return self._cost + most <= round(self._opening.money * MICROS)
+
+    # --- asking -------------------------------------------------------------------------------------------------
+
+    def _patience(self, questions: Sequence[Question]) -> float:
+        """Seconds that this round waits for an answer: an equal share of the time for each round that may still come."""
+        asked = max(question.number for question in questions)
+        planned = self._case.messages if any(question.ask in ("table", "score", "rank") for question in questions) else self._case.turns
+        left = (self._ends_at - self._house.clock.now()) / MICROS
+        return max(left / (max(planned - asked, 0) + _RESERVE), _SHORTEST_S)
+
+    async def _ask(self, questions: Sequence[Question]) -> Any:
+        """One round: all questions at once, each as a task of its own. What came back is kept in one append."""
+        patience = self._patience(questions)
+        answer_by = self._house.clock.now() + round(patience * MICROS)
+        found = await asyncio.gather(*(self._put(question, answer_by, patience) for question in questions))
+        exchanges = [Exchange(question, reply) for question, (reply, _) in zip(questions, found, strict=True)]
+        cost = sum(paid for _, paid in found)
+        kept = {"exchanges": [negotiation.exchange_to_json(each) for each in exchanges], "cost": cost}
+        bundle = await self._bundle(f"round/{self._rounds + 1}", kept)
+        answers = [[self._case.parties[q.party].name, q.number, q.ask, reply.missing] for q, reply in exchanges]
+        data = {"round": self._rounds + 1, "answers": answers, "exchanges": bundle.payloads[0].id, "cost": cost}
+        bundle.add(Draft("negotiation.answered", self._ctx.task, "agent/mediator", data, -1))
+        await self._corridor.record(bundle)
+        self._note_costs(questions, found)
+        return kept
+
+    def _note_costs(self, questions: Sequence[Question], found: Sequence[tuple[Reply, int]]) -> None:
+        for question, (_, paid) in zip(questions, found, strict=True):
+            self._dearest[question.party] = max(self._dearest.get(question.party, 0), paid)
+
+    async def _put(self, question: Question, answer_by: int, patience: float) -> tuple[Reply, int]:
+        """One question to one party: its reply, and what that cost in millionths. Silence, lateness and nonsense are replies."""
+        name = self._case.parties[question.party].name
+        if self._silent(question.party) >= _GONE:
+            return Reply(question.party, question.number, None, "gone"), 0
+        asked = negotiation.question_of(self._opening, self._case, question, to_text(answer_by))
+        child = f"{name}/{question.number}"
+        id = derived("t", self._ctx.task, child, SKILL)
+        reply = None
+        missing = "silent"
+        try:
+            async with asyncio.timeout(patience + _GRACE_S):
+                output = await self._ctx.ask(SKILL, asked, to=name, name=child, deadline_at=answer_by)
+            reply = negotiation.reply_of(self._opening, self._case, question, _read(output))
+        except Invalid:
+            missing = "garbled"
+        except TimeoutError:
+            missing = "late"
+            await self._dismiss(id)
+        except NoRoute:
+            missing = "gone"
+        except AgentFailed:
+            missing = await self._why(id)
+        row = await self._house.journal.row("task", (id,))
+        paid = 0 if row is None else row["cost"] or 0
+        return reply or Reply(question.party, question.number, None, missing), paid
+
+    def _silent(self, party: int) -> int:
+        """Messages in a row that this party has not answered, up to now."""
+        count = 0
+        for question, reply in reversed(self._said):
+            if question.party == party:
+                if reply.missing not in ("silent", "late", "gone"):
+                    break
+                count += 1
+        return count
+
+    async def _why(self, id: str) -> str:
+        """Why a question came to nothing, by how its task ended."""
+        row = await self._house.journal.row("task", (id,))
+        reason = "" if row is None else row["reason"] or ""
+        if reason == "deadline_passed":
+            return "late"
+        return "garbled" if reason in ("wrong_output", "invalid_input") else "silent"
+
+    async def _dismiss(self, id: str) -> None:
+        """Nobody waits for this answer any more."""
+        while (row := self._house.journal.hot.table("task").get((id,))) is not None:
+            with suppress(Conflict):
+                await self._corridor.end(row, "task.canceled", {"reason": "its answer is not waited for any more"}, by="agent/mediator")
+                self._corridor.traffic.cancel(id)
+                return
+            await asyncio.sleep(0)
+
+    def _take(self, round: _Round) -> None:
+        self._said += round.exchanges
+        self._cost += round.cost
+        self._rounds += 1
+
+    # --- settling -----------------------------------------------------------------------------------------------
+
+    async def _settle(self, end: End) -> Settled:
+        """Record what holds, and give a person what only a person may decide."""
+        kept = await self._ctx.kept("settled")
+        if kept is None:
+            settled = self._settlement(end)
+            kept = asdict(settled)
+            record: dict[str, Any] = {"said": [negotiation.exchange_to_json(each) for each in self._said]}
+            bundle = await self._bundle("settled", kept)
+            payload = self._house.journal.seal({"settled": kept, "record": record}, await self._house.subject(self._task))
+            bundle.payloads.append(payload)
+            data = {"how": settled.how, "record": payload.id, "better": settled.better is not None, "messages": settled.messages}
+            bundle.add(Draft("negotiation.settled", self._ctx.task, "agent/mediator", data, -1))
+            await self._corridor.record(bundle)
+        better = Better(**kept["better"]) if kept["better"] else None
+        settled = Settled(**{**kept, "better": better})
+        if settled.better is not None:
+            self._ctx.propose(ADOPT, self._adoption(settled, settled.better))
+        elif settled.how == "person":
+            settled = await self._by_person(settled)
+        self._ctx.signal("negotiation.settled", data={"negotiation": self._ctx.task, "how": settled.how, "outcome": settled.outcome})
+        return settled
+
+    def _settlement(self, end: End) -> Settled:
+        case = self._case
+        holds = case.fallback if end.offer is None else end.offer
+        outcome = None if holds is None else negotiation.outcome_of(self._opening, holds)
+        better = None
+        if end.better is not None:
+            needs = list(negotiation.Space(case.sizes, case.policy, case.approval).pending(end.better))
+            better = Better(negotiation.outcome_of(self._opening, end.better), needs, _gains(case, end, end.better))
+        gains = {} if end.offer is None else _gains(case, end, end.offer)
+        messages = sum(reply.missing != "gone" for _, reply in self._said)
+        return Settled(end.how, outcome, end.why, gains, better, self._rounds, messages, self._cost / MICROS)
+
+    def _adoption(self, settled: Settled, better: Better) -> Adoption:
+        gains = ", ".join(f"{name} {_signed(gain - (settled.gains.get(name) or 0.0))}" for name, gain in better.gains.items() if gain is not None)
+        now = _words(settled.outcome) if settled.outcome is not None else "no agreement"
+        words = f"Let {_words(better.outcome)} hold instead of {now}? It needs your word because of {', '.join(better.needs) or 'policy'}."
+        return Adoption(self._ctx.task, better.outcome, settled.outcome, better.needs, f"{words} The parties' gain: {gains}." if gains else words)
+
+    async def _by_person(self, settled: Settled) -> Settled:
+        """A person names the outcome. One that policy forbids, or that is none, leaves the fallback standing."""
+        said = await self._ctx.input(f"{settled.why} Which outcome shall hold? Answer with one value for each issue, or null for the fallback.")
+        offer = negotiation.offer_of(self._opening, said)
+        if offer is None or not negotiation.Space(self._case.sizes, self._case.policy).allows(offer):
+            return settled
+        return replace(settled, outcome=negotiation.outcome_of(self._opening, offer))
+
+
+async def _adopt(corridor: Orchestrator, adoption: Adoption, ctx: Context) -> Outcome:
+    """Record that the better outcome holds, once however often it is asked for."""
+    journal = corridor.house.journal
+    row = await journal.row("negotiation", (adoption.negotiation,))
+    kept = await corridor.house.memo(adoption.negotiation, "settled")
+    if row is None or kept is None or not kept["better"] or kept["better"]["outcome"] != adoption.outcome:
+        raise Invalid(
+            f"{adoption.negotiation} has no such outcome to adopt.", hint="`tutti negotiations show ID` shows what is proposed.", code="invalid_input"
+        )
+    if row["adopted_at"] is None:
+        bundle = Bundle(expect={("negotiation", (adoption.negotiation,)): row["version"]})
+        bundle.add(Draft("negotiation.adopted", adoption.negotiation, "agent/mediator", {"task": ctx.task}, journal.hot.table("task")[ctx.task,]["seq"]))
+        await corridor.record(bundle)
+    ctx.signal("negotiation.adopted", data={"negotiation": adoption.negotiation, "outcome": adoption.outcome})
+    return adoption.outcome
+
+
+def _function(score: Scorer, opening: Opening, case: Case) -> negotiation.Function:
+    """A party's numbers for offers, as the room asks for them."""
+
+    def worth(offers: Sequence[Offer]) -> Sequence[float]:
+        held: list[Offer | None] = [case.fallback if offer is None else offer for offer in offers]
+        return score([None if offer is None else negotiation.outcome_of(opening, offer) for offer in held])
+
+    return worth
+
+
+def _read(output: Any) -> PartyAnswer:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(PartyAnswer).validate_python(output)
+    except ValidationError as error:
+        raise Invalid(f"That is no answer: {error.error_count()} problems.", code="wrong_output") from None
+
+
+def _gains(case: Case, end: End, offer: Offer) -> dict[str, float | None]:
+    """What the parties are believed to gain by an offer, above the fallback, each on its own scale; None where nothing is known."""
+    if len(end.beliefs) != len(case.parties):
+        return {}
+    return {
+        party.name: round(sum(_worth(model, offer) - model.reservation for model in belief.models) / len(belief.models), 6) if belief.models else None
+        for party, belief in zip(case.parties, end.beliefs, strict=True)
+    }
+
+
+def _worth(model: Utility, offer: Offer) -> float:
+    return sum(row[value] for row, value in zip(model.contrib, offer, strict=True)) + sum(
+        extra for one, value, other, its, extra in model.pairs if offer[one] == value and offer[other] == its
+    )
+
+
+def _words(outcome: Outcome) -> str:
+    return ", ".join(f"{name} {value}" for name, value in outcome.items())
+
+
+def _signed(number: float) -> str:
+    return f"{number:+.3g}"

@@ -54,30 +54,35 @@ class Judged(NamedTuple):
     means: Numbers  # parties x outcomes: expected gain on the scale of the party's first model
 
 
-def settle(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], *, risk: float = RISK, seconds: float = SECONDS) -> Settlement:
+def settle(
+    space: Space, beliefs: Sequence[Belief], weights: Sequence[float], *, risk: float = RISK, seconds: float = SECONDS, more: Sequence[Offer] = ()
+) -> Settlement:
     """The best outcome that needs no person, and beside it the better one that does.
 
     Maximises the sum of weight times expected log gain over the outcomes in which nobody falls under the fallback (where beliefs are draws: with a chance of at most `risk`).
     Where not all can gain together, first as much weight as possible gains, then these parties' gains are maximised, and the others keep what they have.
     Ties go to the higher sum of weighted shares, then to the outcome that comes first. Scale and origin of a party's numbers do not matter.
-    In a space too large to enumerate, at most `seconds` are spent on finding out how much better another outcome could be (`gap`).
+    In a space too large to enumerate, the search begins with the offers in `more` too, and a solver gets about `seconds` (at most twice as much, twice where there are
+    approval rules) to find the best outcome or at least to say how much better it could be (`gap`); with 0 it is not asked.
     Source: Nash 1950; Caragiannis et al. 2019 for the case that somebody cannot gain.
     """
     _check(space, beliefs, weights)
-    now = _best(space.unattended, beliefs, weights, risk, seconds)
+    now = _best(space.unattended, beliefs, weights, risk, seconds, more)
     if not any((space.approval.values, space.approval.pairs, space.approval.limits)):
         return now
-    asked = _best(space, beliefs, weights, risk, seconds)
+    asked = _best(space, beliefs, weights, risk, seconds, more)
     if asked.offer is None or not (needs := space.pending(asked.offer)) or not _beats(asked, now, weights):
         return now
     return replace(now, better=replace(asked, needs=needs))
 
 
-def ranked(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int, *, risk: float = RISK, worst: float = 0.5) -> list[Settlement]:
+def ranked(
+    space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int, *, risk: float = RISK, worst: float = 0.5, more: Sequence[Offer] = ()
+) -> list[Settlement]:
     """The `k` best outcomes that need no person, best first: those within `risk`, then the riskier ones up to `worst`, which only a party's own word makes safe."""
     _check(space, beliefs, weights)
     pool = space.unattended
-    offers, judged, found = _judge(pool, beliefs, weights, 0.0)
+    offers, judged, found = _judge(pool, beliefs, weights, 0.0, more)
     order = _order(judged, weights, risk, worst)[:k]
     return [_settlement(pool, offers, judged, weights, int(at), found.gap) for at in order]
 
@@ -92,6 +97,12 @@ def candidates(space: Space, beliefs: Sequence[Belief], weights: Sequence[float]
     drawn = _drawn(pool, beliefs, weights, rng) if any(len(belief.models) > 1 for belief in beliefs) else []
     turns = [offer for pair in zip_longest(best, dict.fromkeys(drawn)) for offer in pair if offer is not None]
     return list(dict.fromkeys(turns))[:k]
+
+
+def contenders(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], more: Sequence[Offer] = ()) -> tuple[Indices, Judged]:
+    """The outcomes among which the choice is made (all allowed ones, or the best of very many), one a row, and what is expected of them."""
+    offers, judged, _ = _judge(space, beliefs, weights, 0.0, more)
+    return space.offers if offers is None else offers, judged
 
 
 def objective(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], offers: Indices) -> Numbers:
@@ -139,8 +150,8 @@ def mean_model(belief: Belief) -> Utility:
     return Utility(contrib, tuple((*where, extra) for where, extra in extras.items()), reservation)
 
 
-def _best(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], risk: float, seconds: float) -> Settlement:
-    offers, judged, found = _judge(space, beliefs, weights, seconds)
+def _best(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], risk: float, seconds: float, more: Sequence[Offer]) -> Settlement:
+    offers, judged, found = _judge(space, beliefs, weights, seconds, more)
     order = _order(judged, weights, risk, risk)
     if len(order):
         return _settlement(space, offers, judged, weights, int(order[0]), found.gap)
@@ -154,10 +165,10 @@ def _best(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], ris
     return Settlement(None, nothing, nothing, float("-inf"), reason, found.gap, blocking=_blocking(space, beliefs) if space.enumerable else ())
 
 
-def _judge(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], seconds: float) -> tuple[Indices | None, Judged, Found]:
+def _judge(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], seconds: float, more: Sequence[Offer]) -> tuple[Indices | None, Judged, Found]:
     models = [model for belief in beliefs for model in belief.models]
     if not space.enumerable:
-        found = explore(space, [mean_model(belief) for belief in beliefs], weights, seconds=seconds)
+        found = explore(space, [mean_model(belief) for belief in beliefs], weights, seconds=seconds, more=more)
         return found.offers, judge(space.worth(models, found.offers), beliefs), found
     exact = Found(np.empty((0, len(space.sizes)), dtype=np.intp), 0.0)
     if len(models) * space.total <= AT_ONCE:

@@ -223,7 +223,7 @@ def _solve(
     if solved.x is None:  # the time was over before anything was found
         return Assignment((_NOBODY,) * len(worth), 0.0, proven, "milp")
     choice: list[list[int]] = [[] for _ in worth]
-    for number in np.flatnonzero(solved.x[:pairs] > 0.5):
+    for number in np.flatnonzero(solved.x[:pairs] > 0.5).tolist():
         choice[tasks[number]].append(int(agents[number]))
     value = float(gains[:pairs][solved.x[:pairs] > 0.5].sum())
     return Assignment(tuple(map(tuple, choice)), value, max(proven, value), "milp")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,12 @@ Numbers = npt.NDArray[np.float64]
 KNOTS = 40  # an issue with more values is fitted at this many of them, and linear between: one message cannot hold more
 EXACT = 0.004  # noise, as a share of the utility's range, below which a party counts as never contradicting itself
 CALM = (0.04, 0.008, 0.0015)  # how sharply the barrier bends, from the first pass to the last, as shares of the range
+WORSE, AWAY = -0.2, 0.6  # where "no deal" stands before anything is known, from the middle of the outcomes, in ranges of the utility
+INTERACTION = 0.04  # how much a pair of values adds or takes, likewise
+STRAIGHT = 0.02  # how much the worth of an issue with many values bends from knot to knot, as a share of what it spreads over
 SLIP = 0.0003  # two outcomes this close in worth may come in either order
 CONTRADICTED = 0.03  # share of steps down a list that may go up before the party counts as noisy
+SMOOTH = 0.83  # a logistic curve with this share of sigma for a scale is nearest to the normal curve of a difference of two disturbances
 SLOW = 14  # Newton steps a pass at most; four or five are usual
 
 
@@ -74,73 +79,125 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A posterior over the features' weights: normal around `mean`, scaled so that the issues' ranges sum to 1; `noise` on the same scale."""
+    """A posterior over the features' weights: normal around `mean`, scaled so that the issues' ranges sum to 1; `noise` on the same scale (0: none).
+
+    What "no deal" is worth is drawn given the other weights, since it is far from normal where no list has an outcome below it.
+    """
 
     shape: Shape
     mean: Numbers
     root: Numbers  # a square root of the covariance: root @ root.T
     noise: float
+    rows: tuple[Numbers, ...] = ()  # the lists, as features
+    shares: tuple[float, ...] = ()
 
     def draws(self, count: int, rng: np.random.Generator) -> Numbers:
-        """So many draws, one a row, in pairs that mirror each other: their mean is the mean."""
+        """So many draws, one a row, in pairs that mirror each other."""
         half = self.root @ rng.standard_normal((self.root.shape[1], (count + 1) // 2))
         found: Numbers = self.mean + np.concatenate([half, -half], axis=1).T[:count]
+        if self.shape.fallback is None:
+            found[:, -1] = self._fallbacks(found, (rng.permutation(count) + rng.random(count)) / count)
         return found
+
+    def _fallbacks(self, thetas: Numbers, levels: Numbers) -> Numbers:
+        """What "no deal" is worth with each of these weights, at these levels of its distribution."""
+        known: list[tuple[Numbers, Numbers, float]] = []  # worths of the outcomes that it was compared with, +1 where these stood above it, weight
+        for items, share in zip(self.rows, self.shares, strict=True):
+            place = np.flatnonzero(items[:, -1] == 1.0)
+            if len(place):
+                at = int(place[0])
+                near = np.delete(np.arange(len(items)), at) if self.noise else np.array([k for k in (at - 1, at + 1) if 0 <= k < len(items)])
+                known.append((thetas[:, :-1] @ items[near, :-1].T, np.where(near < at, 1.0, -1.0), share))
+        low, high = np.full(len(thetas), -2.5), np.full(len(thetas), 1.5)
+        for _ in range(3):
+            grid = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 33)
+            log = -0.5 * ((grid - WORSE) / AWAY) ** 2
+            for worths, side, share in known:
+                x = (worths[:, None, :] - grid[:, :, None]) * side / (SMOOTH * self.noise if self.noise else CALM[-1])
+                log -= share * np.logaddexp(0.0, -x).sum(axis=2)
+            mass = np.exp(log - log.max(axis=1, keepdims=True))
+            worthy = mass > 1e-3
+            first, last = worthy.argmax(axis=1), 32 - worthy[:, ::-1].argmax(axis=1)
+            step = (high - low) / 32
+            low, high = low + step * np.maximum(first - 1, 0), low + step * np.minimum(last + 1, 32)
+        reached = np.cumsum(mass, axis=1) / mass.sum(axis=1, keepdims=True)
+        at = (reached < levels[:, None]).sum(axis=1)
+        picked: Numbers = grid[np.arange(len(grid)), np.minimum(at, 32)]
+        return picked
 
 
 def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | None = None) -> Fit:
     """The posterior after these lists, each best first. `noise` is the standard deviation of what the party sees; None: to be found out."""
     rows = [shape.rows(items) for items in lists if len(items) > 1]
-    spread = np.full(len(shape.sizes), 0.4 / len(shape.sizes))
-    theta = _center(shape)
+    usual = 0.4 / len(shape.sizes)
+    spread = np.full(len(shape.sizes), usual)
+    theta, home = _center(shape), _center(shape)
     for turn in range(2):
-        prior, home = _prior(shape, spread), _center(shape)
+        prior = _prior(shape, spread)
         theta, hessian, sigma = _settle(rows, theta, prior, home, noise)
+        scale = max(float(shape.ranges(theta).sum()), 1e-6)
+        theta, sigma = theta / scale, sigma / scale
         if turn:
             break
-        scale = max(float(shape.ranges(theta).sum()), 1e-6)
-        theta = theta / scale
         inverse = np.diag(np.linalg.inv(hessian)) / scale**2
         for issue, block in enumerate(shape.blocks):  # how much an issue matters, from how far its values came apart
             around = theta[block] - theta[block].mean()
-            pull = 0.4 / len(shape.sizes)
-            spread[issue] = np.sqrt((2 * pull**2 + around @ around + inverse[block].sum()) / (2 + len(around)))
-    scale = max(float(shape.ranges(theta).sum()), 1e-6)
-    factor = np.linalg.cholesky(hessian)
-    root = np.linalg.inv(factor).T / scale
-    return Fit(shape, theta / scale, root, sigma / scale)
+            spread[issue] = np.sqrt((2 * usual**2 + around @ around + inverse[block].sum()) / (2 + len(around)))
+    shares = _shares(rows, sigma, theta) if sigma else [1.0] * len(rows)
+    hessian = _curve(rows, sigma, shares, theta)[2] + prior
+    root = np.linalg.inv(np.linalg.cholesky(hessian)).T
+    stretch = np.zeros(shape.width)  # what changes the scale alone is no uncertainty: only ratios of gains are of use
+    for block in shape.blocks:
+        stretch[block.start + int(np.argmax(theta[block]))] += 1.0
+        stretch[block.start + int(np.argmin(theta[block]))] -= 1.0
+    along = root.T @ stretch
+    if power := float(along @ along):
+        root = root - np.outer(root @ along, along) / power
+    return Fit(shape, theta, root, sigma, tuple(rows), tuple(shares))
+
+
+def _curve(rows: list[Numbers], sigma: float, shares: list[float], theta: Numbers) -> tuple[float, Numbers, Numbers]:
+    if not rows:
+        return 0.0, np.zeros(theta.size), np.zeros((theta.size, theta.size))
+    return _orders(rows, sigma, shares, theta) if sigma else _barrier(np.concatenate([items[:-1] - items[1:] for items in rows]), CALM[-1], theta)
 
 
 def _center(shape: Shape) -> Numbers:
     home = np.zeros(shape.width)
     if shape.fallback is None:
-        home[-1] = -0.1
+        home[-1] = WORSE
     return home
 
 
 def _prior(shape: Shape, spread: Numbers) -> Numbers:
-    out = np.zeros(shape.width)
-    for block, width in zip(shape.blocks, spread, strict=True):
-        out[block] = 1 / width**2
-    out[shape.issues : shape.issues + len(shape.pairs)] = 1 / 0.04**2
+    """The precision of the weights before anything is known; an issue with knots is taken for smooth."""
+    out = np.zeros((shape.width, shape.width))
+    for block, width, size in zip(shape.blocks, spread, shape.sizes, strict=True):
+        knots = block.stop - block.start
+        out[block, block] = np.eye(knots) / width**2
+        if knots < size:
+            turns = np.diff(np.eye(knots), n=2, axis=0)
+            out[block, block] += turns.T @ turns / (STRAIGHT * width) ** 2
+    pairs = np.arange(shape.issues, shape.issues + len(shape.pairs))
+    out[pairs, pairs] = 1 / INTERACTION**2
     if shape.fallback is None:
-        out[-1] = 1 / 0.35**2
+        out[-1, -1] = 1 / AWAY**2
     return out
 
 
 def _settle(rows: list[Numbers], theta: Numbers, prior: Numbers, home: Numbers, noise: float | None) -> tuple[Numbers, Numbers, float]:
     """Weights, the curvature there, and the noise: the order is taken exactly while next to nothing contradicts it."""
     if not rows:
-        return home.copy(), np.diag(prior), noise or 0.0
+        return home.copy(), prior, noise or 0.0
     steps = np.concatenate([items[:-1] - items[1:] for items in rows])
     if noise is None or noise <= EXACT:
         for bend in CALM:
-            theta, hessian = _newton(lambda t, b=bend: _barrier(steps, t, b), theta, prior, home)
+            theta, hessian = _newton(partial(_barrier, steps, bend), theta, prior, home)
         if noise is not None or float(np.mean(steps @ theta < -SLIP)) < CONTRADICTED:
             return theta, hessian, 0.0
     sigma = 0.03 if noise is None else noise
     for _ in range(1 if noise is not None else 3):
-        theta, hessian = _newton(lambda t, s=sigma: _orders(rows, t, s), theta, prior, home)
+        theta, hessian = _newton(partial(_orders, rows, sigma, _shares(rows, sigma, theta)), theta, prior, home)
         if noise is None:
             free = max(1 - theta.size / (1.2 * len(steps)), 0.25)
             sigma = float(np.clip(np.sqrt(np.mean(np.minimum(steps @ theta, 0) ** 2) / free), EXACT, 0.12))
@@ -150,11 +207,11 @@ def _settle(rows: list[Numbers], theta: Numbers, prior: Numbers, home: Numbers, 
 def _newton(loss: Callable[[Numbers], tuple[float, Numbers, Numbers]], theta: Numbers, prior: Numbers, home: Numbers) -> tuple[Numbers, Numbers]:
     value, slope, bend = loss(theta)
     away = theta - home
-    value += 0.5 * float(prior @ away**2)
+    value += 0.5 * float(away @ prior @ away)
     for _ in range(SLOW):
-        hessian = bend + np.diag(prior)
-        step = np.linalg.solve(hessian, slope + prior * away)
-        drop = float(step @ (slope + prior * away))
+        hessian = bend + prior
+        step = np.linalg.solve(hessian, slope + prior @ away)
+        drop = float(step @ (slope + prior @ away))
         if drop < 1e-3:
             break
         length = 1.0
@@ -162,42 +219,59 @@ def _newton(loss: Callable[[Numbers], tuple[float, Numbers, Numbers]], theta: Nu
             there = theta - length * step
             new, slope2, bend2 = loss(there)
             far = there - home
-            new += 0.5 * float(prior @ far**2)
+            new += 0.5 * float(far @ prior @ far)
             if new <= value - 1e-4 * length * drop or length < 0.02:
                 break
             length *= 0.4
         theta, value, slope, bend, away = there, new, slope2, bend2, far
-    return theta, bend + np.diag(prior)
+    return theta, bend + prior
 
 
-def _barrier(steps: Numbers, theta: Numbers, tau: float) -> tuple[float, Numbers, Numbers]:
-    x = np.maximum(steps @ theta / tau, -30.0)
+def _barrier(steps: Numbers, tau: float, theta: Numbers) -> tuple[float, Numbers, Numbers]:
+    raw = steps @ theta / tau
+    x = np.maximum(raw, -30.0)
     soft = np.logaddexp(0.0, x)
     sharp = 1 / (1 + np.exp(-x))
     ratio = sharp / soft
     slope = -(ratio / tau) @ steps
     bend = np.maximum(ratio * (ratio - 1 + sharp), 1e-9) / tau**2
-    return -float(np.log(soft).sum()), slope, (steps * bend[:, None]).T @ steps
+    return -float((np.log(soft) + np.minimum(raw + 30.0, 0.0)).sum()), slope, (steps * bend[:, None]).T @ steps
 
 
-def _orders(rows: list[Numbers], theta: Numbers, sigma: float) -> tuple[float, Numbers, Numbers]:
-    tau = 0.83 * sigma
+def _orders(rows: list[Numbers], sigma: float, shares: list[float], theta: Numbers) -> tuple[float, Numbers, Numbers]:
+    tau = SMOOTH * sigma
     value, slope, bend = 0.0, np.zeros(theta.size), np.zeros((theta.size, theta.size))
+    for items, share in zip(rows, shares, strict=True):
+        high, low, flat = _pairs(len(items))
+        u = items @ theta
+        lose = 1 / (1 + np.exp(np.clip((u[high] - u[low]) / tau, -36.0, 36.0)))
+        cost = -float(np.log1p(-lose).sum())
+        push = (np.bincount(low, lose, len(u)) - np.bincount(high, lose, len(u))) / tau
+        local = np.zeros((len(u), len(u)))
+        local.ravel()[flat] = lose * (1 - lose) / tau**2
+        local += local.T
+        total = local.sum(axis=1)
+        laplace = np.diag(total) - local
+        value += share * cost
+        slope += share * (push @ items)
+        bend += share * (items.T @ (laplace @ items))
+    return value, slope, bend
+
+
+def _shares(rows: list[Numbers], sigma: float, theta: Numbers) -> list[float]:
+    """What each pair of a list counts: items see one disturbance each, so all their comparisons together tell no more than 1/sigma² an item."""
+    out = []
     for items in rows:
         u = items @ theta
-        x = (u[:, None] - u[None, :]) / tau
-        above = np.triu(np.ones((len(u), len(u)), dtype=bool), 1)
-        lose = np.where(above, 1 / (1 + np.exp(np.clip(x, -40, 40))), 0.0)
-        cost = float(np.logaddexp(0.0, -x[above]).sum())
-        push = (lose.sum(axis=0) - lose.sum(axis=1)) / tau
-        local = lose * (1 - lose) * above / tau**2
-        local = local + local.T
-        weight = 1 / max(1.0, float(local.sum(axis=1).mean()) * sigma**2)
-        laplace = np.diag(local.sum(axis=1)) - local
-        value += weight * cost
-        slope += weight * (push @ items)
-        bend += weight * (items.T @ (laplace @ items))
-    return value, slope, bend
+        lose = 1 / (1 + np.exp(np.minimum(np.abs(u[:, None] - u[None, :]) / (SMOOTH * sigma), 36.0)))
+        out.append(1 / max(1.0, float((lose * (1 - lose)).sum(axis=1).mean() - 0.25) / SMOOTH**2))
+    return out
+
+
+@cache
+def _pairs(count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    high, low = np.triu_indices(count, 1)
+    return high, low, high * count + low
 
 
 def _hats(size: int, knots: int) -> Numbers:

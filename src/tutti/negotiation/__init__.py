@@ -7,7 +7,8 @@ and the settlement with its reasons. It never talks to a party, reads no clock a
 from tutti.negotiation.folds import FOLDS, TABLES
 from tutti.negotiation.mediator import Ask, End, Function, Propose, step
 from tutti.negotiation.messages import exchange_from_json, exchange_to_json, question_of, reply_of
-from tutti.negotiation.opening import Opening, Rule, Side, case_of, offer_of, outcome_of
+from tutti.negotiation.opening import Opening, Rule, Side, case_of, offer_of, outcome_of, read_opening
+from tutti.negotiation.record import explain, recompute, recorded
 from tutti.negotiation.settle import Settlement, candidates, ranked, settle
 from tutti.negotiation.space import Space
 
@@ -27,10 +28,14 @@ __all__ = [
     "case_of",
     "exchange_from_json",
     "exchange_to_json",
+    "explain",
     "offer_of",
     "outcome_of",
     "question_of",
     "ranked",
+    "read_opening",
+    "recompute",
+    "recorded",
     "reply_of",
     "settle",
     "step",

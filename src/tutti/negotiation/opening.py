@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tutti.errors import Invalid
 from tutti.model.negotiation import Case, Constraints, Issue, Level, Limit, Offer, Party
 from tutti.model.party import Outcome, Value
 from tutti.registry import Condition
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 PARTIES = 64  # that one case may have
 ISSUES = 64
@@ -64,6 +68,27 @@ class Opening:
     turns: int = 20
     money: float | None = None
     about: Any = None
+
+
+def read_opening(data: Any) -> Opening:
+    """An opening from JSON. Raises: `Invalid`."""
+    from pydantic import ValidationError
+
+    try:
+        return _reader().validate_python(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise Invalid(
+            f"That opens no negotiation: {place}: {first['msg']}", hint='{"issues": {…}, "parties": {…}, "fallback": {…}}', code="invalid_input"
+        ) from None
+
+
+@cache
+def _reader() -> TypeAdapter[Opening]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Opening)
 
 
 def side_of(said: float | Side | None) -> Side:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tutti import negotiation
 from tutti.clock import MICROS, to_text
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tutti")
 Row = Mapping[str, Any]
+T = TypeVar("T")
 MEDIATE = "negotiation.mediate"
 ADOPT = "negotiation.adopt"
 _TIMEOUT = timedelta(minutes=5)  # of the mediator's own thinking; waiting for parties does not count
@@ -112,6 +113,13 @@ def prepare(house: House, opening: Opening, id: str) -> Case:
         raise Invalid(error.message, hint=error.hint, code="invalid_input") from error
 
 
+def opened(opening: Opening, id: str, kept: Mapping[str, Any]) -> Case:
+    """The case as it was opened: with the levels and weights that held then."""
+    levels = {name: Level(level) for name, (level, _) in kept["parties"].items()}
+    case = negotiation.case_of(opening, id, levels, {})
+    return replace(case, parties=tuple(replace(party, level=levels[party.name], weight=kept["parties"][party.name][1]) for party in case.parties))
+
+
 @dataclass(slots=True)
 class _Round:
     """What a round brought."""
@@ -175,10 +183,7 @@ class _Mediation:
             }
             bundle.add(Draft("negotiation.opened", ctx.task, "agent/mediator", data, -1))
             await self._corridor.record(bundle)
-        levels = {name: Level(level) for name, (level, _) in kept["parties"].items()}
-        case = negotiation.case_of(self._opening, ctx.task, levels, {})
-        weighed = tuple(replace(party, level=levels[party.name], weight=kept["parties"][party.name][1]) for party in case.parties)
-        self._case = replace(case, parties=weighed)
+        self._case = opened(self._opening, ctx.task, kept)
         self._ends_at = kept["ends_at"]
 
     async def _bundle(self, name: str, value: Any) -> Bundle:
@@ -201,16 +206,19 @@ class _Mediation:
             for place, party in enumerate(self._case.parties)
             if party.level is Level.FUNCTION and party.name in self._house.scorers
         }
-        decide = partial(negotiation.step, self._case, tuple(self._said), functions, last=last)
         try:
-            async with asyncio.timeout(_THINK_S):
-                return await asyncio.get_running_loop().run_in_executor(None, decide)
+            return await self._think_about(partial(negotiation.step, self._case, tuple(self._said), functions, last=last))
         except Exception:
             if not last:
                 log.exception("negotiation %s: the mediator could not go on", self._ctx.task)
                 return await self._end()
             log.exception("negotiation %s: the mediator could not settle", self._ctx.task)
             return End(None, "fallback", "Tutti could not settle it; its log says why")
+
+    async def _think_about(self, work: Callable[[], T]) -> T:
+        """Work of the room, beside the loop: others go on meanwhile."""
+        async with asyncio.timeout(_THINK_S):
+            return await asyncio.get_running_loop().run_in_executor(None, work)
 
     async def _end(self) -> End:
         step = await self._think(last=True)
@@ -320,7 +328,7 @@ class _Mediation:
         if kept is None:
             settled = self._settlement(end)
             kept = asdict(settled)
-            record: dict[str, Any] = {"said": [negotiation.exchange_to_json(each) for each in self._said]}
+            record = await self._think_about(partial(_recorded, self._case, self._said, end))
             bundle = await self._bundle("settled", kept)
             payload = self._house.journal.seal({"settled": kept, "record": record}, await self._house.subject(self._task))
             bundle.payloads.append(payload)
@@ -383,11 +391,11 @@ async def _adopt(corridor: Orchestrator, adoption: Adoption, ctx: Context) -> Ou
 def _function(score: Scorer, opening: Opening, case: Case) -> negotiation.Function:
     """A party's numbers for offers, as the room asks for them."""
 
-    def worth(offers: Sequence[Offer]) -> Sequence[float]:
-        held: list[Offer | None] = [case.fallback if offer is None else offer for offer in offers]
+    def numbers(offers: Sequence[Offer | None]) -> Sequence[float]:
+        held = [case.fallback if offer is None else offer for offer in offers]
         return score([None if offer is None else negotiation.outcome_of(opening, offer) for offer in held])
 
-    return worth
+    return numbers
 
 
 def _read(output: Any) -> PartyAnswer:
@@ -404,15 +412,24 @@ def _gains(case: Case, end: End, offer: Offer) -> dict[str, float | None]:
     if len(end.beliefs) != len(case.parties):
         return {}
     return {
-        party.name: round(sum(_worth(model, offer) - model.reservation for model in belief.models) / len(belief.models), 6) if belief.models else None
+        party.name: round(sum(worth(model, offer) - model.reservation for model in belief.models) / len(belief.models), 6) if belief.models else None
         for party, belief in zip(case.parties, end.beliefs, strict=True)
     }
 
 
-def _worth(model: Utility, offer: Offer) -> float:
+def worth(model: Utility, offer: Offer) -> float:
+    """What an offer is worth by a model."""
     return sum(row[value] for row, value in zip(model.contrib, offer, strict=True)) + sum(
         extra for one, value, other, its, extra in model.pairs if offer[one] == value and offer[other] == its
     )
+
+
+def _recorded(case: Case, said: Sequence[Exchange], end: End) -> dict[str, Any]:
+    """What is needed to recompute and to explain the settlement; only what was said where nothing could be settled."""
+    told = [negotiation.exchange_to_json(each) for each in said]
+    if not isinstance(end.settlement, negotiation.Settlement) or len(end.beliefs) != len(case.parties):
+        return {"said": told}
+    return negotiation.recorded(case, end.beliefs, end.settlement, said=told)
 
 
 def _words(outcome: Outcome) -> str:

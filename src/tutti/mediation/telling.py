@@ -1,0 +1,104 @@
+"""How a negotiation went, told from its record: in short, with its whole transcript, and in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from tutti import negotiation
+from tutti.clock import MICROS, to_text
+from tutti.house import House
+from tutti.mediation.mediate import opened, worth
+from tutti.model.negotiation import Case, Offer, Utility
+
+Row = Mapping[str, Any]
+
+
+def brief(row: Row, state: str) -> dict[str, Any]:
+    """A negotiation in short. `row` is its own, `state` its task's."""
+    told: dict[str, Any] = {"schema": "tutti.negotiation/1", "id": row["id"], "state": state, "how": row["how"], "parties": orjson.loads(row["parties"])}
+    told |= {name: row[name] for name in ("department", "issues", "rounds", "messages", "missing")}
+    told |= {"cost": row["cost"] / MICROS, "better": bool(row["better"]), "adopted": row["adopted"]}
+    return told | {name: None if row[name] is None else to_text(row[name]) for name in ("opened_at", "ends_at", "settled_at", "adopted_at")}
+
+
+async def told(house: House, row: Row, state: str) -> dict[str, Any]:
+    """A negotiation with what it is about, all that was said, and what each proposal would have given each party."""
+    opening, settled, record = await _contents(house, row)
+    view = brief(row, state) | {
+        "opening": opening,
+        "settled": settled,
+        "rounds_told": [],
+        "explained": negotiation.explain(record) if "format" in record else [],
+    }
+    kept = await house.memo(row["id"], "opened")
+    if opening is None or kept is None:
+        return view
+    case = _case(opening, row["id"], kept)
+    models = [[Utility(_tuples(each["contrib"]), _tuples(each["pairs"]), each["reservation"]) for each in party] for party in record.get("models", ())]
+    facts = await house.journal.facts(about=row["id"], kind="negotiation.answered", limit=1000)
+    exchanges = await house.journal.payloads([fact.data["exchanges"] for fact in facts])
+    for fact in facts:
+        kept_round = exchanges.get(fact.data["exchanges"])
+        said = [_said(opening, case, each, models) for each in kept_round["exchanges"]] if kept_round else []
+        view["rounds_told"].append({"round": fact.data["round"], "at": to_text(fact.at), "cost": fact.data["cost"] / MICROS, "said": said})
+    return view
+
+
+async def explained(house: House, row: Row) -> list[str]:
+    """What was settled and why, in sentences."""
+    _, settled, record = await _contents(house, row)
+    if settled is None:
+        return ["What was said was erased."] if row["record"] else []
+    parties = f"{len(orjson.loads(row['parties']))} parties were asked {row['messages']} questions in {row['rounds']} rounds"
+    silent = f", {row['missing']} of them without an answer" if row["missing"] else ""
+    sentences = [f"{parties}{silent}.", f"It ended: {settled['why']}."]
+    sentences += negotiation.explain(record) if "format" in record else []
+    if settled["better"]:
+        became = f"adopted by {row['adopted']}" if row["adopted_at"] else "proposed to a person"
+        outcome = ", ".join(f"{name} {value}" for name, value in settled["better"]["outcome"].items())
+        sentences.append(f"Better, and only with a person's word ({', '.join(settled['better']['needs'])}): {outcome}; {became}.")
+    return sentences
+
+
+async def _contents(house: House, row: Row) -> tuple[Any, Any, dict[str, Any]]:
+    """Opening, settlement and record; None or empty where they are not there (yet, or any more)."""
+    payloads = await house.journal.payloads([name for name in (row["opening"].partition("#")[0], row["record"]) if name])
+    record = payloads.get(row["record"]) or {}
+    return payloads.get(row["opening"].partition("#")[0]), record.get("settled"), record.get("record") or {}
+
+
+def _case(opening: Any, id: str, kept: Any) -> Case:
+    return opened(negotiation.read_opening(opening), id, kept)
+
+
+def _said(opening: Any, case: Case, data: list[Any], models: list[list[Utility]]) -> dict[str, Any]:
+    """One message, readable; for proposals with the gain that each party is believed to have by it."""
+    read = negotiation.read_opening(opening)
+    question, reply = negotiation.exchange_from_json(data)
+    asked = negotiation.question_of(read, case, question, "")
+    said: dict[str, Any] = {"party": case.parties[question.party].name, "number": question.number, "ask": question.ask, "missing": reply.missing}
+    if question.ask in ("respond", "confirm"):
+        counter = reply.value if isinstance(reply.value, tuple) else None
+        said |= {"outcome": asked.outcome, "answer": None if reply.value is None else "counter" if counter else "accept" if reply.value else "reject"}
+        said["counter"] = None if counter is None else negotiation.outcome_of(read, counter)
+        if offer := question.lists[0][0]:
+            said["gains"] = _gains(case, models, offer)
+    else:
+        said["answer"] = data[4]
+        said |= {"outcomes": asked.outcomes} if question.ask == "score" else {"lists": asked.lists} if question.ask == "rank" else {}
+    return said
+
+
+def _gains(case: Case, models: list[list[Utility]], offer: Offer) -> dict[str, float]:
+    return {
+        party.name: round(sum(worth(model, offer) - model.reservation for model in its) / len(its), 6)
+        for party, its in zip(case.parties, models, strict=False)
+        if its
+    }
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -1,0 +1,250 @@
+"""What a party is asked that can give outcomes numbers, and what its numbers say about its utility."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply
+from tutti.negotiation.fitting import Shape
+from tutti.negotiation.settle import candidates
+from tutti.negotiation.space import Indices, Numbers, Space
+
+Lists = tuple[tuple[Offer | None, ...], ...]
+
+ITEMS = 64  # outcomes in one message at most, the fallback counted
+DRAWS = 16  # models in a belief
+POOL = 320  # outcomes that a message is chosen from
+AGAIN = 4  # times that one outcome stands in a message at most
+LEADING = 24  # outcomes that a later message is about
+STEADY = 0.01  # the noise expected before anything is known, as a share of the scores' spread
+SURE = 3.0  # how many observations that expectation counts for
+ROUNDS = 14  # fixed-point steps until the variances stand still; ten are usual
+PAIRS = 12  # interactions that are looked for at most
+CERTAIN = 1e-3  # below this uncertainty, as a share of the utility's range, one model says it all
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A posterior over the weights of a shape's features: normal, on the party's own scale apart from a constant; `noise` is one answer's deviation."""
+
+    shape: Shape
+    mean: Numbers
+    cov: Numbers
+    noise: float
+
+
+def questions(
+    case: Case, space: Space, parties: Sequence[int], beliefs: Sequence[Belief | None], said: Sequence[Exchange], rng: np.random.Generator
+) -> dict[int, Lists]:
+    """The next message for each of `parties`: one list of at most 64 outcomes to give numbers to; None is the fallback.
+
+    A party's first message is spread so that every value is told apart; later ones are about the outcomes that may be settled on,
+    some of them again: what is asked twice is averaged.
+    """
+    out: dict[int, Lists] = {}
+    fresh = [party for party in parties if beliefs[party] is None]
+    if fresh:
+        spread = _spread(case, space, rng)
+        out = dict.fromkeys(fresh, (spread,))
+    later = [party for party in parties if beliefs[party] is not None]
+    if later:
+        leading = leading_of(case, space, beliefs, rng)
+        pool = _around(space, leading, rng)
+        for party in later:
+            found = estimate(case, *scored(case, party, said))
+            out[party] = (_telling(found, leading, pool),)
+    return out
+
+
+def believe(case: Case, party: int, said: Sequence[Exchange], rng: np.random.Generator) -> Belief | None:
+    """What this party's numbers say of its utility, with the doubt that their noise leaves; None while it has given none."""
+    offers, numbers = scored(case, party, said)
+    if len(offers) < 2:
+        return None
+    found = estimate(case, offers, numbers)
+    span = max(float(found.shape.ranges(found.mean).sum()), 1e-12)
+    if math.sqrt(max(float(np.diag(found.cov).mean()), 0.0)) < CERTAIN * span:
+        return Belief((found.shape.utility(found.mean),))
+    values, vectors = np.linalg.eigh(found.cov)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    half = root @ rng.standard_normal((root.shape[1], DRAWS // 2))
+    return Belief(tuple(found.shape.utility(found.mean + step) for step in np.concatenate([half, -half], axis=1).T))
+
+
+def scored(case: Case, party: int, said: Sequence[Exchange]) -> tuple[list[Offer | None], list[float]]:
+    """The outcomes that this party gave numbers to, and the numbers, in the order in which they were given."""
+    offers: list[Offer | None] = []
+    numbers: list[float] = []
+    for question, reply in said:
+        if question.party == party and question.ask == "score" and not reply.missing:
+            offers += question.lists[0]
+            numbers += [float(number) for number in reply.value]
+    return offers, numbers
+
+
+def valid(lists: Lists, reply: Reply) -> Reply:
+    """The reply, or the same marked garbled where it is not one finite number for every outcome."""
+    if reply.missing:
+        return reply
+    value = reply.value
+    fine = isinstance(value, list | tuple) and len(value) == len(lists[0]) and all(_number(number) for number in value)
+    return reply if fine else reply._replace(value=None, missing="garbled")
+
+
+def estimate(case: Case, offers: Sequence[Offer | None], numbers: Sequence[float]) -> Scored:
+    """Additive least squares with as much shrinkage and noise as the numbers themselves speak for, and the interactions that they show.
+
+    Source: MacKay 1992 (evidence), for the variances; the interactions join one by one while a cell explains more of the residuals
+    than the largest of as many cells of noise would.
+    """
+    told = np.asarray(numbers, dtype=float)
+    centre, scale = float(told.mean()), max(float(told.std()), 1e-12)
+    aims = (told - centre) / scale
+    pairs: list[tuple[int, int, int, int]] = []
+    found = _evidence(Shape(case.sizes, case.fallback), offers, aims)
+    cells, columns = _cells(case, offers)
+    while len(pairs) < min(PAIRS, len(aims) // 5) and (best := _interaction(found, offers, aims, columns)) is not None:
+        pairs.append(cells[best])
+        cells.pop(best)
+        columns = np.delete(columns, best, axis=1)
+        found = _evidence(Shape(case.sizes, case.fallback, pairs), offers, aims)
+    return Scored(found.shape, found.mean * scale, found.cov * scale**2, found.noise * scale)
+
+
+def leading_of(case: Case, space: Space, beliefs: Sequence[Belief | None], rng: np.random.Generator) -> list[Offer]:
+    """The outcomes that may be settled on by what is believed so far; of whom nothing is known does not count."""
+    known = [(belief, party.weight) for belief, party in zip(beliefs, case.parties, strict=True) if belief is not None]
+    return candidates(space, [belief for belief, _ in known], [weight for _, weight in known], LEADING, rng)
+
+
+def some(space: Space, count: int, rng: np.random.Generator) -> Indices:
+    """Allowed outcomes from anywhere, one a row; in a space too large to list, from what policy lets pass of a few thousand."""
+    if space.enumerable:
+        rows = space.offers
+        return rows if len(rows) <= count else rows[np.sort(rng.choice(len(rows), count, replace=False))]
+    drawn = rng.integers(0, space.sizes, size=(20 * count, len(space.sizes)))
+    kept = [row for row in drawn if space.allows(tuple(int(value) for value in row))][:count]
+    return np.array(kept if kept else drawn[:count], dtype=np.intp)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and abs(value) < 1e12
+
+
+def _spread(case: Case, space: Space, rng: np.random.Generator) -> tuple[Offer | None, ...]:
+    """Outcomes whose numbers tell every value's worth: each is the one of which the ones before say least."""
+    rows = some(space, POOL, rng)
+    offers: list[Offer | None] = [tuple(int(value) for value in row) for row in rows]
+    shape = Shape(case.sizes, case.fallback)
+    features = shape.rows([*offers, None])
+    offers.append(None)
+    first = [len(offers) - 1] * min(2, AGAIN)
+    return tuple(offers[at] for at in _pick(features, np.eye(shape.width), 0.05, None, first, rng))
+
+
+def _telling(found: Scored, leading: Sequence[Offer], pool: Indices) -> tuple[Offer | None, ...]:
+    """Outcomes whose numbers say most about the gains of the leading ones; each of the first dozen stands among them."""
+    rest = dict.fromkeys(tuple(int(value) for value in row) for row in pool)
+    offers: list[Offer | None] = [*leading, *(offer for offer in rest if offer not in set(leading)), None]
+    features = found.shape.rows(offers)
+    aims = features[: len(leading)] - features[-1]
+    first = [*range(min(12, len(leading))), len(offers) - 1, len(offers) - 1]
+    return tuple(offers[at] for at in _pick(features, found.cov, max(found.noise, 1e-9), aims, first, None))
+
+
+def _pick(features: Numbers, cov: Numbers, noise: float, aims: Numbers | None, first: Sequence[int], rng: np.random.Generator | None) -> list[int]:
+    """Rows for one message, greedily: most doubtful first, or (with `aims`) most telling about those; a row is at most `AGAIN` times among them."""
+    left = np.full(len(features), float(AGAIN))
+    seen = features @ cov  # rows: what each row's number would say of every weight
+    chosen: list[int] = []
+    wanted = min(ITEMS, AGAIN * len(features))
+    toward = None if aims is None else aims @ cov
+    while len(chosen) < wanted:
+        doubt = np.maximum(np.einsum("ij,ij->i", features, seen), 0.0)
+        if len(chosen) < len(first):
+            at = first[len(chosen)]
+        else:
+            worth = doubt if toward is None else ((features @ toward.T) ** 2).sum(axis=1) / (noise**2 + doubt)
+            at = int(np.argmax(np.where(left > 0, worth * (0.7 + 0.3 * left / AGAIN), -1.0)))
+        left[at] -= 1
+        chosen.append(at)
+        along = seen[at] / math.sqrt(noise**2 + doubt[at])
+        seen = seen - np.outer(features @ along, along)
+        if toward is not None and aims is not None:
+            toward = toward - np.outer(aims @ along, along)
+    return chosen if rng is None else [chosen[at] for at in rng.permutation(len(chosen))]
+
+
+def _around(space: Space, leading: Sequence[Offer], rng: np.random.Generator) -> Indices:
+    """The leading outcomes' neighbours by one value, and a few from anywhere."""
+    near = {
+        (*offer[:issue], value, *offer[issue + 1 :])
+        for offer in leading
+        for issue, size in enumerate(space.sizes)
+        if size <= 40
+        for value in range(size)
+        if value != offer[issue]
+    }
+    kept = [offer for offer in sorted(near) if space.allows(offer)]
+    kept = [kept[at] for at in np.sort(rng.permutation(len(kept))[: POOL // 2])]
+    return np.concatenate([np.array(kept, dtype=np.intp).reshape(-1, len(space.sizes)), some(space, POOL // 4, rng)])
+
+
+def _evidence(shape: Shape, offers: Sequence[Offer | None], aims: Numbers) -> Scored:
+    features = shape.rows(offers)
+    groups = [*shape.blocks, *(slice(at, at + 1) for at in range(shape.issues, shape.width))]
+    spread = np.full(shape.width, 1.0 / len(shape.sizes))
+    free = slice(shape.issues + len(shape.pairs), shape.width)
+    spread[free] = 9.0
+    noise = 9 * STEADY**2
+    inner, toward = features.T @ features, features.T @ aims
+    mean: Numbers = np.zeros(shape.width)
+    cov: Numbers = np.diag(spread)
+    for _ in range(ROUNDS):
+        cov = np.asarray(np.linalg.inv(inner / noise + np.diag(1 / spread)), dtype=float)
+        mean = cov @ toward / noise
+        sure = 1 - np.diag(cov) / spread
+        for group in groups[: len(shape.sizes)]:
+            spread[group] = max((mean[group] @ mean[group] + 0.02 / len(shape.sizes)) / (max(float(sure[group].sum()), 0.0) + 1.0), 1e-7)
+        left = aims - features @ mean
+        noise = (float(left @ left) + SURE * STEADY**2) / (max(len(aims) - float(sure.sum()), 0.0) + SURE)
+    return Scored(shape, mean, cov, math.sqrt(noise))
+
+
+def _cells(case: Case, offers: Sequence[Offer | None]) -> tuple[list[tuple[int, int, int, int]], Numbers]:
+    """The pairs of values that stood together more than once, and for each of them (a column) the rows where."""
+    stand = case.fallback if case.fallback is not None else (-1,) * len(case.sizes)
+    rows = np.array([stand if offer is None else offer for offer in offers])
+    cells: list[tuple[int, int, int, int]] = []
+    columns = []
+    for i, j in combinations(range(len(case.sizes)), 2):
+        if case.sizes[i] > 40 or case.sizes[j] > 40:
+            continue
+        both = rows[:, i] * case.sizes[j] + rows[:, j]
+        values, counts = np.unique(both[rows[:, i] >= 0], return_counts=True)
+        for code in values[(counts > 1) & (counts < len(rows))]:
+            a, b = divmod(int(code), case.sizes[j])
+            cells.append((i, a, j, b))
+            columns.append((both == code) & (rows[:, i] >= 0))
+    return cells, np.array(columns, dtype=float).T.reshape(len(rows), len(cells))
+
+
+def _interaction(found: Scored, offers: Sequence[Offer | None], aims: Numbers, columns: Numbers) -> int | None:
+    """The pair of values that explains most of what the sums leave over; None where noise explains as much."""
+    if not columns.shape[1]:
+        return None
+    features = found.shape.rows(offers)
+    left = aims - features @ found.mean
+    alone = columns - features @ (found.cov @ (features.T @ columns)) / found.noise**2
+    size = np.einsum("ij,ij->j", columns, alone)
+    gain = np.where(size > 0.2, (columns.T @ left) ** 2 / np.maximum(size, 0.2), 0.0)
+    best = int(np.argmax(gain))
+    free = len(aims) - float(np.trace(found.cov @ (features.T @ features))) / found.noise**2
+    rest = max(float(left @ left) - float(gain[best]), 0.0)
+    noise = (rest + SURE * STEADY**2) / (max(free - 1, 0.0) + SURE)
+    return best if gain[best] > noise * (2 * math.log(columns.shape[1]) + 4) else None

@@ -15,6 +15,7 @@ from tutti.negotiation.space import Indices, Numbers, Space, by_rule
 
 FORMAT = 1
 NEIGHBOURS = 3  # passed-over outcomes that a record tells of
+TOLD = 6  # rules, and parties of a difference, that a sentence or a list of sentences names
 NUDGE = 1e-6  # by which a weight must go beyond the point where two outcomes are worth the same, as a share of itself
 
 
@@ -83,8 +84,10 @@ def explain(record: Mapping[str, Any]) -> list[str]:
             f"{name} (weight {weights[name]:g}) gains {_number(gain)} over the fallback{share}{f'; the chance that it loses is {risk:.0%}' if risk else ''}."
         )
     for kind, verb in (("policy", "rules out"), ("approval", "asks a person for")):
-        for rule, count in record["removed"][kind].items():
-            lines.append(f"{rule} {verb} {'some' if count is None else count} of {record['outcomes']} outcomes.")
+        counted = sorted(record["removed"][kind].items(), key=lambda each: -(each[1] or 0))
+        lines += [f"{rule} {verb} {'some' if count is None else count} of {record['outcomes']} outcomes." for rule, count in counted[:TOLD]]
+        if counted[TOLD:]:
+            lines.append(f"{len(counted) - TOLD} more rules {verb.replace('rules', 'rule').replace('asks', 'ask')} fewer.")
     if told["outcome"]:
         lines += [_passed_over_told(other) for other in record["passed_over"]]
         flip = record["flip"]
@@ -267,8 +270,15 @@ def _number(number: float) -> str:
 
 
 def _differences(differences: Mapping[str, float]) -> str:
-    said = [f"{'gain' if change > 0 else 'cost'} {name} {_number(abs(change))}" for name, change in differences.items() if abs(change) > NOTHING]
-    return " and ".join(said) or "change nothing for anybody"
+    moved = sorted(((name, change) for name, change in differences.items() if abs(change) > NOTHING), key=lambda each: -abs(each[1]))
+    told, rest = moved[:TOLD], moved[TOLD:]
+    said = [
+        f"{verb} {', '.join(each)}"
+        for verb, sign in (("gain", 1), ("cost", -1))
+        if (each := [f"{name} {_number(abs(change))}" for name, change in told if change * sign > 0])
+    ]
+    more = f" (and {len(rest)} parties less)" if rest else ""
+    return " and ".join(said) + more if said else "change nothing for anybody"
 
 
 def _passed_over_told(other: Mapping[str, Any]) -> str:

@@ -44,13 +44,15 @@ class Space:
 
     def less(self, without: Collection[Offer]) -> Space:
         """The same space without these offers too."""
-        return Space(self.sizes, self.policy, self.approval, self.without | frozenset(without))
+        return type(self)(self.sizes, self.policy, self.approval, self.without | frozenset(without))
 
     @cached_property
     def unattended(self) -> Space:
         """The outcomes that need no person: what approval asks for counts as policy."""
+        if not any(_parts(self.approval)):
+            return self
         both = Constraints(*(tuple(ours) + tuple(theirs) for ours, theirs in zip(_parts(self.policy), _parts(self.approval), strict=True)))
-        return Space(self.sizes, both, None, self.without)
+        return type(self)(self.sizes, both, None, self.without)
 
     # one offer
 

@@ -108,7 +108,7 @@ def _remarks(fleet: Fleet) -> tuple[str, ...]:
 
 def card_of(offers: Offers, url: str, *, bearer: bool) -> dict[str, Any]:
     """The A2A card of what is offered at `url`, unsigned. Nothing in it is empty but what a schema holds."""
-    from tutti.transports.a2a import wire
+    from tutti.transports.a2a import negotiates, wire
 
     described = {id: _described(offer.skill) for id, offer in offers.skills.items()}
     extensions = [
@@ -116,6 +116,7 @@ def card_of(offers: Offers, url: str, *, bearer: bool) -> dict[str, Any]:
         {"uri": wire.PROOF, "description": "The header Tutti-Challenge is answered by Tutti-Proof, signed with the card's key"},
         {"uri": wire.IDEMPOTENCY, "description": "One Idempotency-Key, one effect, for as long as the process lives that Tutti-Process names"},
     ]
+    extensions += negotiates(offer.skill for offer in offers.skills.values())
     card: dict[str, Any] = {
         "name": offers.name,
         "description": offers.description,

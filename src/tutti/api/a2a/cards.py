@@ -18,7 +18,7 @@ from tutti.clock import MICROS
 from tutti.errors import NotFound
 from tutti.model.agent import AgentCard, Skill
 from tutti.security import SigningKey
-from tutti.transports.a2a import sign, wire
+from tutti.transports.a2a import negotiates, sign, wire
 
 Json = dict[str, Any]
 IDEMPOTENCY = "urn:tutti:idempotency"
@@ -98,6 +98,8 @@ class Cards:
         extensions: list[Json] = [
             {"uri": IDEMPOTENCY, "description": "The same key from the same caller with the same message is one task, however often it is sent."}
         ]
+        if agent:
+            extensions += negotiates(skill for skill, _ in skills.values())
         if extended and skills:
             described = {skill.name: _described(skill) for skill, _ in skills.values()}
             extensions.append({"uri": wire.SKILL, "description": "Schemas, nature and times of the skills.", "params": {"skills": described}})

@@ -5,7 +5,7 @@ This folder never decides which agent is called, and appends nothing.
 """
 
 from tutti.transports.a2a import wire
-from tutti.transports.a2a.cards import discover, sign, signed_by
+from tutti.transports.a2a.cards import discover, negotiates, sign, signed_by
 from tutti.transports.a2a.client import PUSH_PATH, caller, pushes
 
-__all__ = ["PUSH_PATH", "caller", "discover", "pushes", "sign", "signed_by", "wire"]
+__all__ = ["PUSH_PATH", "caller", "discover", "negotiates", "pushes", "sign", "signed_by", "wire"]

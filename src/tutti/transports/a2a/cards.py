@@ -7,7 +7,8 @@ go through the egress rule, its schemas are tamed, and with a pinned key it must
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -16,7 +17,9 @@ from urllib.parse import urlsplit
 import orjson
 
 from tutti.errors import AgentFailed, Invalid, Refused
+from tutti.model import party
 from tutti.model.agent import Endpoint, Nature, Skill
+from tutti.model.negotiation import Level
 from tutti.security import SigningKey, verify
 from tutti.transports import calls
 from tutti.transports.a2a import wire
@@ -28,6 +31,7 @@ _CAP = 1024 * 1024  # bytes of a card
 _PATIENCE_S = 10.0
 _MOST = 500  # skills of one card
 _BINDINGS = ("JSONRPC", "HTTP+JSON")
+_CANDOUR = (Level.TABLE.value, Level.SCORE.value, Level.RANK.value, Level.ANSWER.value)  # levels that can be asked over a wire
 _ALGORITHMS = ("EdDSA", "Ed25519")
 _TIMES = ("timeout", "latency", "fresh_for")
 _LONGEST = timedelta(days=30)  # that a card may say of a time
@@ -96,7 +100,7 @@ def read(card: Json, endpoint: Endpoint, outside: Outside) -> Found:
     capabilities = _object(card.get("capabilities"), "capabilities")
     extensions = {each["uri"]: each for each in capabilities.get("extensions") or [] if isinstance(each, dict) and isinstance(each.get("uri"), str)}
     for uri, extension in extensions.items():
-        if extension.get("required") and uri not in (wire.SKILL, wire.PROOF, wire.IDEMPOTENCY):
+        if extension.get("required") and uri not in (wire.SKILL, wire.PROOF, wire.IDEMPOTENCY, wire.NEGOTIATION):
             raise Invalid(f"The agent demands the extension {uri[:200]}, which Tutti does not know.")
     described = _object(extensions.get(wire.SKILL, {}).get("params"), "params").get("skills")
     known = _object(described, "skills")
@@ -110,6 +114,8 @@ def read(card: Json, endpoint: Endpoint, outside: Outside) -> Found:
             raise Invalid("A skill of the card has no id.")
         skills[id] = _skill(id, entry, _object(known.get(id), id))
         ids[skills[id].name] = id
+    if wire.NEGOTIATION in extensions:
+        _join(_object(extensions[wire.NEGOTIATION].get("params"), "params"), skills, ids)
     if not skills:
         raise Invalid("The card has no skill.")
     version = card.get("version") if isinstance(card.get("version"), str) else ""
@@ -119,6 +125,29 @@ def read(card: Json, endpoint: Endpoint, outside: Outside) -> Found:
     if wire.PROOF in extensions:
         options["proves"] = True
     return Found(_name(card["name"]), (version or "1").replace("@", "-").replace("+", "-")[:60], skills, fingerprint(card), options)
+
+
+def negotiates(skills: Iterable[Skill]) -> list[Json]:
+    """The extension by which a card says that its agent takes part in negotiations; nothing where it does not."""
+    level = next((skill.level for skill in skills if skill.name == party.SKILL and skill.level), None)
+    if level is None:
+        return []
+    told = Level.SCORE.value if level == Level.FUNCTION.value else level
+    params = {"level": told, "schema": party.SCHEMA, "skill": party.SKILL}
+    return [{"uri": wire.NEGOTIATION, "description": "It takes part in negotiations: data parts of this schema come in and go out.", "params": params}]
+
+
+def _join(said: Json, skills: dict[str, Skill], ids: dict[str, str]) -> None:
+    """Add what an agent offers by the extension for negotiations; one of another schema is not understood, and so not asked."""
+    if said.get("schema") != party.SCHEMA:
+        return
+    id = said["skill"] if isinstance(said.get("skill"), str) and 0 < len(said["skill"]) <= 200 else party.SKILL
+    level = said.get("level") if said.get("level") in _CANDOUR else Level.ANSWER.value
+    known = skills.get(id)
+    if known is not None:
+        ids.pop(known.name, None)
+    skills[id] = replace(known or Skill(party.SKILL, Nature.ADVICE, {}, {}), name=party.SKILL, nature=Nature.ADVICE, level=level)
+    ids[party.SKILL] = id
 
 
 async def vouch(endpoint: Endpoint, outside: Outside) -> None:

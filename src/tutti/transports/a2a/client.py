@@ -16,6 +16,7 @@ from typing import Any
 from tutti.errors import AgentFailed, Invalid, TuttiError
 from tutti.model.agent import AgentCard, Endpoint, Skill
 from tutti.model.dialogue import MESSAGE
+from tutti.model.party import SKILL as NEGOTIATES
 from tutti.model.task import State
 from tutti.transports import calls
 from tutti.transports.a2a import wire
@@ -92,6 +93,7 @@ class _Agent:
         own = {offer.get("as_"): id for id, offer in (options.get("skills") or {}).items()}
         self.skill = own.get(skill.name) or options["ids"].get(skill.name, skill.name)
         self.action = skill.is_action
+        self.extension = wire.NEGOTIATION if skill.name == NEGOTIATES and skill.level else ""
         self.streaming = bool(options.get("streaming"))
         self.push = bool(options.get("push"))
         self.trusted = bool(options.get("extended")) and (bool(card.endpoint.key) or card.endpoint.by == "fleet")
@@ -147,8 +149,10 @@ class _Conversation:
         came = await ctx.kept(MESSAGE)  # the message of a client outside keeps its id all the way
         id = came["messageId"] if isinstance(came, dict) and isinstance(came.get("messageId"), str) else ctx.key
         brought = came.get("metadata") if isinstance(came, dict) else None  # and so does what it says besides
-        own = {"skill": agent.skill, wire.RUN: {"task": ctx.task, "attempt": ctx.attempt}}
+        own: Json = {"skill": agent.skill, wire.RUN: {"task": ctx.task, "attempt": ctx.attempt}}
         message = wire.message(wire.parts_of(input), id=id, context=ctx.task, metadata=(brought if isinstance(brought, dict) else {}) | own)
+        if agent.extension:
+            message["extensions"] = [agent.extension]
         params: Json = {"message": message, "metadata": {"skill": agent.skill}}
         settings: Json = {}
         if agent.push and self._outside.base_url:
@@ -168,7 +172,8 @@ class _Conversation:
         return None
 
     def _headers(self) -> dict[str, str]:
-        return {"Idempotency-Key": self._ctx.key}
+        extension = {"X-A2A-Extensions" if self._binding.legacy else "A2A-Extensions": self._agent.extension} if self._agent.extension else {}
+        return {"Idempotency-Key": self._ctx.key, **extension}
 
     async def _go_on(self) -> bool:
         """Take up the task that an earlier run has begun at this agent. False where there is none, or it came to nothing."""

@@ -23,6 +23,7 @@ RUN = "urn:tutti:run"  # in a message's metadata: which run asks
 OUTCOME = "urn:tutti:outcome"  # in a task's metadata: what the run proposes and signals besides its output, or how surely it failed
 PROOF = "urn:tutti:proof"  # extension of a card: whoever answers proves with each new connection that it has the card's key
 CHALLENGE, PROVEN = "Tutti-Challenge", "Tutti-Proof"  # headers: what is to be signed, and the signature in hex
+NEGOTIATION = "urn:tutti:negotiation"  # extension of a card: the agent takes part in negotiations, at the level that it says
 IDEMPOTENCY = "urn:tutti:idempotency"  # extension of a card: one Idempotency-Key, one effect
 PROGRESS = "urn:tutti:progress"  # in a status' metadata: share done, 0..1
 

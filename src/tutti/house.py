@@ -24,7 +24,7 @@ from tutti.model.agent import AgentCard, Nature, Skill
 from tutti.model.dialogue import MESSAGE
 from tutti.model.fact import Fact
 from tutti.model.party import Outcome
-from tutti.model.route import Weights
+from tutti.model.route import Bidder, Weights
 from tutti.model.signal import Subscription
 from tutti.model.task import ENDED_STATES
 from tutti.registry import Condition, Registry, card_to_json
@@ -48,6 +48,7 @@ class Declared:
     departments: Mapping[str, float] = field(default_factory=dict)
     weights: Weights = field(default_factory=Weights)
     scorers: Mapping[str, Scorer] = field(default_factory=dict)
+    bids: Mapping[tuple[str, str, str], Bidder] = field(default_factory=dict)
 
 
 class Own(NamedTuple):
@@ -90,6 +91,7 @@ class House:
         self.classes = declared.classes
         self.departments = declared.departments
         self.weights = self._declared_weights = declared.weights
+        self.bidders = declared.bids
         self.scorers = declared.scorers
         self.subscriptions = Subscriptions()
         self.notes = Notes(journal)
@@ -285,10 +287,18 @@ class House:
 
     def free(self, skill: str) -> bool:
         """Whether a run of this skill could start now, or nobody offers it (then there is nothing to wait for)."""
+        capacity = self._room(skill)
+        return capacity == 0 or self._busy.get(skill, 0) < capacity
+
+    def spare(self, skill: str) -> int:
+        """How many runs of this skill could start now."""
+        return max(self._room(skill) - self._busy.get(skill, 0), 0)
+
+    def _room(self, skill: str) -> int:
         capacity = self._capacity.get(skill)
         if capacity is None:
             capacity = self._capacity[skill] = sum(card.concurrency for card in self.registry.offers(skill))
-        return capacity == 0 or self._busy.get(skill, 0) < capacity
+        return capacity
 
     # --- gates --------------------------------------------------------------------------------------------------
 

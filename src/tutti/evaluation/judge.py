@@ -60,6 +60,8 @@ def as_fact(task: Mapping[str, Any], judgement: Judgement, by: str, ms: float, c
         data["check"] = judgement.check
     if task["quality"] is not None:
         data["was"], data["was_source"] = task["quality"], task["quality_source"]
+    if task.get("claimed") is not None:  # what the agent bid for it: its next bids are read by how this one came out
+        data |= {name: task[name] for name in ("claimed", "claimed_ms") if task[name] is not None}
     if note is not None:
         data["note"] = note
     return Draft("task.judged", task["id"], by, data, cause)

@@ -90,6 +90,11 @@ def _noted(fact: Fact) -> Iterable[Change]:
     yield Put("memo", (fact.about, fact.data["name"]), {"value": fact.data["value"]})
 
 
+def _ranked(fact: Fact) -> Iterable[Change]:
+    for place, task in enumerate(fact.data["tasks"]):
+        yield Set("task", (task,), {"rank": place})
+
+
 TABLES = (ANSWERS, MEMOS)
 FOLDS: dict[str, Fold] = {
     "run.started": _started,
@@ -103,4 +108,5 @@ FOLDS: dict[str, Fold] = {
     "task.resumed": _resumed,
     "task.asked": _asked,
     "task.answered": _answered,
+    "backlog.ranked": _ranked,
 }

@@ -74,7 +74,10 @@ KINDS: dict[str, tuple[str, ...]] = {
         "offered",
         "ruled_out_count",
         "case",
+        "bids",
+        "joint",
     ),
+    "backlog.ranked": ("tasks", "ballots", "weights", "given", "most", "must_precede", "cost", "bound", "by", "against", "nearest"),
     # gates
     "task.gated": ("verdict", "level", "up_to", "policy", "policies", "reasons", "reserve", "release", "amount", "currency", "approval", "budgets"),
     "approval.requested": ("task", "input", "agent", "version", "policy", "expires_at", "reasons", "amount", "currency", "nonce"),
@@ -115,7 +118,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "conflict.asked": ("reason",),
     "conflict.resolved": ("task", "other", "rung", "winner", "outcome", "reason"),
     # evaluation and feedback
-    "task.judged": ("quality", "source", "check", "skill", "class", "agent", "version", "ms", "was", "was_source", "note"),
+    "task.judged": ("quality", "source", "check", "skill", "class", "agent", "version", "ms", "was", "was_source", "note", "claimed", "claimed_ms"),
     # negotiations; what was said and settled is sealed
     "negotiation.opened": ("department", "parties", "issues", "opening", "ends_at"),
     "negotiation.answered": ("round", "answers", "exchanges", "cost"),  # answers: [party, number, what was asked, why nothing came or ""]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from datetime import timedelta
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,43 @@ class RuledOut(NamedTuple):
     rule: str
 
 
+class Bid(NamedTuple):
+    """What an agent says of one task before it gets it. What it leaves out is taken from its card and its record."""
+
+    quality: float  # 0..1, as it claims; what its finished work says of such claims is what counts
+    cost: float | None = None  # in the fleet's currency
+    latency: timedelta | None = None
+    confidence: float = 1.0  # 0..1: how much this is about the task at hand, and not about any
+
+
+Bidder = Callable[[Any], Bid | None]  # a task's input → what the agent bids for it; None: it declines
+
+
+class Used(NamedTuple):
+    """A bid as it was made and as it counts."""
+
+    agent: str
+    version: str
+    claimed: float
+    quality: float  # calibrated
+    claimed_ms: float | None
+    latency_ms: float  # calibrated
+    cost: float
+    confidence: float
+
+
+class Joint(NamedTuple):
+    """That a task got its agent together with others, and what that meant for it."""
+
+    tasks: int  # that were looked at together
+    places: int  # free runs they were assigned to
+    best: str  # the agent (`name@version`) that this task alone would have liked best, free or not
+    given_up: float  # of score, against that one
+    runner_up: str  # who was next to get it; empty where nobody else could
+    lacked: float  # the least rise of the runner-up's score that would have won it the task
+    waited: int  # times that others went before it
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """The decision. `chosen` is None where nobody is eligible; `busy` says that waiting would help."""
@@ -53,3 +92,5 @@ class Route:
     explored: bool = False
     busy: bool = False
     weights: Weights = field(default_factory=Weights)
+    bids: tuple[Used, ...] = ()
+    joint: Joint | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
 
 from tutti.model.agent import AgentCard
+from tutti.model.route import Used
 
 PRIOR_WEIGHT = 2.0  # judgements that a card's claim is worth: a claim of 0.5 is the flat Beta(1, 1)
 LATENCY_WEIGHT = 5.0  # runs that a card's claimed latency is worth
@@ -62,6 +64,17 @@ class Board:
         self.judged[number] = standing["judged"]
         runs = standing["runs"]
         self.latency_ms[number] = (self._claimed_ms[number] * LATENCY_WEIGHT + standing["ms"]) / (LATENCY_WEIGHT + runs)
+
+    def with_bids(self, bids: Mapping[int, Used]) -> Board:
+        """The board as it is for one task, for which agents (by index) have bid; what is known of their quality stays as sure as it was."""
+        board = copy(self)
+        board.good, board.bad, board.mean = list(self.good), list(self.bad), self.mean[:]
+        board.latency_ms, board.cost = self.latency_ms[:], self.cost[:]
+        for number, bid in bids.items():
+            weight = self.good[number] + self.bad[number]
+            board.good[number], board.bad[number] = max(bid.quality * weight, 0.01), max((1.0 - bid.quality) * weight, 0.01)
+            board.mean[number], board.latency_ms[number], board.cost[number] = bid.quality, bid.latency_ms, bid.cost
+        return board
 
     def occupy(self, agent: str, version: str, runs: int) -> None:
         """Count a run that starts (1) or ends (-1)."""

@@ -8,6 +8,7 @@ from typing import Any
 from tutti.model.fact import Draft, Fact
 from tutti.model.route import Candidate, Route
 from tutti.model.view import Change, Fold, Set
+from tutti.routing.bids import CALIBRATIONS, judged
 
 
 def as_fact(task: str, route: Route, cause: int | None, case: Mapping[str, str]) -> Draft:
@@ -32,6 +33,10 @@ def as_fact(task: str, route: Route, cause: int | None, case: Mapping[str, str])
         data["ruled_out_count"] = route.ruled_out_count
     if case:
         data["case"] = dict(case)
+    if route.bids:
+        data["bids"] = [list(bid) for bid in route.bids]
+    if route.joint is not None:
+        data["joint"] = list(route.joint)
     return Draft("task.routed", task, "tutti", data, cause)
 
 
@@ -58,8 +63,12 @@ def _row(candidate: Candidate) -> list[Any]:
 
 def _routed(fact: Fact) -> Iterable[Change]:
     data = fact.data
-    yield Set("task", (fact.about,), {"agent": data["agent"], "agent_version": data["version"], "class": data["class"], "explored": int(data["explored"])})
+    values = {"agent": data["agent"], "agent_version": data["version"], "class": data["class"], "explored": int(data["explored"])}
+    for agent, version, claimed, _, claimed_ms, *_ in data.get("bids", ()):
+        if (agent, version) == (data["agent"], data["version"]):
+            values |= {"claimed": round(claimed * 1_000_000), "claimed_ms": None if claimed_ms is None else max(round(claimed_ms), 1)}
+    yield Set("task", (fact.about,), values)
 
 
-TABLES = ()
-FOLDS: dict[str, Fold] = {"task.routed": _routed}
+TABLES = (CALIBRATIONS,)
+FOLDS: dict[str, Fold] = {"task.routed": _routed, "task.judged": judged}

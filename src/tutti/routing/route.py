@@ -85,6 +85,23 @@ def route(
     )
 
 
+def worths(
+    skill: str,
+    board: Board,
+    case: Case,
+    *,
+    weights: Weights,
+    shut: Mapping[tuple[str, str], str],
+    excluded: Collection[str] = (),
+    conditions: Mapping[tuple[str, str], Condition] | None = None,
+) -> dict[int, float]:
+    """The score of each agent (by index) that may take a task, busy or not; nothing is drawn."""
+    out = _unfit(skill, board, case, shut, excluded, conditions)
+    left = [index for index in range(len(board.cards)) if index not in out]
+    costs = _Costs(board, left, case, weights)
+    return {index: weights.quality * board.mean[index] + sum(costs.of(index)) for index in left}
+
+
 def _ruled_out(
     skill: str,
     board: Board,
@@ -94,6 +111,22 @@ def _ruled_out(
     conditions: Mapping[tuple[str, str], Condition] | None,
 ) -> tuple[dict[int, str], bool]:
     """Who cannot be taken, by which rule (the first one that says so), and whether waiting for capacity would help."""
+    out = _unfit(skill, board, case, shut, excluded, conditions)
+    full = sorted(board.full.difference(out))
+    for index in full:
+        out[index] = f"at capacity: {board.running[index]} of {board.concurrency[index]} runs"
+    return out, bool(full)
+
+
+def _unfit(
+    skill: str,
+    board: Board,
+    case: Case,
+    shut: Mapping[tuple[str, str], str],
+    excluded: Collection[str],
+    conditions: Mapping[tuple[str, str], Condition] | None,
+) -> dict[int, str]:
+    """Who cannot be taken however long one waits, by which rule."""
     out: dict[int, str] = {}
     for key, rule in shut.items():
         index = board.index.get(key)
@@ -111,10 +144,7 @@ def _ruled_out(
             condition = conditions.get((card.name, card.version))
             if index not in out and condition is not None and not condition.holds(values):
                 out[index] = f"its condition does not hold: {condition.text}"
-    full = sorted(board.full.difference(out))
-    for index in full:
-        out[index] = f"at capacity: {board.running[index]} of {board.concurrency[index]} runs"
-    return out, bool(full)
+    return out
 
 
 class _Costs:

@@ -159,7 +159,7 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
 def _curve(rows: list[Numbers], sigma: float, shares: list[float], theta: Numbers) -> tuple[float, Numbers, Numbers]:
     if not rows:
         return 0.0, np.zeros(theta.size), np.zeros((theta.size, theta.size))
-    return _orders(rows, sigma, shares, theta) if sigma else _barrier(np.concatenate([items[:-1] - items[1:] for items in rows]), CALM[-1], theta)
+    return _orders(rows, sigma, shares, theta) if sigma else _barrier(_steps(rows), CALM[-1], theta)
 
 
 def _center(shape: Shape) -> Numbers:
@@ -189,7 +189,7 @@ def _settle(rows: list[Numbers], theta: Numbers, prior: Numbers, home: Numbers, 
     """Weights, the curvature there, and the noise: the order is taken exactly while next to nothing contradicts it."""
     if not rows:
         return home.copy(), prior, noise or 0.0
-    steps = np.concatenate([items[:-1] - items[1:] for items in rows])
+    steps = _steps(rows)
     if noise is None or noise <= EXACT:
         for bend in CALM:
             theta, hessian = _newton(partial(_barrier, steps, bend), theta, prior, home)
@@ -199,9 +199,17 @@ def _settle(rows: list[Numbers], theta: Numbers, prior: Numbers, home: Numbers, 
     for _ in range(1 if noise is not None else 3):
         theta, hessian = _newton(partial(_orders, rows, sigma, _shares(rows, sigma, theta)), theta, prior, home)
         if noise is None:
-            free = max(1 - theta.size / (1.2 * len(steps)), 0.25)
-            sigma = float(np.clip(np.sqrt(np.mean(np.minimum(steps @ theta, 0) ** 2) / free), EXACT, 0.12))
+            every = np.concatenate([items[:-1] - items[1:] for items in rows])
+            free = max(1 - theta.size / (1.2 * len(every)), 0.25)
+            sigma = float(np.clip(np.sqrt(np.mean(np.minimum(every @ theta, 0) ** 2) / free), EXACT, 0.12))
     return theta, hessian, sigma
+
+
+def _steps(rows: list[Numbers]) -> Numbers:
+    """The steps down the lists, each once: an order that is repeated without a contradiction says nothing new."""
+    every = np.concatenate([items[:-1] - items[1:] for items in rows])
+    first = {step.tobytes(): at for at, step in reversed(list(enumerate(every)))}
+    return every if len(first) == len(every) else every[sorted(first.values())]
 
 
 def _newton(loss: Callable[[Numbers], tuple[float, Numbers, Numbers]], theta: Numbers, prior: Numbers, home: Numbers) -> tuple[Numbers, Numbers]:

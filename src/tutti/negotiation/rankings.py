@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply
+from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply, Utility
 from tutti.negotiation.fitting import Fit, Shape, fit
+from tutti.negotiation.settle import candidates
 from tutti.negotiation.space import Space
 
 Numbers = npt.NDArray[np.float64]
@@ -53,13 +55,18 @@ def believe(case: Case, party: int, said: Sequence[Exchange], rng: np.random.Gen
     lists = orders(party, said)
     if not lists:
         return None
-    found = estimate(case, lists, noise)
+    found = _estimate(case.sizes, case.fallback, tuple(lists), noise)
     return Belief(tuple(found.shape.utility(theta) for theta in found.draws(DRAWS, rng)))
 
 
 def estimate(case: Case, lists: Sequence[Sequence[Offer | None]], noise: float | None = None) -> Fit:
     """The posterior over a utility's parts after these lists, each best first."""
-    return fit(Shape(case.sizes, case.fallback), lists, noise)
+    return _estimate(case.sizes, case.fallback, tuple(tuple(items) for items in lists), noise)
+
+
+@lru_cache(maxsize=64)  # a case is stepped through again for every confirmation, with the same lists
+def _estimate(sizes: tuple[int, ...], fallback: Offer | None, lists: Lists, noise: float | None) -> Fit:
+    return fit(Shape(sizes, fallback), lists, noise)
 
 
 def orders(party: int, said: Sequence[Exchange]) -> list[tuple[Offer | None, ...]]:
@@ -93,6 +100,10 @@ def _log(gains: Numbers) -> Numbers:
 
 
 def _shortlist(case: Case, space: Space, beliefs: Sequence[Belief | None], rng: np.random.Generator) -> Indices:
+    if not space.enumerable:
+        flat = Belief((Utility(tuple((0.0,) * size for size in case.sizes)),))
+        found = candidates(space, [belief or flat for belief in beliefs], [party.weight for party in case.parties], 2 * LEADING, rng)
+        return np.array(found, dtype=np.intp).reshape(-1, len(case.sizes))
     known = [(party.weight, belief) for party, belief in zip(case.parties, beliefs, strict=True) if belief is not None]
     total = np.zeros(len(space.offers))
     for weight, belief in known:

@@ -359,7 +359,8 @@ class _Mediation:
     def _adoption(self, settled: Settled, better: Better) -> Adoption:
         gains = ", ".join(f"{name} {_signed(gain - (settled.gains.get(name) or 0.0))}" for name, gain in better.gains.items() if gain is not None)
         now = _words(settled.outcome) if settled.outcome is not None else "no agreement"
-        words = f"Let {_words(better.outcome)} hold instead of {now}? It needs your word because of {', '.join(better.needs) or 'policy'}."
+        because = f"because of {', '.join(better.needs)}" if better.needs else f"since {settled.why}"
+        words = f"Let {_words(better.outcome)} hold instead of {now}? It needs your word {because}."
         return Adoption(self._ctx.task, better.outcome, settled.outcome, better.needs, f"{words} The parties' gain: {gains}." if gains else words)
 
     async def _by_person(self, settled: Settled) -> Settled:
@@ -429,7 +430,7 @@ def _recorded(case: Case, said: Sequence[Exchange], end: End) -> dict[str, Any]:
     told = [negotiation.exchange_to_json(each) for each in said]
     if not isinstance(end.settlement, negotiation.Settlement) or len(end.beliefs) != len(case.parties):
         return {"said": told}
-    return negotiation.recorded(case, end.beliefs, end.settlement, said=told)
+    return negotiation.recorded(case, end.beliefs, end.settlement, rejected=end.rejected, worst=end.worst, said=told)
 
 
 def _words(outcome: Outcome) -> str:

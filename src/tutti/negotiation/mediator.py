@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -18,10 +18,10 @@ Function = Callable[[Sequence[Offer | None]], Sequence[float]]  # a party's own 
 
 SCORED = 2  # messages after which scores are precise enough, unless the noise is large
 RANKED = 4  # messages after which orders are
-PATIENT = 6  # turns kept for confirmations
+PATIENT = 4  # turns kept for confirmations
 PROPOSALS = 12  # offers that are proposed at most
 MISSED = 3  # messages in a row without an answer, after which a party is not waited for again while it is asked what it wants
-REGRET = 0.002  # share of the Nash product that the remaining doubt may cost
+REGRET = 0.0001  # share of the Nash product that the remaining doubt may cost
 FLOOR = 1e-3  # a gain below this share of what a party can gain counts as this much
 SAMPLE = 400  # outcomes that a function is asked about beside those that its features need
 WILD = 0.5  # chance of ending under the fallback above which nobody is asked to confirm an offer
@@ -48,7 +48,8 @@ class End:
 
     `how` is settled, fallback (nothing better could be agreed) or person (somebody must decide: `why` says what).
     `better` is the best offer that a person would have to decide on, where there is one and it is better than `offer`. `settlement` is
-    how the offer was chosen from the `beliefs`; `doubts` are the parties (by index) whose word contradicted what they had said before.
+    how the offer was chosen from the `beliefs`, without the `rejected` offers and, with `worst`, as the first that `ranked` gives; `doubts` are the
+    parties (by index) whose word contradicted what they had said before.
     """
 
     offer: Offer | None
@@ -58,6 +59,8 @@ class End:
     beliefs: tuple[Belief, ...] = ()
     settlement: Settlement | None = None
     doubts: tuple[int, ...] = ()
+    rejected: tuple[Offer, ...] = ()
+    worst: float | None = None
 
 
 def step(case: Case, said: Sequence[Exchange], functions: Mapping[int, Function] | None = None, *, last: bool = False) -> Ask | Propose | End:
@@ -247,8 +250,9 @@ class _Talk:
             assert offer is not None
             consents = [self._consents(party, offer, words[party][0]) for party in range(len(words))]
             if all(consents):
-                return self._end(offer, "settled", "everybody whose word is needed has agreed", space)
+                return self._end(offer, "settled", "everybody whose word is needed has agreed", space, found=found, rejected=out)
             if last:
+                out.add(offer)
                 continue
             if offer in self._proposed() or rest:
                 waiting = [party for party, consent in enumerate(consents) if consent is None]
@@ -256,9 +260,11 @@ class _Talk:
         if last:
             now = settle(space, self.beliefs, self.weights)
             if now.offer is not None:
-                return self._end(None, "person", "time was up before everybody had confirmed it", space, now.offer)
-            return self._end(None, "fallback", "time was up and nothing is known that all would gain from", space)
-        return self._end(None, "fallback", "no offer that is left is confirmed by all" if out else "nothing is known that all would gain from", space)
+                return self._end(None, "person", "time was up before everybody had confirmed it", space, now.offer, rejected=out)
+            return self._end(None, "fallback", "time was up and nothing is known that all would gain from", space, rejected=out)
+        return self._end(
+            None, "fallback", "no offer that is left is confirmed by all" if out else "nothing is known that all would gain from", space, rejected=out
+        )
 
     def _proposed(self) -> set[Offer]:
         return {offer for each in self.said if each.question.ask == "confirm" and (offer := each.question.lists[0][0]) is not None}
@@ -287,11 +293,24 @@ class _Talk:
             return here >= home - 1e-9
         return bool(self.space.worth(belief.models, [offer]).min() >= -1e-9)
 
-    def _end(self, offer: Offer | None, how: str, why: str, space: Space, better: Offer | None = None) -> End:
+    def _end(
+        self,
+        offer: Offer | None,
+        how: str,
+        why: str,
+        space: Space,
+        better: Offer | None = None,
+        *,
+        found: Settlement | None = None,
+        rejected: Collection[Offer],
+    ) -> End:
         settlement = settle(space, self.beliefs, self.weights)
+        worst = None
+        if found is not None and found.offer != settlement.offer:
+            settlement, worst = replace(found, better=settlement.better), WILD
         if better is None and settlement.better is not None:
             better = settlement.better.offer
-        return End(offer, how, why, better, tuple(self.beliefs), settlement, self._doubts())
+        return End(offer, how, why, better, tuple(self.beliefs), settlement, self._doubts(), tuple(sorted(rejected)), worst)
 
     def _doubts(self) -> tuple[int, ...]:
         """The parties that rejected what their numbers put clearly above the fallback, or accepted what these put clearly below."""

@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from tutti.app import Workspace
     from tutti.client import AsyncClient, Client
     from tutti.errors import TuttiError
-    from tutti.fleet import Fleet, action, skill
+    from tutti.fleet import Fleet, action, skill, step
     from tutti.settings import Settings
     from tutti.transports import Context
 
 __version__ = "0.1.0"
-__all__ = ["AsyncClient", "Client", "Context", "Fleet", "Settings", "TuttiError", "Workspace", "action", "skill"]
+__all__ = ["AsyncClient", "Client", "Context", "Fleet", "Settings", "TuttiError", "Workspace", "action", "skill", "step"]
 
 _HOMES = {
     "AsyncClient": "tutti.client",
@@ -25,6 +25,7 @@ _HOMES = {
     "Workspace": "tutti.app",
     "action": "tutti.fleet",
     "skill": "tutti.fleet",
+    "step": "tutti.fleet",
 }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 from yarl import URL
 
-from tutti import access, context, dialogue, evaluation, execution, feedback, gates, intake, mediation, negotiation, registry, routing, telemetry
+from tutti import access, context, dialogue, evaluation, execution, feedback, gates, intake, mediation, negotiation, planning, plans, registry, routing, telemetry
 from tutti.accounts import Accounts
 from tutti.clock import Clock, SystemClock, micros
 from tutti.desk import Desk
@@ -43,8 +43,8 @@ _GREETING_S = 5.0  # how long an agent outside may take to say who it is
 _RETRY_S = 5.0  # until one that did not answer is asked again
 _NEWS_S = 0.5  # between an agent's word that it has changed and asking it: some say it several times
 _LOOK_S = 60.0  # until all are asked whether their card has changed
-_ROOMS: tuple[Any, ...] = (intake, routing, gates, execution, evaluation, feedback, dialogue, negotiation, registry, context, access)
-_OWN: tuple[Callable[[Orchestrator], Own], ...] = (mediation.mediator,)  # agents of the house itself
+_ROOMS: tuple[Any, ...] = (intake, routing, gates, execution, evaluation, feedback, dialogue, negotiation, planning, registry, context, access)
+_OWN: tuple[Callable[[Orchestrator], Own], ...] = (mediation.mediator, plans.planner)  # agents of the house itself
 TABLES: tuple[Table, ...] = tuple(table for room in _ROOMS for table in room.TABLES)
 
 
@@ -128,6 +128,8 @@ class Workspace(Desk):
             self.corridor = Orchestrator(self.house, slots=self.settings.slots, executor=self._executor)
             for own in _OWN:
                 self.house.adopt(own(self.corridor))
+            if self.fleet is not None:
+                self.house.functions |= plans.played(self.corridor, self.fleet.playbooks, self.fleet.functions)
             self.house.load()
             self.accounts = Accounts(self)
             self.outside.token_for = self.accounts.token_for

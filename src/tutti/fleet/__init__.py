@@ -11,5 +11,6 @@ fleet.on("ticket.opened", do="ticket.triage", priority=2)
 from tutti.fleet.declared import Remote
 from tutti.fleet.fleet import Fleet
 from tutti.fleet.marks import action, skill
+from tutti.fleet.playbooks import step
 
-__all__ = ["Fleet", "Remote", "action", "skill"]
+__all__ = ["Fleet", "Remote", "action", "skill", "step"]

@@ -15,6 +15,7 @@ from tutti.errors import Invalid, NotFound
 from tutti.evaluation import Check
 from tutti.fleet.declared import Autonomy, Budget, Per, Remote
 from tutti.fleet.parties import answering, level_of, methods_of, scorer
+from tutti.fleet.playbooks import border, digest_of, playbook_of
 from tutti.fleet.problems import problems_of
 from tutti.gates import DEFAULT_POLICY, parse_policies
 from tutti.intake import Subscriptions
@@ -22,10 +23,13 @@ from tutti.model.agent import AgentCard, Endpoint, Nature, Skill
 from tutti.model.money import to_millionths
 from tutti.model.negotiation import Level as Candour
 from tutti.model.party import SKILL, Outcome, PartyAnswer, PartyQuestion
+from tutti.model.plan import Playbook, Step
 from tutti.model.route import Weights
 from tutti.model.signal import Subscription
 from tutti.model.usage import Cap, Price
 from tutti.model.verdict import Level
+from tutti.planning import ANSWER, INSTRUCTIONS
+from tutti.planning import SKILL as PROPOSE
 from tutti.registry import Condition, card_to_json
 from tutti.routing import CONDITION_NAMES
 from tutti.transports import Bound, Brought, Spec, Tools, bind, bring, framework_of, llm_agent, wanted
@@ -57,6 +61,7 @@ class Fleet:
         self.levels: dict[str, Autonomy] = {}
         self.budgets: dict[str, Budget] = {}
         self.caps: dict[str, Cap] = {}
+        self.playbooks: dict[tuple[str, str, str], Playbook] = {}  # (agent, version, skill)
         self.goals: dict[str, dict[str, Any]] = {}
         self._policies: list[str] = []
 
@@ -466,6 +471,47 @@ class Fleet:
         digest = sha256((card_to_json(card) + source).encode()).hexdigest()[:16]
         self.cards[name, version] = replace(card, digest=digest)
         self.functions[name, version, skill.name] = bound
+
+    # --- plans --------------------------------------------------------------------------------------------------
+
+    def playbook(
+        self,
+        skill: str,
+        *,
+        steps: Sequence[Step],
+        department: str,
+        input: Any = Any,
+        returns: Any = None,
+        money: float | None = None,
+        description: str = "",
+        owner: str = "",
+        name: str | None = None,
+        version: str = "1",
+        when: str | None = None,
+        shares: str | None = None,
+    ) -> None:
+        """Declare a plan with a name: steps (see `step`) that run as tasks of their own, side by side where they do not wait for each other.
+
+        It is a skill like any other: `fleet.on(…, do=skill)` starts it, `tutti run` and other agents ask for it. What it holds is durable: timers,
+        questions and results outlive the process. `input` is the type of what it takes; `returns` is a template of what it gives (without
+        one: every completed step's output by its name). `money` is what its steps may cost together.
+        """
+        playbook = playbook_of(skill, steps, returns, money, description)
+        called = name or skill.replace(".", "-")
+        offer = {"description": description or f"A playbook of {len(steps)} steps.", "quality": 0.5, "attempts": 100, "timeout": timedelta(minutes=5)}
+        offer |= {"when": when, "shares": shares}
+        self._offer(skill, Nature.ADVICE, offer, department, owner, called, version, 256, border(playbook, input))
+        card = self.cards[called, version]
+        self.cards[called, version] = replace(card, digest=digest_of(playbook, card.digest))
+        self.playbooks[called, version, skill] = playbook
+
+    def planner(self, model: str, *, name: str = "plan-writer", department: str = "planning", **options: Any) -> None:
+        """Declare the language model that plans for goals in free words. What it answers is checked as any plan is, and runs only then.
+
+        `options` as in `llm_agent`: base_url, api_key, price, max_tokens, temperature, timeout, and so on.
+        """
+        given = {"instructions": INSTRUCTIONS, "output": ANSWER, **options}
+        self.llm_agent(name, model=model, skill=PROPOSE, department=department, **given)
 
     # --- work ---------------------------------------------------------------------------------------------------
 

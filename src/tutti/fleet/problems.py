@@ -35,4 +35,7 @@ def _unoffered(fleet: Fleet) -> list[str]:
                 found.append(f'fleet.on("{subscription.type}", do="{subscription.skill}"): no agent offers {skill}')
     for what, names in (("check", fleet.checks), ("autonomy", fleet.levels), ("classify", fleet.classes)):
         found += [f"fleet.{what}({name!r}): no agent offers {name}" for name in names if name not in offered]
+    for playbook in fleet.playbooks.values():
+        asked = dict.fromkeys(step.skill for step in playbook.plan.steps if step.skill and step.skill not in offered)
+        found += [f"playbook {playbook.skill}: no agent offers {name}" for name in asked]
     return found + [f"budget {budget.name}: no agent offers {budget.action}" for budget in fleet.budgets.values() if budget.action not in offered]

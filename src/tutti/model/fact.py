@@ -119,6 +119,10 @@ KINDS: dict[str, tuple[str, ...]] = {
     "conflict.resolved": ("task", "other", "rung", "winner", "outcome", "reason"),
     # evaluation and feedback
     "task.judged": ("quality", "source", "check", "skill", "class", "agent", "version", "ms", "was", "was_source", "note", "claimed", "claimed_ms"),
+    # plans; the plan itself is sealed
+    "plan.made": ("kind", "name", "plan", "skills", "cost", "money"),
+    "plan.changed": ("number", "reason", "step", "skill", "topics", "plan", "skills", "cost"),
+    "plan.ended": ("state", "reason", "done", "skipped", "spent"),
     # negotiations; what was said and settled is sealed
     "negotiation.opened": ("department", "parties", "issues", "opening", "ends_at"),
     "negotiation.answered": ("round", "answers", "exchanges", "cost"),  # answers: [party, number, what was asked, why nothing came or ""]

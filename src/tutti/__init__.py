@@ -9,17 +9,19 @@ if TYPE_CHECKING:
     from tutti.client import AsyncClient, Client
     from tutti.errors import TuttiError
     from tutti.fleet import Fleet, action, skill, step
+    from tutti.model.conflict import Intent
     from tutti.settings import Settings
     from tutti.transports import Context
 
 __version__ = "0.1.0"
-__all__ = ["AsyncClient", "Client", "Context", "Fleet", "Settings", "TuttiError", "Workspace", "action", "skill", "step"]
+__all__ = ["AsyncClient", "Client", "Context", "Fleet", "Intent", "Settings", "TuttiError", "Workspace", "action", "skill", "step"]
 
 _HOMES = {
     "AsyncClient": "tutti.client",
     "Client": "tutti.client",
     "Context": "tutti.transports",
     "Fleet": "tutti.fleet",
+    "Intent": "tutti.model.conflict",
     "Settings": "tutti.settings",
     "TuttiError": "tutti.errors",
     "Workspace": "tutti.app",

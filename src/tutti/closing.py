@@ -125,8 +125,9 @@ class Closing:
         for proposal in outcome.proposals:
             origin = Origin(by, department, bundle.since(place), task["hops"], id, None, card.name)
             self._reception.task(
-                bundle, proposal.skill, proposal.input, subject, origin, priority=task["priority"], deadline_at=task["deadline_at"], action=True
-            )
+                bundle, proposal.skill, proposal.input, subject, origin, priority=task["priority"], deadline_at=task["deadline_at"], action=True,
+                alternatives=proposal.alternatives,
+            )  # fmt: skip
         for number, emission in enumerate(outcome.emissions):
             event = emitted(emission.type, emission.subject, emission.data, id, number, card.name, task["hops"] + 1, department)
             self._reception.signal(bundle, event, Origin(by, department, bundle.since(place), task["hops"] + 1, id, None, card.name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
@@ -63,6 +63,9 @@ class _Work:
     output: str | None = None
 
 
+Declare = Callable[[Bundle, str, Skill, Any, str | None, Sequence[Any], Origin], None]
+
+
 class Reception:
     """Prepares appends; it never appends."""
 
@@ -70,6 +73,7 @@ class Reception:
         self._house = house
         self._works: OrderedDict[str, _Work] = OrderedDict()
         self._secret = house.journal.keys.subject
+        self.declare: Declare | None = None  # says what an action means to touch, in the append that takes it in
 
     # --- signals ------------------------------------------------------------------------------------------------
 
@@ -121,8 +125,12 @@ class Reception:
     def task(
         self, bundle: Bundle, skill_name: str, input: Any, subject: str | None, origin: Origin, *, reference: str | None = None, priority: int = 0,
         deadline_at: int | None = None, joins: Sequence[tuple[str, str]] = (), id: str | None = None, action: bool = False, to: str = "",
+        alternatives: Sequence[Any] = (),
     ) -> str:  # fmt: skip
-        """Take in a task; returns its id. `reference` is the payload id of the input where it is sealed already; `to` names the agent that it is for."""
+        """Take in a task; returns its id. `reference` is the payload id of the input where it is sealed already; `to` names the agent that it is for.
+
+        `alternatives` are other inputs that would do for an action, should this one collide with another.
+        """
         house = self._house
         card = house.registry.offer(skill_name)
         skill = card.skills[skill_name] if card else None
@@ -142,6 +150,8 @@ class Reception:
         )  # fmt: skip
         if skill is None or skill.fresh_for is None or joins or to:
             bundle.add(intake.submission(ask, origin.by, origin.cause))
+            if skill is not None and skill.intends and self.declare is not None:
+                self.declare(bundle, id, skill, input, subject, alternatives, origin)
             return id
         self._coalesce(bundle, ask, origin, intake.work_key(self._secret, skill_name, ask.subject, input))
         return id

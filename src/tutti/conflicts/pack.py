@@ -101,8 +101,7 @@ def _clashes(free: list[tuple[int, int, Option]], rules: Rules) -> list[set[int]
     found: list[set[int]] = [set() for _ in free]
     for resource, here in by_resource.items():
         groups = [here, *([*by_resource[one], *by_resource[other]] for one, other in exclusions(resource, by_resource, rules))]
-        for group in groups:
-            group = sorted(group, key=lambda entry: entry[1].start)
+        for group in (sorted(entries, key=lambda entry: entry[1].start) for entries in groups):
             for place, (at, need) in enumerate(group):
                 for other, there in group[place + 1 :]:
                     if there.start >= need.end:

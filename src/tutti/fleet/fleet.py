@@ -11,15 +11,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from tutti.conflicts import check_intent
 from tutti.errors import Invalid, NotFound
 from tutti.evaluation import Check
 from tutti.fleet.declared import Autonomy, Budget, Per, Remote
 from tutti.fleet.parties import answering, level_of, methods_of, scorer
 from tutti.fleet.playbooks import border, digest_of, playbook_of
 from tutti.fleet.problems import problems_of
+from tutti.fleet.resources import plain_intents, rule_of
 from tutti.gates import DEFAULT_POLICY, parse_policies
 from tutti.intake import Subscriptions
 from tutti.model.agent import AgentCard, Endpoint, Nature, Skill
+from tutti.model.conflict import Intent, Rule
 from tutti.model.money import to_millionths
 from tutti.model.negotiation import Level as Candour
 from tutti.model.party import SKILL, Outcome, PartyAnswer, PartyQuestion
@@ -62,6 +65,7 @@ class Fleet:
         self.budgets: dict[str, Budget] = {}
         self.caps: dict[str, Cap] = {}
         self.playbooks: dict[tuple[str, str, str], Playbook] = {}  # (agent, version, skill)
+        self.resources: dict[str, Rule] = {}
         self.goals: dict[str, dict[str, Any]] = {}
         self._policies: list[str] = []
 
@@ -117,6 +121,8 @@ class Fleet:
         idempotent: bool = False,
         reversible: bool = False,
         says: str | None = None,
+        intends: Sequence[Intent] = (),
+        undo: str | None = None,
         quality: float = 0.5,
         cost: float = 0.0,
         latency: timedelta = timedelta(milliseconds=50),
@@ -130,11 +136,13 @@ class Fleet:
 
         `amount` names the input field that levels and budgets count. `idempotent=True` promises that one key has one effect, however often the
         function is called; without it an unknown outcome is parked for a person, never tried again. `says` is the question put to a person,
-        a format string over the input: "Pay {amount:.2f} EUR to account {account}."
+        a format string over the input: "Pay {amount:.2f} EUR to account {account}." `intends` says what the action touches, as templates over its
+        input: `Intent("price/{account}", effect="discount", lasts=timedelta(days=30))`. `undo` names the action that undoes it, with the same input.
         """
         offer = {
             "quality": quality, "cost": cost, "latency": latency, "timeout": timeout, "attempts": attempts, "when": when,
             "amount": amount, "currency": currency or (self.currency if amount else None), "idempotent": idempotent, "reversible": reversible, "says": says,
+            "intends": tuple(intends), "undo": undo,
         }  # fmt: skip
         return self._declare(skill, Nature.ACTION, offer, department, owner, name, version, concurrency, cpu)
 
@@ -161,7 +169,7 @@ class Fleet:
 
         `to` makes the agent's input of the task's, `from_` the output of its result; without them text is a message, and data are the state of
         a graph, the inputs of a crew, or a message in JSON. `tools` are skills of the fleet, through the gates. `offer` takes description,
-        quality, cost, latency, timeout, attempts, when, shares, fresh_for, and for actions idempotent, reversible, amount, currency, says.
+        quality, cost, latency, timeout, attempts, when, shares, fresh_for, and for actions idempotent, reversible, amount, currency, says, intends, undo.
         What such an agent does with tools of its own goes past the gates: declare it as an action where that has effects.
         """
         if skill or action:
@@ -413,6 +421,7 @@ class Fleet:
             raise Invalid(f"{url}: concurrency is 1 or more.")
         if any(remote.endpoint.url == url and remote.name == name for remote in self.remotes):
             raise Invalid(f"{url} is declared twice.", hint="Remove one of the two lines, or give the second a name= of its own.")
+        options["skills"] = {id: plain_intents(offer) for id, offer in options.get("skills", {}).items()}
         self.remotes.append(Remote(Endpoint(transport, url, options), department, owner, name, concurrency))
 
     def _declare(
@@ -449,6 +458,11 @@ class Fleet:
         if offer.get("when") is not None:
             Condition(offer["when"], CONDITION_NAMES, f"{where}: when={offer['when']!r}", "has(case.risk) && case.risk > 0.5")
         _check_amount(where, offer.get("amount"), bound.input_schema)
+        rival = next((card.skills[skill] for card in self.cards.values() if skill in card.skills), None)
+        if rival is not None and rival.intends != tuple(offer.get("intends", ())):
+            raise Invalid(f"{where} does not touch what the other agents of {skill} touch.", hint="Give all of them the same intends=.")
+        for intent in offer.get("intends", ()):
+            check_intent(intent, bound.input_schema, where)
         described = Skill(skill, nature, bound.input_schema, bound.output_schema, **offer)
         self._take(name, version, department, owner, described, bound, concurrency, bound.function)
 
@@ -596,6 +610,26 @@ class Fleet:
         if min(limit or 0, tokens or 0, calls or 0) < 0:
             raise Invalid(f"Cap {name} is below nothing.", hint="Use 0 to forbid calls.")
         self.caps[name] = Cap(name, agent, department, per_task, limit, tokens, calls, per)
+
+    def resource(
+        self,
+        name: str,
+        *,
+        capacity: int | None = None,
+        incompatible: Sequence[tuple[str, str]] = (),
+        order: Sequence[str] = (),
+        exclusive: Sequence[str] = (),
+        waits: timedelta = timedelta(hours=1),
+    ) -> None:
+        """Say what holds for a class of things that actions touch (see `intends`), so that no two act against each other.
+
+        `incompatible` are pairs of effects that must not overlap on one thing; `capacity` is how many units may be held at a time (without both:
+        one). `order` lists effects or skills, those that go first first. `exclusive` names classes: their thing of the same name is not held
+        together with this one. `waits` is how long an action without a deadline stands in line before it is rejected.
+        """
+        if name in self.resources:
+            raise Invalid(f"Resource {name} is declared twice.", hint="Put both into one line.")
+        self.resources[name] = rule_of(name, capacity, incompatible, order, exclusive, waits)
 
     def policy(self, text: str) -> None:
         """Add Cedar policies as text. With the first one the default (all may, as far as level and budget allow) is gone."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from tutti.model.agent import Skill
+
 if TYPE_CHECKING:
     from tutti.fleet.fleet import Fleet
 
@@ -35,7 +37,12 @@ def _unoffered(fleet: Fleet) -> list[str]:
                 found.append(f'fleet.on("{subscription.type}", do="{subscription.skill}"): no agent offers {skill}')
     for what, names in (("check", fleet.checks), ("autonomy", fleet.levels), ("classify", fleet.classes)):
         found += [f"fleet.{what}({name!r}): no agent offers {name}" for name in names if name not in offered]
+    found += [f"{name} is undone by {skill.undo}, which no agent offers" for name, skill in _actions(fleet).items() if skill.undo and skill.undo not in offered]
     for playbook in fleet.playbooks.values():
         asked = dict.fromkeys(step.skill for step in playbook.plan.steps if step.skill and step.skill not in offered)
         found += [f"playbook {playbook.skill}: no agent offers {name}" for name in asked]
     return found + [f"budget {budget.name}: no agent offers {budget.action}" for budget in fleet.budgets.values() if budget.action not in offered]
+
+
+def _actions(fleet: Fleet) -> dict[str, Skill]:
+    return {name: skill for card in fleet.cards.values() for name, skill in card.skills.items() if skill.is_action}

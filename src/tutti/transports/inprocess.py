@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, get_type_hints
 
 from tutti.errors import Invalid
 from tutti.model.agent import Skill
+from tutti.model.conflict import Lease
 from tutti.model.outcome import Emission, Ending, Outcome, Proposal
 from tutti.model.usage import Held, Spent
 
@@ -82,6 +83,12 @@ class Context:
     _asked: int = 0
     _questions: int = 0
     cost: float = 0.0  # what this run has cost, if the agent knows
+    leases: tuple[Lease, ...] = ()  # what this action holds while it runs: the right to touch what its skill says it touches
+
+    @property
+    def lease(self) -> Lease | None:
+        """The first of `leases`, where there is one. Its token goes along with the effect: who guards the resource refuses a lower one than the last."""
+        return self.leases[0] if self.leases else None
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
@@ -110,9 +117,12 @@ class Context:
         """What an earlier run of this task kept under a name; None where it kept nothing."""
         return await self._open_line().kept(name)
 
-    def propose(self, action: str, input: Any) -> None:
-        """Propose an action: a gated task of its own, once this run has finished."""
-        self._proposals.append(Proposal(action, _plain(input)))
+    def propose(self, action: str, input: Any, *, alternatives: Sequence[Any] = ()) -> None:
+        """Propose an action: a gated task of its own, once this run has finished.
+
+        `alternatives` are other inputs that would do, the best first: where this one collides with another action, the best that fits is taken.
+        """
+        self._proposals.append(Proposal(action, _plain(input), tuple(_plain(other) for other in alternatives)))
 
     def signal(self, type: str, *, subject: str | None = None, data: Any = None) -> None:
         """Send a signal, about this task's subject unless another is named, once this run has finished."""

@@ -1,0 +1,42 @@
+"""What a fleet says of the things that its actions touch: classes of resources with their rules, and intents of actions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from tutti.errors import Invalid
+from tutti.model.conflict import Intent, Rule
+
+
+def rule_of(name: str, capacity: int | None, incompatible: Iterable[tuple[str, str]], order: Iterable[str], exclusive: Iterable[str], waits: timedelta) -> Rule:
+    """The rule for a class. Without a capacity it is 1, unless incompatible effects are listed: then any number that are compatible."""
+    if not name or "/" in name or " " in name:
+        raise Invalid(f"{name!r} is no class of resources.", hint='Write its name alone, for example fleet.resource("price").')
+    if capacity is not None and capacity < 1:
+        raise Invalid(f"Resource {name}: its capacity is 1 or more.")
+    pairs = [tuple(pair) for pair in incompatible]
+    if any(len(pair) != 2 for pair in pairs):
+        raise Invalid(f"Resource {name}: incompatible effects come in pairs.", hint='For example incompatible=[("discount", "raise")].')
+    if waits < timedelta():
+        raise Invalid(f"Resource {name}: waits is a time, or nothing.")
+    held = 1 if capacity is None and not pairs else capacity
+    return Rule(held, frozenset((one, other) for one, other in pairs), tuple(order), frozenset(exclusive) - {name}, waits)
+
+
+def plain_intents(offer: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an agent outside as JSON data: what they keep must be, as its card is."""
+    options = dict(offer)
+    if "intends" in options:
+        options["intends"] = [_plain(intent) for intent in options["intends"]]
+    return options
+
+
+def _plain(intent: Intent | Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(intent, Intent):
+        return dict(intent)
+    data = asdict(intent)
+    data["lasts_ms"] = round(data.pop("lasts") / timedelta(milliseconds=1))
+    return data

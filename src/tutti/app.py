@@ -17,7 +17,24 @@ from typing import Any
 import orjson
 from yarl import URL
 
-from tutti import access, context, dialogue, evaluation, execution, feedback, gates, intake, mediation, negotiation, planning, plans, registry, routing, telemetry
+from tutti import (
+    access,
+    conflicts,
+    context,
+    dialogue,
+    evaluation,
+    execution,
+    feedback,
+    gates,
+    intake,
+    mediation,
+    negotiation,
+    planning,
+    plans,
+    registry,
+    routing,
+    telemetry,
+)
 from tutti.accounts import Accounts
 from tutti.clock import Clock, SystemClock, micros
 from tutti.desk import Desk
@@ -43,7 +60,7 @@ _GREETING_S = 5.0  # how long an agent outside may take to say who it is
 _RETRY_S = 5.0  # until one that did not answer is asked again
 _NEWS_S = 0.5  # between an agent's word that it has changed and asking it: some say it several times
 _LOOK_S = 60.0  # until all are asked whether their card has changed
-_ROOMS: tuple[Any, ...] = (intake, routing, gates, execution, evaluation, feedback, dialogue, negotiation, planning, registry, context, access)
+_ROOMS: tuple[Any, ...] = (intake, routing, gates, execution, evaluation, feedback, dialogue, negotiation, conflicts, planning, registry, context, access)
 _OWN: tuple[Callable[[Orchestrator], Own], ...] = (mediation.mediator, plans.planner)  # agents of the house itself
 TABLES: tuple[Table, ...] = tuple(table for room in _ROOMS for table in room.TABLES)
 
@@ -156,6 +173,7 @@ class Workspace(Desk):
             self._chores.clear()
         if self._run:
             await self.corridor.traffic.stop(self.settings.grace.total_seconds())
+            await self.corridor.arbiter.stop()
         await self.outside.close()
         await self.journal.close()
         for executor in self._executors.values():
@@ -294,6 +312,11 @@ class Workspace(Desk):
             row = hot.table("budget").get((budget.name,))
             if row is None or any(row[name] != value for name, value in data.items()):
                 yield Draft("budget.set", budget.name, "fleet", data)
+        known = hot.table("resource_class")
+        for name, rule in fleet.resources.items():
+            text = orjson.dumps(rule.as_data(), option=orjson.OPT_SORT_KEYS).decode()
+            if (name,) not in known or known[name,]["rule"] != text:
+                yield Draft("resource.set", name, "fleet", {"rule": rule.as_data()})
         yield from gates.cap_changes(fleet.caps.values(), hot.table("cap"))
 
 

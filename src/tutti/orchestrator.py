@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from tutti import execution, gates, routing, telemetry, transports
+from tutti.arbiter import Arbiter
 from tutti.clock import MICROS
 from tutti.closing import Closing
 from tutti.errors import Conflict, Invalid, NoRoute, NotFound, Overloaded, Refused, StorageFailed
@@ -48,6 +49,9 @@ class Orchestrator:
         self.reception = Reception(house)
         self.traffic = Traffic(house, self.advance, self.give_up, slots=slots)
         self.closing = Closing(house, self.reception, self.traffic.followers)
+        self.arbiter = Arbiter(self)
+        self.arbiter.load()
+        self.reception.declare = self.arbiter.declare
         self._tasks = house.journal.hot.table("task")
         self._executor = executor
         self._calls: set[str] = set()  # tasks whose agent is being called
@@ -57,12 +61,14 @@ class Orchestrator:
         """Take in facts that have just been committed: what is known first, then who goes on."""
         self.house.learn(facts)
         self.reception.learn(facts)
+        self.arbiter.learn(facts)
         self.traffic.follow(facts)
 
     # --- appending ----------------------------------------------------------------------------------------------
 
     async def record(self, bundle: Bundle) -> list[Fact]:
         """Append what was decided. The only place in the house that appends."""
+        self.arbiter.attend(bundle)
         return await self.house.journal.append(bundle.drafts, bundle.payloads, bundle.expect, bundle.within)
 
     async def bring(self, prepare: Callable[[Bundle], Any]) -> tuple[Any, list[Fact]]:
@@ -110,10 +116,19 @@ class Orchestrator:
                 await self._dispatch(task)
             case Stage.APPROVED:
                 await self._dispatch_approved(task)
+            case Stage.QUEUED if self._late(task):
+                await self.arbiter.run_out(task)
+            case Stage.QUEUED:
+                await (self._dispatch_approved(task) if self._approved(task) else self._dispatch(task))
             case Stage.BACKOFF | Stage.ASKING:
                 await self._start(task, Bundle(), task["attempts"] + (task["stage"] == Stage.BACKOFF))
             case Stage.RUNNING if await self._answered_early(task):
                 await self._start(task, Bundle(), task["attempts"])
+
+    def _approved(self, task: Row) -> bool:
+        """Whether a person's yes to it has not been used yet."""
+        approval = self.house.journal.hot.table("approval").get((task["approval"],))
+        return approval is not None and approval["state"] == "approved"
 
     async def _answered_early(self, task: Row) -> bool:
         """Whether it was answered after a restart and before its run was taken up again, so that nobody runs it."""
@@ -163,6 +178,8 @@ class Orchestrator:
         bundle.add(routing.as_fact(id, route, task["seq"], known))
         bundle.add(gates.as_fact(id, verdict, question, -1))
         if verdict.ruling is Ruling.ASK:
+            if skill.intends and not await self.arbiter.claim(bundle, task, skill, grant=False):
+                return None
             bundle.add(gates.as_request(house.ids.new("a"), task, verdict, question, house.ids.bytes(16).hex(), -1))
             bundle.expect["task", (id,)] = task["version"]
             await self.record(bundle)
@@ -248,6 +265,8 @@ class Orchestrator:
         stopped = gates.stopped_by(house.book(task["policy"]).kills, card, skill)
         if stopped:
             return await self.end(task, "task.parked", {"reason": stopped}, bundle=bundle)
+        if skill.intends and not await self.arbiter.claim(bundle, task, skill):
+            return None
         cause = -1 if bundle.drafts else task["seq"]
         bundle.add(Draft("run.started", id, "tutti", {"attempt": attempt, "agent": card.name, "version": card.version, "key": id}, cause))
         bundle.expect["task", (id,)] = task["version"]
@@ -303,6 +322,8 @@ class Orchestrator:
         line = Line(self, card, id)
         subject = await self.house.subject(task)
         context = transports.Context(id, skill.name, id, attempt, task["deadline_at"], subject, {topic: value for topic, (_, value) in known.items()}, line)
+        if skill.intends:
+            context.leases = await self.arbiter.leases(id)
         bound = house.functions[card.name, card.version, skill.name]
         timeout = skill.timeout.total_seconds()
         if task["deadline_at"] is not None:
@@ -387,7 +408,7 @@ class Orchestrator:
         """End or park a task, and let those go on that waited for its result."""
         bundle = bundle or Bundle()
         bundle.expect["task", (task["id"],)] = task["version"]
-        if task["stage"] in (Stage.APPROVAL, Stage.APPROVED):  # neither the question nor an unused yes outlives it
+        if task["approval"] and (task["approval"],) in self.house.journal.hot.table("approval"):  # neither the question nor an unused yes outlives it
             bundle.add(Draft("approval.expired", task["approval"], "tutti", {"task": task["id"]}, -1 if bundle.drafts else task["seq"]))
         sealed = await self.closing.words(bundle, task, detail)
         if sealed:
@@ -434,6 +455,7 @@ class Orchestrator:
         for start in range(0, len(running), _TOGETHER):
             await asyncio.gather(*(self._take_up(row) for row in running[start : start + _TOGETHER]))
         self.traffic.start(self._run_out)
+        self.arbiter.start()
 
     async def _take_up(self, task: Row) -> None:
         """A run that nobody saw end: its outcome is not known."""
@@ -449,7 +471,10 @@ class Orchestrator:
         task = self._tasks.get((id,))
         if task is None or task["stage"] in (Stage.RUNNING, Stage.PARKED):
             return
-        if what == "deadline":
+        if what == "deadline" and task["stage"] == Stage.QUEUED:
+            await self.arbiter.run_out(task)
+            self.traffic.cancel(id)
+        elif what == "deadline":
             await self.end(task, "task.failed", {"error": "deadline_passed"})
             self.traffic.cancel(id)
         elif task["stage"] == Stage.APPROVAL:

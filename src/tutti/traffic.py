@@ -21,6 +21,7 @@ _PAUSE = 1.0  # seconds before a step is tried again that the database refused
 _ENDS = frozenset(f"task.{state.value}" for state in ENDED_STATES)
 _BUSY = frozenset({Stage.READY.value, Stage.APPROVED.value, Stage.BACKOFF.value, Stage.RUNNING.value})
 _MOVING = frozenset({Stage.READY.value, Stage.APPROVED.value, Stage.JOINING.value})
+_WOKEN = _MOVING | {Stage.QUEUED.value}
 
 
 class Traffic:
@@ -122,7 +123,7 @@ class Traffic:
             del self._walks[id]
             if id in self._missed:
                 self._missed.discard(id)
-                if (row := self._tasks.get((id,))) is not None and row["stage"] in _MOVING:
+                if (row := self._tasks.get((id,))) is not None and row["stage"] in _WOKEN:
                     self._enqueue(row)
             self.pump()
             self._wake("any")
@@ -218,7 +219,7 @@ class Traffic:
         """Put an open task where its stage says it waits."""
         id = row["id"]
         match row["stage"]:
-            case Stage.READY | Stage.APPROVED | Stage.JOINING | Stage.ASKING:
+            case Stage.READY | Stage.APPROVED | Stage.JOINING | Stage.ASKING | Stage.QUEUED:
                 self._enqueue(row)
             case Stage.BACKOFF:
                 self.later(id, max((row["run_at"] - self._house.clock.now()) / MICROS, 0.0))

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from tutti import evaluation, explanation, gates, intake, telemetry
+from tutti import evaluation, explanation, gates, intake, plans, telemetry
 from tutti.clock import MICROS, micros, to_text
 from tutti.errors import Conflict, Invalid, NotFound, Refused
 from tutti.feedback import interval
@@ -26,10 +26,12 @@ from tutti.model.agent import AgentCard, Endpoint
 from tutti.model.fact import Draft
 from tutti.model.money import to_millionths
 from tutti.model.outcome import Judgement, Source
+from tutti.model.plan import goal_from_json
 from tutti.model.request import Once
 from tutti.model.task import Stage
 from tutti.model.verdict import Level
 from tutti.orchestrator import Orchestrator
+from tutti.planning import SKILL
 from tutti.reception import Bundle, Origin
 from tutti.registry import card_to_json, offered, registration
 from tutti.security import sign_approval, verify_approval
@@ -292,6 +294,41 @@ class Desk:
         else:
             raise Invalid(f"{how!r} settles nothing.", hint="Say again, happened or drop.")
         return await self.task(id)
+
+    # --- plans --------------------------------------------------------------------------------------------------
+
+    async def plan(
+        self, goal: Any, input: Any = None, *, subject: str | None = None, money: float | None = None, by: str = OWNER
+    ) -> dict[str, Any]:
+        """The plan that reaches a goal from an input, as it would run now; `plan` is None where there is none, and `missing` says why.
+
+        `goal` is a skill's name, a type's title, a list of these, or an object with `want`, `have` (the input's type) or `text` (free words, for
+        a planner that is a language model). Give the plan to `run_plan` to have it run. Raises: `Invalid`, `Refused` (the planner did not answer).
+        """
+        read = goal_from_json(goal)
+
+        async def ask(question: dict[str, Any], name: str) -> Any:
+            return await self.result(await self.submit(SKILL, question, subject=subject, by=by))
+
+        return await plans.preview(self.corridor.house, read, input, subject=subject, money=money, ask=ask)
+
+    async def run_plan(
+        self,
+        plan: Any = None,
+        input: Any = None,
+        *,
+        goal: Any = None,
+        subject: str | None = None,
+        money: float | None = None,
+        replans: int | None = None,
+        deadline: timedelta | None = None,
+        priority: int = 0,
+        by: str = OWNER,
+    ) -> str:
+        """Run a plan as `plan` gave it, or plan for a `goal` and run that. Returns the id of the task that runs it, whose children are the steps."""
+        order = {"input": input, "money": money, "replans": replans} | ({"plan": plan} if goal is None else {"goal": goal})
+        asked = {name: value for name, value in order.items() if value is not None}
+        return await self.submit(plans.RUN, asked, subject=subject, deadline=deadline, priority=priority, by=by)
 
     # --- approvals ----------------------------------------------------------------------------------------------
 
@@ -586,7 +623,9 @@ class Desk:
             return await self.lineage(id)
         row = await self._row("task", id, "task")
         facts = await self._journal.facts(about=[id, *([row["approval"]] if row["approval"] else [])])
-        return explanation.explain(await self.task(id), facts, self._journal.head.seq)
+        told = explanation.explain(await self.task(id), facts, self._journal.head.seq)
+        planned = await plans.told(self.corridor.house, row, facts)
+        return told if planned is None else told | {"plan": planned}
 
     async def lineage(self, id: str) -> dict[str, Any]:
         """What a signal (or a task) led to, as a tree; and what led to it."""

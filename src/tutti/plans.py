@@ -456,8 +456,8 @@ class _Run:
                 after = facts[-1].seq
         return total
 
-    async def _children(self) -> list[Row]:
-        rows: list[Row] = await self._house.journal.select(
+    async def _children(self) -> Sequence[Row]:
+        rows: Sequence[Row] = await self._house.journal.select(
             "WITH RECURSIVE below(id, open) AS (SELECT id, open FROM task WHERE parent = ? "
             "UNION ALL SELECT task.id, task.open FROM task JOIN below ON task.parent = below.id) SELECT id, open FROM below",
             (self._ctx.task,),

@@ -206,7 +206,7 @@ class _Talk:
         rows = scores.some(self.space, SAMPLE + 4 * sum(self.case.sizes), rng)
         offers: list[Offer | None] = [None, *(tuple(int(value) for value in row) for row in rows)]
         found = scores.estimate(self.case, offers, [float(number) for number in function(offers)])
-        return Belief((found.shape.utility(found.mean),))
+        return Belief(found.shape.utilities(found.mean[None]))
 
     def _held_to_its_word(self, party: int, belief: Belief) -> Belief:
         """What its yes and no say of where its fallback lies: below all that it accepted, above all that it rejected (a no counts more)."""

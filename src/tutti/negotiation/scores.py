@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -20,6 +21,7 @@ ITEMS = 64  # outcomes in one message at most, the fallback counted
 DRAWS = 16  # models in a belief
 POOL = 320  # outcomes that a message is chosen from
 AGAIN = 4  # times that one outcome stands in a message at most
+HOME = 8  # times for the fallback: every gain is measured from it
 LEADING = 24  # outcomes that a later message is about
 STEADY = 0.01  # the noise expected before anything is known, as a share of the scores' spread
 SURE = 3.0  # how many observations that expectation counts for
@@ -69,11 +71,10 @@ def believe(case: Case, party: int, said: Sequence[Exchange], rng: np.random.Gen
     found = estimate(case, offers, numbers)
     span = max(float(found.shape.ranges(found.mean).sum()), 1e-12)
     if math.sqrt(max(float(np.diag(found.cov).mean()), 0.0)) < CERTAIN * span:
-        return Belief((found.shape.utility(found.mean),))
-    values, vectors = np.linalg.eigh(found.cov)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
+        return Belief(found.shape.utilities(found.mean[None]))
+    root = np.linalg.cholesky(found.cov + 1e-12 * span**2 * np.eye(len(found.cov)))
     half = root @ rng.standard_normal((root.shape[1], DRAWS // 2))
-    return Belief(tuple(found.shape.utility(found.mean + step) for step in np.concatenate([half, -half], axis=1).T))
+    return Belief(found.shape.utilities(found.mean + np.concatenate([half, -half], axis=1).T))
 
 
 def scored(case: Case, party: int, said: Sequence[Exchange]) -> tuple[list[Offer | None], list[float]]:
@@ -102,17 +103,22 @@ def estimate(case: Case, offers: Sequence[Offer | None], numbers: Sequence[float
     Source: MacKay 1992 (evidence), for the variances; the interactions join one by one while a cell explains more of the residuals
     than the largest of as many cells of noise would.
     """
+    return _estimate(case.sizes, case.fallback, tuple(offers), tuple(numbers))
+
+
+@lru_cache(maxsize=256)  # a case is stepped through many times, each with the same numbers and a few more
+def _estimate(sizes: tuple[int, ...], fallback: Offer | None, offers: tuple[Offer | None, ...], numbers: tuple[float, ...]) -> Scored:
     told = np.asarray(numbers, dtype=float)
     centre, scale = float(told.mean()), max(float(told.std()), 1e-12)
     aims = (told - centre) / scale
     pairs: list[tuple[int, int, int, int]] = []
-    found = _evidence(Shape(case.sizes, case.fallback), offers, aims)
-    cells, columns = _cells(case, offers)
+    found = _evidence(Shape(sizes, fallback), offers, aims)
+    cells, columns = _cells(sizes, fallback, offers)
     while len(pairs) < min(PAIRS, len(aims) // 5) and (best := _interaction(found, offers, aims, columns)) is not None:
         pairs.append(cells[best])
         cells.pop(best)
         columns = np.delete(columns, best, axis=1)
-        found = _evidence(Shape(case.sizes, case.fallback, pairs), offers, aims)
+        found = _evidence(Shape(sizes, fallback, pairs), offers, aims)
     return Scored(found.shape, found.mean * scale, found.cov * scale**2, found.noise * scale)
 
 
@@ -143,7 +149,7 @@ def _spread(case: Case, space: Space, rng: np.random.Generator) -> tuple[Offer |
     shape = Shape(case.sizes, case.fallback)
     features = shape.rows([*offers, None])
     offers.append(None)
-    first = [len(offers) - 1] * min(2, AGAIN)
+    first = [len(offers) - 1] * (HOME // 2)
     return tuple(offers[at] for at in _pick(features, np.eye(shape.width), 0.05, None, first, rng))
 
 
@@ -153,16 +159,18 @@ def _telling(found: Scored, leading: Sequence[Offer], pool: Indices) -> tuple[Of
     offers: list[Offer | None] = [*leading, *(offer for offer in rest if offer not in set(leading)), None]
     features = found.shape.rows(offers)
     aims = features[: len(leading)] - features[-1]
-    first = [*range(min(12, len(leading))), len(offers) - 1, len(offers) - 1]
+    first = [*range(min(12, len(leading))), *[len(offers) - 1] * (HOME // 2)]
     return tuple(offers[at] for at in _pick(features, found.cov, max(found.noise, 1e-9), aims, first, None))
 
 
 def _pick(features: Numbers, cov: Numbers, noise: float, aims: Numbers | None, first: Sequence[int], rng: np.random.Generator | None) -> list[int]:
-    """Rows for one message, greedily: most doubtful first, or (with `aims`) most telling about those; a row is at most `AGAIN` times among them."""
-    left = np.full(len(features), float(AGAIN))
+    """Rows for one message, greedily: most doubtful first, or (with `aims`) most telling about those; a row is at most `AGAIN` times among them, the last one, the fallback, `HOME` times."""
+    room = np.full(len(features), float(AGAIN))
+    room[-1] = HOME
+    left = room.copy()
     seen = features @ cov  # rows: what each row's number would say of every weight
     chosen: list[int] = []
-    wanted = min(ITEMS, AGAIN * len(features))
+    wanted = min(ITEMS, int(room.sum()))
     toward = None if aims is None else aims @ cov
     while len(chosen) < wanted:
         doubt = np.maximum(np.einsum("ij,ij->i", features, seen), 0.0)
@@ -170,7 +178,7 @@ def _pick(features: Numbers, cov: Numbers, noise: float, aims: Numbers | None, f
             at = first[len(chosen)]
         else:
             worth = doubt if toward is None else ((features @ toward.T) ** 2).sum(axis=1) / (noise**2 + doubt)
-            at = int(np.argmax(np.where(left > 0, worth * (0.7 + 0.3 * left / AGAIN), -1.0)))
+            at = int(np.argmax(np.where(left > 0, worth * (0.7 + 0.3 * left / room), -1.0)))
         left[at] -= 1
         chosen.append(at)
         along = seen[at] / math.sqrt(noise**2 + doubt[at])
@@ -216,19 +224,19 @@ def _evidence(shape: Shape, offers: Sequence[Offer | None], aims: Numbers) -> Sc
     return Scored(shape, mean, cov, math.sqrt(noise))
 
 
-def _cells(case: Case, offers: Sequence[Offer | None]) -> tuple[list[tuple[int, int, int, int]], Numbers]:
+def _cells(sizes: tuple[int, ...], fallback: Offer | None, offers: Sequence[Offer | None]) -> tuple[list[tuple[int, int, int, int]], Numbers]:
     """The pairs of values that stood together more than once, and for each of them (a column) the rows where."""
-    stand = case.fallback if case.fallback is not None else (-1,) * len(case.sizes)
+    stand = fallback if fallback is not None else (-1,) * len(sizes)
     rows = np.array([stand if offer is None else offer for offer in offers])
     cells: list[tuple[int, int, int, int]] = []
     columns = []
-    for i, j in combinations(range(len(case.sizes)), 2):
-        if case.sizes[i] > 40 or case.sizes[j] > 40:
+    for i, j in combinations(range(len(sizes)), 2):
+        if sizes[i] > 40 or sizes[j] > 40:
             continue
-        both = rows[:, i] * case.sizes[j] + rows[:, j]
+        both = rows[:, i] * sizes[j] + rows[:, j]
         values, counts = np.unique(both[rows[:, i] >= 0], return_counts=True)
         for code in values[(counts > 1) & (counts < len(rows))]:
-            a, b = divmod(int(code), case.sizes[j])
+            a, b = divmod(int(code), sizes[j])
             cells.append((i, a, j, b))
             columns.append((both == code) & (rows[:, i] >= 0))
     return cells, np.array(columns, dtype=float).T.reshape(len(rows), len(cells))

@@ -10,14 +10,16 @@ if TYPE_CHECKING:
     from tutti.errors import TuttiError
     from tutti.fleet import Fleet, action, skill, step
     from tutti.model.conflict import Intent
+    from tutti.model.route import Bid
     from tutti.settings import Settings
     from tutti.transports import Context
 
 __version__ = "0.1.0"
-__all__ = ["AsyncClient", "Client", "Context", "Fleet", "Intent", "Settings", "TuttiError", "Workspace", "action", "skill", "step"]
+__all__ = ["AsyncClient", "Bid", "Client", "Context", "Fleet", "Intent", "Settings", "TuttiError", "Workspace", "action", "skill", "step"]
 
 _HOMES = {
     "AsyncClient": "tutti.client",
+    "Bid": "tutti.model.route",
     "Client": "tutti.client",
     "Context": "tutti.transports",
     "Fleet": "tutti.fleet",

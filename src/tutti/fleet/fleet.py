@@ -27,7 +27,7 @@ from tutti.model.money import to_millionths
 from tutti.model.negotiation import Level as Candour
 from tutti.model.party import SKILL, Outcome, PartyAnswer, PartyQuestion
 from tutti.model.plan import Playbook, Step
-from tutti.model.route import Weights
+from tutti.model.route import Bidder, Weights
 from tutti.model.signal import Subscription
 from tutti.model.usage import Cap, Price
 from tutti.model.verdict import Level
@@ -58,6 +58,7 @@ class Fleet:
         self.remotes: list[Remote] = []
         self.models: set[str] = set()  # agents that are language models
         self.scorers: dict[str, Callable[[Sequence[Outcome | None]], Sequence[float]]] = {}  # parties that may be asked without a message
+        self.bids: dict[tuple[str, str, str], Bidder] = {}  # (agent, version, skill)
         self.subscriptions: dict[str, Subscription] = {}
         self.checks: dict[str, list[Check]] = {}
         self.classes: dict[str, Condition] = {}
@@ -89,12 +90,14 @@ class Fleet:
         when: str | None = None,
         shares: str | None = None,
         fresh_for: timedelta | None = None,
+        bids: Bidder | None = None,
     ) -> Callable[[F], F]:
         """Declare a function as an agent that gives advice: its output is information, it has no effect outside.
 
         `quality` (0..1), `cost` (in the fleet's currency) and `latency` are what the card claims; judgements correct them. `when` is a CEL
         condition over input, case, subject, priority. `shares` keeps the outcome as what is known of the subject under that topic.
         `fresh_for` lets the same question within that time be answered by the first result. `cpu=True` runs a plain function in a process of its own.
+        `bids` is a quick function of a task's input that says what the agent can do for this one (`Bid`), or None where it declines it.
         """
         offer = {
             "quality": quality,
@@ -106,7 +109,7 @@ class Fleet:
             "shares": shares,
             "fresh_for": fresh_for,
         }
-        return self._declare(skill, Nature.ADVICE, offer, department, owner, name, version, concurrency, cpu)
+        return self._declare(skill, Nature.ADVICE, offer, department, owner, name, version, concurrency, cpu, bids)
 
     def action(
         self,
@@ -131,6 +134,7 @@ class Fleet:
         attempts: int = 3,
         cpu: bool = False,
         when: str | None = None,
+        bids: Bidder | None = None,
     ) -> Callable[[F], F]:
         """Declare a function as an agent that acts: it has an effect outside, and its input is the exact parameters.
 
@@ -144,7 +148,7 @@ class Fleet:
             "amount": amount, "currency": currency or (self.currency if amount else None), "idempotent": idempotent, "reversible": reversible, "says": says,
             "intends": tuple(intends), "undo": undo,
         }  # fmt: skip
-        return self._declare(skill, Nature.ACTION, offer, department, owner, name, version, concurrency, cpu)
+        return self._declare(skill, Nature.ACTION, offer, department, owner, name, version, concurrency, cpu, bids)
 
     def add(
         self,
@@ -425,8 +429,9 @@ class Fleet:
         self.remotes.append(Remote(Endpoint(transport, url, options), department, owner, name, concurrency))
 
     def _declare(
-        self, skill: str, nature: Nature, offer: dict[str, Any], department: str, owner: str, name: str | None, version: str, concurrency: int | None, cpu: bool
-    ) -> Callable[[F], F]:
+        self, skill: str, nature: Nature, offer: dict[str, Any], department: str, owner: str, name: str | None, version: str, concurrency: int | None, cpu: bool,
+        bids: Bidder | None,
+    ) -> Callable[[F], F]:  # fmt: skip
         self._check_offer(skill, nature, offer, concurrency)
 
         def decorate(function: F) -> F:
@@ -434,6 +439,8 @@ class Fleet:
             bound = bind(function, cpu=cpu, where=f"{skill} ({called})")
             described = {"description": inspect.getdoc(function) or "", **offer}
             self._offer(skill, nature, described, department, owner, name or called, version, concurrency, bound)
+            if bids is not None:
+                self.bids[name or called, version, skill] = bids
             return function
 
         return decorate

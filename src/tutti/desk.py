@@ -310,7 +310,7 @@ class Desk:
         async def ask(question: dict[str, Any], name: str) -> Any:
             return await self.result(await self.submit(SKILL, question, subject=subject, by=by))
 
-        return await plans.preview(self.corridor.house, read, input, subject=subject, money=money, ask=ask)
+        return await plans.preview(self.corridor.house, read, input, ask, subject=subject, money=money)
 
     async def run_plan(
         self,

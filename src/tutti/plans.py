@@ -49,11 +49,11 @@ Ask = Callable[[dict[str, Any], str], Awaitable[Any]]  # (question, name) → wh
 
 
 def offers_of(house: House) -> list[planning.Offer]:
-    """What the fleet offers a plan: each skill with the agent that weighs least. The house's own agents are left out."""
+    """What the fleet offers a plan: each skill with the agent that weighs least. The house's own agents and planners are left out."""
     prices = planning.Prices()
     found = []
     for name in house.registry.skills():
-        if name in house.owns:
+        if name in house.owns or name == planning.SKILL:
             continue
         board = house.board(name, "")
         offers = []
@@ -99,7 +99,7 @@ def permit_of(house: House) -> planning.Permit:
     return permit
 
 
-async def preview(house: House, goal: Goal, input: Any, *, subject: str | None = None, money: float | None = None, ask: Ask | None = None) -> dict[str, Any]:
+async def preview(house: House, goal: Goal, input: Any, ask: Ask, *, subject: str | None = None, money: float | None = None) -> dict[str, Any]:
     """The plan for a goal as it would run now, or why there is none. `ask` puts a goal in words to a planner that is a language model."""
     offers, permit = offers_of(house), permit_of(house)
     notes = {topic: value for topic, (_, value) in (await house.notes.about(house.journal.pseudonym(subject) if subject else None)).items()}
@@ -107,7 +107,7 @@ async def preview(house: House, goal: Goal, input: Any, *, subject: str | None =
     if goal.want:
         planned = planning.plan(goal, offers, planning.given_form(goal, offers, input), permit=permit, notes=notes, bounds=bounds)
     else:
-        planned = await _proposed(ask, goal, input, offers, permit, bounds)
+        planned = await _proposed(house, ask, goal, input, offers, permit, bounds)
     made = planned.plan
     return {
         "schema": "tutti.planned/1",
@@ -126,12 +126,12 @@ def _instead(planned: planning.Planned) -> dict[str, list[dict[str, Any]]]:
 
 
 async def _proposed(
-    ask: Ask | None, goal: Goal, input: Any, offers: Sequence[planning.Offer], permit: planning.Permit, bounds: planning.Bounds, stem: str = "propose"
+    house: House, ask: Ask, goal: Goal, input: Any, offers: Sequence[planning.Offer], permit: planning.Permit, bounds: planning.Bounds, stem: str = "propose"
 ) -> planning.Planned:
     """A plan for a goal in words. What does not check goes back with its problems, and never runs."""
     if not goal.text:
         raise Invalid("The goal wants nothing.", hint='Name a skill or a type in `want`, for example {"want": ["Refund"]}.')
-    if ask is None:
+    if house.registry.offer(planning.SKILL) is None:
         raise Invalid("A goal in words needs a planner that is a language model.", hint="Declare one: fleet.planner(model=…).")
     problems: list[str] = []
     for number in range(_PROPOSALS):
@@ -230,7 +230,7 @@ class _Kept:
     plan: Plan
     number: int = 0  # times it was made anew
     failed: dict[str, str] = field(default_factory=dict)  # skill → how a step with it failed
-    names: list[str] = field(default_factory=list)  # all that steps were ever called
+    names: list[str] = field(default_factory=list)  # of steps that had begun: no other step may have them, since results are found by them
     why: str = ""
     ruled_out: list[list[str]] = field(default_factory=list)
     instead_of: dict[str, Any] = field(default_factory=dict)
@@ -260,6 +260,7 @@ class _Run:
         self._progress = planning.Progress()
         self._under_way: dict[str, asyncio.Task[Any]] = {}
         self._steps: dict[str, Step] = {}  # of those under way; the plan may have changed meanwhile
+        self._begun: set[str] = set()
         self._notes: dict[str, Any] = {}
         self._news = asyncio.Event()
         self._asking = asyncio.Lock()
@@ -308,6 +309,10 @@ class _Run:
         kept = await self._ctx.kept(_MEMO)
         if kept is not None:
             self._kept = _Kept.from_json(kept)
+            self._begun.update(self._kept.names)
+            for step in self._kept.plan.steps:
+                if step.skill and await self._house.journal.row("task", (derived("t", self._ctx.task, step.name, step.skill),)) is not None:
+                    self._begun.add(step.name)
             return
         order = self._order
         offers, permit = offers_of(self._house), permit_of(self._house)
@@ -343,7 +348,7 @@ class _Run:
             return await self._ctx.ask(planning.SKILL, question, name=name)
 
         told = replace(goal, text=goal.text + _so_far(failed, {name: self._progress.outputs.get(name) for name in done}))
-        planned = await _proposed(ask, told, self._order.input, offers, allowed, planning.Bounds(money), f"propose/{number}")
+        planned = await _proposed(self._house, ask, told, self._order.input, offers, allowed, planning.Bounds(money), f"propose/{number}")
         return replace(planned, plan=None if planned.plan is None else replace(planned.plan, goal=goal))
 
     async def _keep(self, kind: str, planned: planning.Planned, why: str, data: dict[str, Any]) -> None:
@@ -352,7 +357,7 @@ class _Run:
         assert made is not None
         before = getattr(self, "_kept", None)
         self._kept = _Kept(
-            made, before.number + 1 if before else 0, dict(before.failed) if before else {}, sorted({*(before.names if before else ()), *(s.name for s in made.steps)}),
+            made, before.number + 1 if before else 0, dict(before.failed) if before else {}, sorted(self._begun),
             why, [list(out) for out in planned.ruled_out], _instead(planned), planned.optimal,
         )  # fmt: skip
         if data.get("skill"):
@@ -379,6 +384,7 @@ class _Run:
             for step, input in planning.begin(self._kept.plan, self._progress, self._under_way, self._order.input, self._notes):
                 await self._afford(step)
                 self._steps[step.name] = step
+                self._begun.add(step.name)
                 self._under_way[step.name] = asyncio.create_task(self._do(step, input), name=f"{self._ctx.task}/{step.name}")
             if not self._under_way:
                 return
@@ -505,7 +511,7 @@ class _Run:
         stays = [step for step in kept.plan.steps if step.name not in stale and (step.name in self._progress.outputs or step.name in self._under_way)]
         done = {step.name: (step.skill, gives.get(step.skill, planning.form({}))) for step in stays}
         money = None if order.money is None else max(order.money - await self._spent() / MICROS - sum(step.cost for step in self._steps.values()), 0.0)
-        planned = await self._planned(offers, permit, failed, done, money, kept.names, kept.number + 1)
+        planned = await self._planned(offers, permit, failed, done, money, sorted(self._begun), kept.number + 1)
         if planned.plan is None:
             raise _Failed("no_plan", f"{why}. There is no other plan: {'; '.join(planned.missing)}")
         new = planned.plan

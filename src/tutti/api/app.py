@@ -21,7 +21,7 @@ from tutti.api.record import record_routes
 from tutti.api.repetition import Repetition
 from tutti.api.roster import agent_routes
 from tutti.api.traced import Traced
-from tutti.api.work import signal_routes, task_routes
+from tutti.api.work import negotiation_routes, signal_routes, task_routes
 from tutti.app import Workspace
 
 
@@ -49,7 +49,8 @@ def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
     app.add_middleware(Counted, counts=counts)
     problems.install(app)
     for routes in (
-        signal_routes(workspace, pressure, repetition), task_routes(workspace, pressure, repetition, stopping), approval_routes(workspace, repetition),
+        signal_routes(workspace, pressure, repetition), task_routes(workspace, pressure, repetition, stopping),
+        negotiation_routes(workspace, pressure, repetition), approval_routes(workspace, repetition),
         agent_routes(workspace, pressure, repetition), control_routes(workspace, repetition), keeping_routes(workspace, repetition), record_routes(workspace),
         event_routes(events), operating_routes(workspace, Metrics(workspace, counts, events), stopping), identity.routes(workspace),
     ):  # fmt: skip

@@ -28,6 +28,23 @@ class NewTask(Form):
     after: dict[str, str] = {}
 
 
+class NewNegotiation(Form):
+    """A negotiation to open. `parties` are agents with their weights (null: as the goals say); rules hold forbid, cost with limit, or when (CEL)."""
+
+    issues: dict[str, list[Any]]
+    parties: dict[str, Any] | list[str]
+    policy: list[dict[str, Any]] = []
+    approval: list[dict[str, Any]] = []
+    fallback: dict[str, Any] | None = None
+    deadline_ms: int = Field(60_000, gt=0, le=_MONTH_MS)
+    messages: int = Field(6, ge=1, le=100)
+    turns: int = Field(20, ge=0, le=200)
+    money: float | None = Field(None, ge=0)
+    about: Any = None
+    subject: str | None = Field(None, min_length=1)
+    priority: int = Field(0, ge=-1000, le=1000)
+
+
 class Cancel(Form):
     """Why a task is canceled."""
 

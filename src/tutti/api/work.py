@@ -195,3 +195,40 @@ def task_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition
         return await changed(request, id, "tasks:rate", lambda by: workspace.rate(id, form.quality, note=form.note, by=by))
 
     return api
+
+
+def negotiation_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition) -> APIRouter:
+    """Opening negotiations, and how they went."""
+    api = APIRouter(prefix="/v1/negotiations", route_class=StrictRoute, tags=["negotiations"])
+
+    @api.post("", status_code=201, response_model=answers.Opened, responses=problems(*CHANGING, 422, 429), openapi_extra=KEYED)
+    async def negotiate(request: Request, form: forms.NewNegotiation) -> Response:
+        """Open a negotiation. 201 when it is durable; it is a task, and its output what it ends with."""
+        caller = require(request, "tasks:submit", department="")
+        said = form.model_dump(exclude={"deadline_ms"})
+
+        async def act(once: Once | None) -> tuple[int, Any]:
+            def also(bundle: Any, id: str) -> None:
+                if once is not None:
+                    workspace.keep(bundle, once, 201, {"negotiation": id}, form.subject, by=caller.id)
+
+            pressure.take()
+            return 201, {"negotiation": await workspace.negotiate(**said, deadline=timedelta(milliseconds=form.deadline_ms), by=caller.id, also=also)}
+
+        return await repetition.answer(request, caller, act, keeps=True)
+
+    @api.get("", response_model=answers.Negotiations, responses=problems(*READING))
+    async def negotiations(
+        request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 50, after: Annotated[int | None, Query(ge=0, lt=2**63)] = None
+    ) -> Response:
+        """A page of negotiations, newest first; `after` is the `next` of the page before."""
+        _, departments = listed(request, "tasks:read")
+        return reply(await workspace.negotiations(departments=departments, limit=limit, after=after))
+
+    @api.get("/{id}", response_model=answers.WholeNegotiation, responses=problems(*READING, 404))
+    async def negotiation(request: Request, id: str) -> Response:
+        """One negotiation: what it is about, all that was said, what it ended with and why."""
+        await on_task(workspace, request, id, "decisions:read")
+        return reply(await workspace.negotiation(id))
+
+    return api

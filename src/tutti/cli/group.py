@@ -25,6 +25,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Work": {
         "send": (_M + "send:send", "Send a signal"),
         "run": (_M + "run:run", "Give the fleet a task and wait for its output"),
+        "negotiate": (_M + "negotiate:negotiate", "Have agents with competing aims settle on one outcome"),
+        "negotiations": (_M + "negotiate:negotiations", "List, show: who said what, and why it ended so"),
         "tasks": (_M + "tasks:tasks", "List, watch, show, cancel, answer, settle"),
         "why": (_M + "why:why", "Explain what was decided"),
         "approve": (_M + "approve:approve", "Say yes to what waits for you"),

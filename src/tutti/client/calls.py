@@ -66,6 +66,38 @@ def rate(id: str, quality: float, *, note: str = "") -> Call[answers.WholeTask]:
     return Call("POST", "/v1/tasks/{}/rating", (id,), body={"quality": quality, "note": note}, keyed=True)
 
 
+def negotiate(
+    issues: Mapping[str, Sequence[Any]],
+    parties: Mapping[str, Any] | Sequence[str],
+    *,
+    policy: Sequence[Mapping[str, Any]] = (),
+    approval: Sequence[Mapping[str, Any]] = (),
+    fallback: Mapping[str, Any] | None = None,
+    deadline_ms: int = 60_000,
+    messages: int = 6,
+    turns: int = 20,
+    money: float | None = None,
+    about: Any = None,
+    subject: str | None = None,
+    priority: int = 0,
+) -> Call[answers.Opened]:
+    """Open a negotiation between agents; its task's output is what it ends with."""
+    body: dict[str, Any] = {"issues": issues, "parties": parties, "policy": list(policy), "approval": list(approval), "fallback": fallback, "about": about}
+    body |= {"deadline_ms": deadline_ms, "messages": messages, "turns": turns, "priority": priority}
+    body |= {name: value for name, value in (("money", money), ("subject", subject)) if value is not None}
+    return Call("POST", "/v1/negotiations", body=body, keyed=True)
+
+
+def negotiations(*, limit: int = 50, after: int | None = None) -> Call[answers.Negotiations]:
+    """A page of negotiations, newest first."""
+    return Call("GET", "/v1/negotiations", query={"limit": limit, "after": after})
+
+
+def negotiation(id: str) -> Call[answers.WholeNegotiation]:
+    """One negotiation with all that was said."""
+    return Call("GET", "/v1/negotiations/{}", (id,))
+
+
 def approvals(*, limit: int = 100) -> Call[list[answers.Approval]]:
     """Open approvals, oldest first."""
     return Call("GET", "/v1/approvals", query={"limit": limit})

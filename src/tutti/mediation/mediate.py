@@ -94,8 +94,9 @@ def mediator(corridor: Orchestrator) -> Own:
     return own("mediator", {MEDIATE: mediate, ADOPT: adopt}, timeout=_TIMEOUT, actions={ADOPT: "{words}"})
 
 
-def prepare(house: House, opening: Opening, id: str) -> Case:
-    """The case of an opening, with what cards and goals say of its parties now. Raises: `Invalid`."""
+def prepare(house: House, said: Any, id: str) -> Case:
+    """The case of an opening (or of one as JSON), with what cards and goals say of its parties now. Raises: `Invalid`."""
+    opening = said if isinstance(said, Opening) else negotiation.read_opening(said)
     levels: dict[str, Level] = {}
     weights: dict[str, float] = {}
     offers = {card.name: card for card in house.registry.offers(SKILL)}

@@ -200,6 +200,50 @@ class Goal(TypedDict):
     weights: dict[str, float]
 
 
+class Opened(TypedDict):
+    """A negotiation that was opened; the id is its task's."""
+
+    negotiation: str
+
+
+class Negotiation(TypedDict):
+    """A negotiation in short. `how` it ended: settled, fallback or person; `missing` counts questions without an answer, `adopted` is the task that did."""
+
+    schema: str
+    id: str
+    state: str
+    how: str | None
+    parties: list[str]
+    department: str | None
+    issues: int
+    rounds: int
+    messages: int
+    missing: int
+    cost: float
+    better: bool
+    adopted: str | None
+    opened_at: str | None
+    ends_at: str | None
+    settled_at: str | None
+    adopted_at: str | None
+
+
+class Negotiations(TypedDict):
+    """A page of negotiations, newest first."""
+
+    negotiations: list[Negotiation]
+    next: int | None
+
+
+class WholeNegotiation(Negotiation):
+    """A negotiation with its opening, its settlement, its transcript by rounds, and its reasons in sentences."""
+
+    opening: Any
+    settled: Any
+    rounds_told: list[dict[str, Any]]
+    explained: list[str]
+
+
 class Head(TypedDict):
     """Where the journal stands: how many facts, and the root over them."""
 

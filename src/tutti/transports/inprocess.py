@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal, Protocol, get_type_hints
 
 from tutti.errors import Invalid
@@ -17,6 +18,7 @@ from tutti.model.conflict import Lease
 from tutti.model.outcome import Emission, Ending, Outcome, Proposal
 from tutti.model.usage import Held, Spent
 
+_SETTLED_IN = timedelta(seconds=60)  # a negotiation, where nothing else is said
 Mode = Literal["async", "thread", "process"]
 log = logging.getLogger("tutti.agent")
 
@@ -103,6 +105,29 @@ class Context:
         """
         self._asked += not name
         return await self._open_line().ask(skill, _plain(input), name or str(self._asked), to=to, deadline_at=deadline_at)
+
+    async def negotiate(
+        self,
+        issues: Mapping[str, Sequence[Any]],
+        parties: Mapping[str, Any] | Sequence[str],
+        *,
+        policy: Sequence[Any] = (),
+        approval: Sequence[Any] = (),
+        fallback: Mapping[str, Any] | None = None,
+        deadline: timedelta = _SETTLED_IN,
+        name: str = "",
+        **more: Any,
+    ) -> dict[str, Any]:
+        """What a negotiation between agents ends with: how (settled, fallback, person), outcome, why, gains. Arguments as in `Workspace.negotiate`.
+
+        It is over by its deadline, and some time before this task's. Raises `AgentFailed` where it could not be opened.
+        """
+        opening = {
+            "issues": {issue: list(values) for issue, values in issues.items()}, "parties": parties if isinstance(parties, Mapping) else dict.fromkeys(parties),
+            "policy": list(policy), "approval": list(approval), "fallback": fallback, "deadline_ms": max(round(deadline / timedelta(milliseconds=1)), 1), **more,
+        }  # fmt: skip
+        found: dict[str, Any] = await self.ask("negotiation.mediate", opening, name=name)
+        return found
 
     async def input(self, question: str, *, auth: bool = False) -> Any:
         """What a person (or another agent) answers. `auth` says that the question is about being let in somewhere."""

@@ -6,7 +6,7 @@ All answers are JSON data. Ids of tasks begin with `t-`, signals `s-`, approvals
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +17,8 @@ from typing import Any
 
 import orjson
 
-from tutti import evaluation, explanation, gates, intake, plans, telemetry
+from tutti import evaluation, explanation, gates, intake, mediation, plans, telemetry
+from tutti.arbiter import undo_id
 from tutti.clock import MICROS, micros, to_text
 from tutti.errors import Conflict, Invalid, NotFound, Refused
 from tutti.feedback import interval
@@ -43,7 +44,7 @@ _AGAIN_S = 5.0  # seconds that an answer waits for an agent to come to its quest
 _LOOKS = 5  # times that an answer looks again at a task which moves meanwhile
 _WAITS = {
     Stage.APPROVAL: "person", Stage.PARKED: "person", Stage.ASKING: "person", Stage.JOINING: "tasks", Stage.COALESCED: "task",
-    Stage.READY: "agent", Stage.APPROVED: "agent", Stage.BACKOFF: "time",
+    Stage.READY: "agent", Stage.APPROVED: "agent", Stage.BACKOFF: "time", Stage.QUEUED: "lease",
 }  # fmt: skip
 
 
@@ -297,9 +298,7 @@ class Desk:
 
     # --- plans --------------------------------------------------------------------------------------------------
 
-    async def plan(
-        self, goal: Any, input: Any = None, *, subject: str | None = None, money: float | None = None, by: str = OWNER
-    ) -> dict[str, Any]:
+    async def plan(self, goal: Any, input: Any = None, *, subject: str | None = None, money: float | None = None, by: str = OWNER) -> dict[str, Any]:
         """The plan that reaches a goal from an input, as it would run now; `plan` is None where there is none, and `missing` says why.
 
         `goal` is a skill's name, a type's title, a list of these, or an object with `want`, `have` (the input's type) or `text` (free words, for
@@ -422,6 +421,102 @@ class Desk:
         bundle.payloads.append(payload)
         bundle.expect["request", (once.key,)] = 0
         bundle.add(Draft("request.answered", once.key, by, {"digest": once.digest, "answer": payload.id, "status": status}))
+
+    # --- negotiations -------------------------------------------------------------------------------------------
+
+    async def negotiate(
+        self,
+        *,
+        issues: Mapping[str, Sequence[Any]],
+        parties: Mapping[str, Any] | Sequence[str],
+        policy: Sequence[Any] = (),
+        approval: Sequence[Any] = (),
+        fallback: Mapping[str, Any] | None = None,
+        deadline: timedelta = timedelta(seconds=60),
+        messages: int = 6,
+        turns: int = 20,
+        money: float | None = None,
+        about: Any = None,
+        subject: str | None = None,
+        priority: int = 0,
+        also: Callable[[Bundle, str], None] | None = None,
+        by: str = OWNER,
+    ) -> str:
+        """Open a negotiation; returns its id, which is its task's, when it is durable. `result(id)` gives what it ends with, by its deadline.
+
+        `parties` are agents, with weights or without (then the goals say). `policy` and `approval` hold rules: {"rule": name} with "forbid", "cost" and
+        "limit", or "when" (CEL, true for what is ruled out). Raises: `Invalid`.
+        """
+        named = dict(parties) if isinstance(parties, Mapping) else dict.fromkeys(parties)
+        opening = {
+            "issues": {name: list(values) for name, values in issues.items()}, "parties": named, "policy": list(policy), "approval": list(approval),
+            "fallback": fallback, "deadline_ms": max(micros(deadline) // 1000, 1), "messages": messages, "turns": turns, "money": money, "about": about,
+        }  # fmt: skip
+        mediation.prepare(self.corridor.house, opening, "new")
+        return await self.submit(mediation.MEDIATE, opening, subject=subject, priority=priority, also=also, by=by)
+
+    async def negotiations(self, *, departments: Collection[str] | None = None, limit: int = 50, after: int | None = None) -> dict[str, Any]:
+        """A page of negotiations, newest first; `after` is the `next` of the page before. `departments` leaves out all others'."""
+        where = {} if departments is None else {"department": sorted(departments)}
+        limit = max(1, min(limit, 1000))
+        rows = await self._journal.rows("negotiation", where, after=after, descending=True, limit=limit)
+        found = [mediation.brief(row, (await self._row("task", row["id"], "task"))["state"]) for row in rows]
+        return {"negotiations": found, "next": rows[-1]["rowid"] if len(rows) == limit else None}
+
+    async def negotiation(self, id: str) -> dict[str, Any]:
+        """One negotiation: what it is about, all that was said, what it ended with and why."""
+        row = await self._journal.row("negotiation", (id,))
+        if row is None:
+            raise NotFound(f"There is no negotiation {id}.", hint="`tutti negotiations` lists them.")
+        return await mediation.told(self.corridor.house, row, (await self._row("task", id, "task"))["state"])
+
+    # --- conflicts ----------------------------------------------------------------------------------------------
+
+    async def conflicts(
+        self, *, state: str | None = None, task: str | None = None, departments: Collection[str] | None = None, limit: int = 50, after: int | None = None
+    ) -> dict[str, Any]:
+        """A page of conflicts, newest first, each with both sides; without a state those that are not resolved yet. States: open, asked, resolved, all.
+
+        `task` leaves only those of one task, `departments` those of which one side is theirs.
+        """
+        if state not in (None, "open", "asked", "resolved", "all"):
+            raise Invalid(f"{state!r} is no state of a conflict.", hint="States are open, asked, resolved and all.")
+        limit = max(1, min(limit, 200))
+        where: dict[str, Any] = {"open": 1} if state is None else {} if state == "all" else {"state": state}
+        rows = await self._journal.rows("conflict", where, after=after, descending=True, limit=limit)
+        views = [await self.corridor.arbiter.view(row) for row in rows if task in (None, row["task"], row["other"])]
+        if departments is not None:
+            views = [view for view in views if any(side["department"] in departments for side in view["sides"])]
+        return {"conflicts": views, "next": rows[-1]["rowid"] if len(rows) == limit else None}
+
+    async def conflict(self, id: str) -> dict[str, Any]:
+        """One conflict with both sides, the rule, the rung that decided it and the reason."""
+        row = await self._journal.row("conflict", (id,))
+        if row is None:
+            raise NotFound(f"There is no conflict {id}.", hint="`tutti conflicts` lists them.")
+        return await self.corridor.arbiter.view(row)
+
+    async def settle_conflict(self, id: str, winner: str, *, by: str = OWNER) -> dict[str, Any]:
+        """Decide which task goes first in a conflict; the other one waits for it, takes an alternative, or is told why it cannot be."""
+        await self.corridor.arbiter.rule(id, winner, by)
+        return await self.conflict(id)
+
+    async def undo(self, id: str, *, by: str = OWNER) -> str:
+        """Propose the action that undoes a completed one, with the same input; returns its task, the same one however often. It goes through the gates."""
+        row = await self._row("task", id, "task")
+        inverse = self.corridor.house.registry.skill(row["skill"]).undo
+        if inverse is None:
+            raise Conflict(f"{row['skill']} has no inverse.", hint='Declare one: fleet.action(..., undo="the.inverse").')
+        if row["state"] != "completed":
+            raise Conflict(f"{id} has not been done: it is {row['state']}.", hint="Only what was done can be undone.")
+        undo = undo_id(id, inverse)
+        subject = await self.corridor.house.subject(row)
+        input = await self.corridor.house.input(row)
+        origin = Origin(by, row["department"], row["seq"], row["hops"], id, None, "person" if by.startswith("person/") else by)
+        if await self._journal.row("task", (undo,)) is None:
+            with suppress(Conflict):  # somebody else was quicker
+                await self.corridor.bring(lambda bundle: self.corridor.reception.task(bundle, inverse, input, subject, origin, id=undo, action=True))
+        return undo
 
     # --- judging ------------------------------------------------------------------------------------------------
 
@@ -625,6 +720,10 @@ class Desk:
         facts = await self._journal.facts(about=[id, *([row["approval"]] if row["approval"] else [])])
         told = explanation.explain(await self.task(id), facts, self._journal.head.seq)
         planned = await plans.told(self.corridor.house, row, facts)
+        negotiation = await self._journal.row("negotiation", (id,)) if row["skill"] == mediation.MEDIATE else None
+        if negotiation is not None:
+            told["negotiation"] = await mediation.explained(self.corridor.house, negotiation)
+            told["sentence"] = " ".join([told["sentence"], *told["negotiation"]])
         return told if planned is None else told | {"plan": planned}
 
     async def lineage(self, id: str) -> dict[str, Any]:

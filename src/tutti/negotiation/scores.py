@@ -25,7 +25,9 @@ HOME = 8  # times for the fallback: every gain is measured from it
 LEADING = 24  # outcomes that a later message is about
 STEADY = 0.01  # the noise expected before anything is known, as a share of the scores' spread
 SURE = 3.0  # how many observations that expectation counts for
-ROUNDS = 14  # fixed-point steps until the variances stand still; ten are usual
+ROUNDS = 20  # fixed-point steps until the variances stand still; a dozen are usual
+CURVED = 4  # values; with fewer, a curve says nothing
+LEAST = 0.005  # what an issue's part may spread over at least, as a share of the scores' variance: nothing is ruled out
 PAIRS = 12  # interactions that are looked for at most
 CERTAIN = 1e-3  # below this uncertainty, as a share of the utility's range, one model says it all
 
@@ -204,24 +206,34 @@ def _around(space: Space, leading: Sequence[Offer], rng: np.random.Generator) ->
 
 
 def _evidence(shape: Shape, offers: Sequence[Offer | None], aims: Numbers) -> Scored:
-    features = shape.rows(offers)
-    groups = [*shape.blocks, *(slice(at, at + 1) for at in range(shape.issues, shape.width))]
-    spread = np.full(shape.width, 1.0 / len(shape.sizes))
-    free = slice(shape.issues + len(shape.pairs), shape.width)
-    spread[free] = 9.0
+    """The posterior where an issue's worth is a curve along its values (a line and a bend) and what each value departs from it.
+
+    Each of these three has its own variance, which the numbers settle: of prices and dates the curve is all there is, of colours the departures are.
+    """
+    curves = [at for at, size in enumerate(shape.sizes) if size >= CURVED]
+    along = np.zeros((shape.width, 2 * len(curves)))
+    for at, issue in enumerate(curves):
+        block = shape.blocks[issue]
+        line = np.linspace(-1.0, 1.0, block.stop - block.start)
+        along[block, 2 * at], along[block, 2 * at + 1] = line, line**2 - (line**2).mean()
+    whole = np.concatenate([np.eye(shape.width), along], axis=1)  # from weights with their curves to weights
+    features = shape.rows(offers) @ whole
+    groups = [*shape.blocks, *(slice(at, at + 1) for at in range(shape.width, whole.shape[1]))]
+    spread = np.full(whole.shape[1], 1.0 / len(shape.sizes))
+    spread[shape.issues + len(shape.pairs) : shape.width] = 9.0
     noise = 9 * STEADY**2
     inner, toward = features.T @ features, features.T @ aims
-    mean: Numbers = np.zeros(shape.width)
+    mean: Numbers = np.zeros(len(spread))
     cov: Numbers = np.diag(spread)
     for _ in range(ROUNDS):
         cov = np.asarray(np.linalg.inv(inner / noise + np.diag(1 / spread)), dtype=float)
         mean = cov @ toward / noise
         sure = 1 - np.diag(cov) / spread
-        for group in groups[: len(shape.sizes)]:
-            spread[group] = max((mean[group] @ mean[group] + 0.02 / len(shape.sizes)) / (max(float(sure[group].sum()), 0.0) + 1.0), 1e-7)
+        for group in groups:
+            spread[group] = max((mean[group] @ mean[group] + LEAST / len(shape.sizes)) / (max(float(sure[group].sum()), 0.0) + 1.0), 1e-7)
         left = aims - features @ mean
         noise = (float(left @ left) + SURE * STEADY**2) / (max(len(aims) - float(sure.sum()), 0.0) + SURE)
-    return Scored(shape, mean, cov, math.sqrt(noise))
+    return Scored(shape, whole @ mean, whole @ cov @ whole.T, math.sqrt(noise))
 
 
 def _cells(sizes: tuple[int, ...], fallback: Offer | None, offers: Sequence[Offer | None]) -> tuple[list[tuple[int, int, int, int]], Numbers]:

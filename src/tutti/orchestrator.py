@@ -23,6 +23,7 @@ from tutti.closing import Closing
 from tutti.errors import Conflict, Invalid, NoRoute, NotFound, Overloaded, Refused, StorageFailed
 from tutti.house import House
 from tutti.line import Line
+from tutti.market import Market
 from tutti.model.agent import AgentCard, Skill
 from tutti.model.fact import Draft, Fact
 from tutti.model.outcome import Ending, Outcome
@@ -49,6 +50,8 @@ class Orchestrator:
         self.reception = Reception(house)
         self.traffic = Traffic(house, self.advance, self.give_up, slots=slots)
         self.closing = Closing(house, self.reception, self.traffic.followers)
+        self.market = Market(house, self.traffic, self._forbidden)
+        self.traffic.gathers = self.market.gathers
         self.arbiter = Arbiter(self)
         self.arbiter.load()
         self.reception.declare = self.arbiter.declare
@@ -105,6 +108,8 @@ class Orchestrator:
         except NotFound as error:  # its input was erased
             if (now := self._tasks.get((task["id"],))) is not None:
                 await self.end(now, "task.parked", {"reason": error.message})
+        finally:
+            self.market.redeem(task["id"])  # whatever became of it: no place is held for it any more
 
     async def _step(self, task: Row) -> None:
         match task["stage"]:
@@ -155,6 +160,9 @@ class Orchestrator:
             return await self.end(task, "task.failed", {"error": "invalid_input"}, problem)
         case, known, task_class = await house.case(task, skill.name, input)
         board, book = house.board(skill.name, task_class), house.book()
+        award = self.market.redeem(task["id"])  # nothing is awaited from here until its run has its place
+        bids, declined = self.market.bids(skill.name, board, input)
+        board = board.with_bids(bids) if bids else board
         verdicts: dict[int, tuple[gates.Question, Verdict]] = {}
 
         def permit(index: int) -> str | None:
@@ -164,12 +172,16 @@ class Orchestrator:
             verdicts[index] = (question, verdict)
             return verdict.reasons[0] if verdict.ruling is Ruling.DENY else None
 
-        shut = {**house.elsewhere(task), **house.absent(skill.name), **house.breakers.shut(house.clock.now())}
+        shut = {**house.elsewhere(task), **house.absent(skill.name), **house.breakers.shut(house.clock.now()), **declined}
         excluded = (task["excluded"] or "").split(",") if task["excluded"] else ()
         route = routing.route(
-            skill.name, task_class, board, case, weights=house.weights, explore=not skill.is_action, rng=house.draws, shut=shut, excluded=excluded,
+            skill.name, task_class, board, case, weights=house.weights, explore=not skill.is_action and award is None, rng=house.draws, shut=shut, excluded=excluded,
             conditions=house.conditions(skill.name), permit=permit,
         )  # fmt: skip
+        if bids:
+            route = replace(route, bids=tuple(bids[place] for candidate in route.candidates if (place := board.index[candidate.agent, candidate.version]) in bids))
+        if award is not None:
+            route = award.applied(route)
         if route.chosen is None:
             return await self._nobody(task, route, list(verdicts.values()))
         index = board.index[route.chosen.agent, route.chosen.version]
@@ -230,6 +242,11 @@ class Orchestrator:
         amount = amount_of(skill, input)
         currency = skill.currency if amount is not None else None
         return gates.Question(card, skill, task["asker"] or "", cause, task["priority"], self.house.clock.now(), amount, currency, approval)
+
+    def _forbidden(self, task: Row, card: AgentCard, input: Any) -> str | None:
+        """The rule by which the gates would deny a task to an agent now."""
+        verdict = gates.decide(self._question(card, card.skills[task["skill"]], task, input), self.house.book())
+        return verdict.reasons[0] if verdict.ruling is Ruling.DENY else None
 
     def _misfit(self, skill: Skill, input: Any) -> str:
         """What is wrong with an action's parameters; checked before a person is asked about them. Advice is checked when it runs."""

@@ -41,11 +41,12 @@ class Traffic:
         self._following: dict[str, set[str]] = {}  # task → tasks that wait for its result (coalesced)
         self._joining: dict[str, set[str]] = {}  # task → tasks that join on it
         self._overdue: Callable[[str, str], Awaitable[None]] | None = None
-        self._chores: set[asyncio.Task[None]] = set()
+        self._chores: set[asyncio.Future[None]] = set()
         self._missed: set[str] = set()  # woken while they were being walked: they are looked at once more
         self._resting: dict[str, list[str]] = {}  # walk that waits for others → the tasks it waits for (none: for an answer)
         self._draining = False
         self.open = False
+        self.gathers: Callable[[str, int], bool] = lambda skill, waiting: False  # whether waiting tasks of a skill are assigned jointly now
 
     # --- starting and stopping ----------------------------------------------------------------------------------
 
@@ -89,15 +90,21 @@ class Traffic:
     def pump(self) -> None:
         """Start walks as long as there are slots and tasks whose skill has capacity."""
         while self.open and not self._draining and self._used < self._slots:
-            id = self._queue.take(self._house.free)
+            id = self._queue.take(self._may_go, self._house.clock.now())
             if id is None:
                 return
-            if id in self._walks:
-                self._missed.add(id)
-            elif (id,) in self._tasks:
-                self._used += 1
-                # In a context of its own: this runs in that of any request, whose trace is not this task's.
-                self._walks[id] = asyncio.get_running_loop().create_task(self._walk(id), context=Context())
+            self._go(id)
+
+    def _may_go(self, skill: str) -> bool:
+        return self._house.free(skill) and not self.gathers(skill, self._queue.waiting(skill))
+
+    def _go(self, id: str) -> None:
+        if id in self._walks:
+            self._missed.add(id)
+        elif (id,) in self._tasks:
+            self._used += 1
+            # In a context of its own: this runs in that of any request, whose trace is not this task's.
+            self._walks[id] = asyncio.get_running_loop().create_task(self._walk(id), context=Context())
 
     async def _walk(self, id: str) -> None:
         """Advance a task until it ends or waits for somebody."""
@@ -174,6 +181,48 @@ class Traffic:
         """Tasks that are ready and have no slot yet."""
         return len(self._queue)
 
+    # --- out of turn --------------------------------------------------------------------------------------------
+
+    @property
+    def spare(self) -> int:
+        """How many walks could start now."""
+        return max(self._slots - self._used, 0) if self.open and not self._draining else 0
+
+    def first(self, skill: str, count: int) -> list[Row]:
+        """The next tasks of a skill, in the order in which they would go on; they stay in the queue."""
+        rows = (self._tasks.get((id,)) for id in self._queue.first(skill, count, self._house.clock.now()))
+        return [row for row in rows if row is not None]
+
+    def waits(self, id: str) -> bool:
+        """Whether a task is in the queue."""
+        return id in self._queue
+
+    def send(self, id: str) -> bool:
+        """Let a task of the queue go on now; whether it could."""
+        if not self.spare or not self._queue.pick(id):
+            return False
+        self._go(id)
+        return id in self._walks
+
+    def aside(self, id: str, seconds: float) -> None:
+        """Take a task out of the queue for a while; it comes back to its place."""
+        self._queue.drop(id)
+        self.later(id, seconds)
+
+    def soon(self, name: str, seconds: float, call: Callable[[], Awaitable[None]]) -> None:
+        """Call something after a while, unless it is to be called already."""
+        if (name, "soon") not in self._timers:
+            self._set((name, "soon"), seconds, self._begin_chore, name, call)
+
+    def _begin_chore(self, name: str, call: Callable[[], Awaitable[None]]) -> None:
+        self._timers.pop((name, "soon"), None)
+        self._keep(call())
+
+    def _keep(self, work: Awaitable[None]) -> None:
+        chore = asyncio.ensure_future(work)
+        self._chores.add(chore)
+        chore.add_done_callback(self._chores.discard)
+
     # --- waking -------------------------------------------------------------------------------------------------
 
     def later(self, id: str, seconds: float) -> None:
@@ -201,9 +250,7 @@ class Traffic:
     def _run_out(self, id: str, what: str) -> None:
         self._timers.pop((id, what), None)
         if self._overdue is not None and (id,) in self._tasks:
-            chore = asyncio.get_running_loop().create_task(self._chore(id, what))
-            self._chores.add(chore)
-            chore.add_done_callback(self._chores.discard)
+            self._keep(self._chore(id, what))
 
     async def _chore(self, id: str, what: str) -> None:
         assert self._overdue is not None
@@ -213,7 +260,8 @@ class Traffic:
             self._set((id, what), _PAUSE, self._run_out, id, what)
 
     def _enqueue(self, row: Row) -> None:
-        self._queue.put(row["id"], row["department"], row["skill"], row["priority"], row["deadline_at"])
+        place = {"rank": row["rank"], "since": row["submitted_at"], "arrival": row["seq"]}
+        self._queue.put(row["id"], row["department"], row["skill"], row["priority"], row["deadline_at"], **place)
 
     def _place(self, row: Row) -> None:
         """Put an open task where its stage says it waits."""
@@ -267,6 +315,8 @@ class Traffic:
                     self._enqueue(row)
             elif kind == "task.answered":
                 self._wake(f"{fact.about}/{fact.data['number']}")
+            elif kind == "backlog.ranked":
+                self._queue.rank({id: place for place, id in enumerate(fact.data["tasks"])})
         self.pump()
         self._wake("any")
 

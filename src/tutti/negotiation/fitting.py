@@ -18,8 +18,8 @@ EXACT = 0.004  # noise, as a share of the utility's range, below which a party c
 CALM = (0.04, 0.008, 0.0015)  # how sharply the barrier bends, from the first pass to the last, as shares of the range
 WORSE, AWAY = -0.2, 0.6  # where "no deal" stands before anything is known, from the middle of the outcomes, in ranges of the utility
 INTERACTION = 0.04  # how much a pair of values adds or takes, likewise
-STRAIGHT = 0.02  # how much the worth of an issue with many values bends from knot to knot, as a share of what it spreads over
-SLIP = 0.0003  # two outcomes this close in worth may come in either order
+STRAIGHT = 0.004  # how much the worth of an issue with many values bends from knot to knot, as a share of what it spreads over
+SLIP = 0.001  # two outcomes this close in worth may come in either order
 CONTRADICTED = 0.03  # share of steps down a list that may go up before the party counts as noisy
 SMOOTH = 0.83  # a logistic curve with this share of sigma for a scale is nearest to the normal curve of a difference of two disturbances
 SLOW = 14  # Newton steps a pass at most; four or five are usual
@@ -65,12 +65,15 @@ class Shape:
             out[:, at] = (offers[:, i] == a) & (offers[:, j] == b)
         return out
 
-    def utility(self, theta: Numbers) -> Utility:
-        """The utility that these weights of the features mean."""
-        contrib = tuple(tuple((table @ theta[block]).tolist()) for block, table in zip(self.blocks, self.tables, strict=True))
-        pairs = tuple((*pair, float(extra)) for pair, extra in zip(self.pairs, theta[self.issues :], strict=False))
-        known = float((self.rows([None]) @ theta)[0])
-        return Utility(contrib, pairs, known)
+    def utilities(self, thetas: Numbers) -> tuple[Utility, ...]:
+        """The utilities that these weights of the features mean, one a row."""
+        issues = [(thetas[:, block] @ table.T).tolist() for block, table in zip(self.blocks, self.tables, strict=True)]
+        extras = thetas[:, self.issues : self.issues + len(self.pairs)].tolist()
+        homes = (thetas @ self.rows([None])[0]).tolist()
+        return tuple(
+            Utility(tuple(tuple(issue[at]) for issue in issues), tuple((*pair, extra) for pair, extra in zip(self.pairs, extras[at], strict=True)), home)
+            for at, home in enumerate(homes)
+        )
 
     def ranges(self, theta: Numbers) -> Numbers:
         """How much each issue can move the utility."""
@@ -89,18 +92,23 @@ class Fit:
     root: Numbers  # a square root of the covariance: root @ root.T
     noise: float
     rows: tuple[Numbers, ...] = ()  # the lists, as features
-    shares: tuple[float, ...] = ()
+    shares: tuple[float, ...] = ()  # what a comparison in each of them counts
+    lean: Numbers | None = None  # how "no deal" follows the other weights
 
     def draws(self, count: int, rng: np.random.Generator) -> Numbers:
         """So many draws, one a row, in pairs that mirror each other."""
         half = self.root @ rng.standard_normal((self.root.shape[1], (count + 1) // 2))
         found: Numbers = self.mean + np.concatenate([half, -half], axis=1).T[:count]
         if self.shape.fallback is None:
-            found[:, -1] = self._fallbacks(found, (rng.permutation(count) + rng.random(count)) / count)
+            levels = (rng.permutation(count) + rng.random(count)) / count
+            if self.noise and self.lean is not None:
+                found[:, -1] = self._fallbacks(self.mean[None], levels) + (found - self.mean)[:, :-1] @ self.lean
+            else:
+                found[:, -1] = self._fallbacks(found, levels)
         return found
 
     def _fallbacks(self, thetas: Numbers, levels: Numbers) -> Numbers:
-        """What "no deal" is worth with each of these weights, at these levels of its distribution."""
+        """What "no deal" is worth with each of these weights (or with the only ones), at these levels of its distribution."""
         known: list[tuple[Numbers, Numbers, float]] = []  # worths of the outcomes that it was compared with, +1 where these stood above it, weight
         for items, share in zip(self.rows, self.shares, strict=True):
             place = np.flatnonzero(items[:, -1] == 1.0)
@@ -121,8 +129,8 @@ class Fit:
             step = (high - low) / 32
             low, high = low + step * np.maximum(first - 1, 0), low + step * np.minimum(last + 1, 32)
         reached = np.cumsum(mass, axis=1) / mass.sum(axis=1, keepdims=True)
-        at = (reached < levels[:, None]).sum(axis=1)
-        picked: Numbers = grid[np.arange(len(grid)), np.minimum(at, 32)]
+        at = np.minimum((reached < levels[:, None]).sum(axis=1), 32)
+        picked: Numbers = np.broadcast_to(grid, (len(levels), 33))[np.arange(len(levels)), at]
         return picked
 
 
@@ -131,18 +139,24 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
     rows = [shape.rows(items) for items in lists if len(items) > 1]
     usual = 0.4 / len(shape.sizes)
     spread = np.full(len(shape.sizes), usual)
-    theta, home = _center(shape), _center(shape)
+    theta, home, sigma = _center(shape), _center(shape), 0.03 if noise is None else noise
+    exact = noise is None or noise <= EXACT
     for turn in range(2):
         prior = _prior(shape, spread)
-        theta, hessian, sigma = _settle(rows, theta, prior, home, noise)
+        if exact:
+            theta, hessian, exact = _exactly(rows, theta, prior, home)
+            exact = exact or noise is not None
+        if not exact:
+            theta, hessian, sigma = _roughly(rows, theta, prior, home, sigma, 2 - turn if noise is None else 0)
         scale = max(float(shape.ranges(theta).sum()), 1e-6)
-        theta, sigma = theta / scale, sigma / scale
+        theta, sigma = theta / scale, sigma / scale if noise is None else sigma
         if turn:
             break
         inverse = np.diag(np.linalg.inv(hessian)) / scale**2
         for issue, block in enumerate(shape.blocks):  # how much an issue matters, from how far its values came apart
             around = theta[block] - theta[block].mean()
             spread[issue] = np.sqrt((2 * usual**2 + around @ around + inverse[block].sum()) / (2 + len(around)))
+    sigma = 0.0 if exact else sigma
     shares = _shares(rows, sigma, theta) if sigma else [1.0] * len(rows)
     hessian = _curve(rows, sigma, shares, theta)[2] + prior
     root = np.linalg.inv(np.linalg.cholesky(hessian)).T
@@ -153,7 +167,7 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
     along = root.T @ stretch
     if power := float(along @ along):
         root = root - np.outer(root @ along, along) / power
-    return Fit(shape, theta, root, sigma, tuple(rows), tuple(shares))
+    return Fit(shape, theta, root, sigma, tuple(rows), tuple(shares), -hessian[-1, :-1] / hessian[-1, -1])
 
 
 def _curve(rows: list[Numbers], sigma: float, shares: list[float], theta: Numbers) -> tuple[float, Numbers, Numbers]:
@@ -185,22 +199,25 @@ def _prior(shape: Shape, spread: Numbers) -> Numbers:
     return out
 
 
-def _settle(rows: list[Numbers], theta: Numbers, prior: Numbers, home: Numbers, noise: float | None) -> tuple[Numbers, Numbers, float]:
-    """Weights, the curvature there, and the noise: the order is taken exactly while next to nothing contradicts it."""
+def _exactly(rows: list[Numbers], theta: Numbers, prior: Numbers, home: Numbers) -> tuple[Numbers, Numbers, bool]:
+    """Weights in the middle of those that agree with every order, the curvature there, and whether there are such (next to none is contradicted)."""
     if not rows:
-        return home.copy(), prior, noise or 0.0
+        return home.copy(), prior, True
     steps = _steps(rows)
-    if noise is None or noise <= EXACT:
-        for bend in CALM:
-            theta, hessian = _newton(partial(_barrier, steps, bend), theta, prior, home)
-        if noise is not None or float(np.mean(steps @ theta < -SLIP)) < CONTRADICTED:
-            return theta, hessian, 0.0
-    sigma = 0.03 if noise is None else noise
-    for _ in range(1 if noise is not None else 3):
-        theta, hessian = _newton(partial(_orders, rows, sigma, _shares(rows, sigma, theta)), theta, prior, home)
-        if noise is None:
-            every = np.concatenate([items[:-1] - items[1:] for items in rows])
-            free = max(1 - theta.size / (1.2 * len(every)), 0.25)
+    for bend, enough in zip(CALM, (0.1, 0.1, 1e-3), strict=True):
+        theta, hessian = _newton(partial(_barrier, steps, bend), theta, prior, home, enough)
+        if bend is CALM[1] and float(np.mean(steps @ theta < -SLIP)) > 4 * CONTRADICTED:
+            return theta, hessian, False
+    return theta, hessian, float(np.mean(steps @ theta < -SLIP)) < CONTRADICTED
+
+
+def _roughly(rows: list[Numbers], theta: Numbers, prior: Numbers, home: Numbers, sigma: float, guesses: int) -> tuple[Numbers, Numbers, float]:
+    """Weights that agree best with orders seen through noise, the curvature there, and the noise (after so many guesses at it)."""
+    every = np.concatenate([items[:-1] - items[1:] for items in rows])
+    free = max(1 - theta.size / (1.2 * len(every)), 0.25)
+    for _ in range(max(guesses, 1)):
+        theta, hessian = _newton(partial(_orders, rows, sigma, _shares(rows, sigma, theta)), theta, prior, home, 0.03)
+        if guesses:
             sigma = float(np.clip(np.sqrt(np.mean(np.minimum(every @ theta, 0) ** 2) / free), EXACT, 0.12))
     return theta, hessian, sigma
 
@@ -212,7 +229,7 @@ def _steps(rows: list[Numbers]) -> Numbers:
     return every if len(first) == len(every) else every[sorted(first.values())]
 
 
-def _newton(loss: Callable[[Numbers], tuple[float, Numbers, Numbers]], theta: Numbers, prior: Numbers, home: Numbers) -> tuple[Numbers, Numbers]:
+def _newton(loss: Callable[[Numbers], tuple[float, Numbers, Numbers]], theta: Numbers, prior: Numbers, home: Numbers, enough: float) -> tuple[Numbers, Numbers]:
     value, slope, bend = loss(theta)
     away = theta - home
     value += 0.5 * float(away @ prior @ away)
@@ -220,7 +237,7 @@ def _newton(loss: Callable[[Numbers], tuple[float, Numbers, Numbers]], theta: Nu
         hessian = bend + prior
         step = np.linalg.solve(hessian, slope + prior @ away)
         drop = float(step @ (slope + prior @ away))
-        if drop < 1e-3:
+        if drop < enough:
             break
         length = 1.0
         while True:

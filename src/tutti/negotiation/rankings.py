@@ -31,7 +31,8 @@ def questions(case: Case, space: Space, parties: Sequence[int], beliefs: Sequenc
     spread over the space, the others about the outcomes that may be settled on and those that tell these apart.
     """
     fresh = [party for party in parties if beliefs[party] is None]
-    out: dict[int, Lists] = {party: (_shuffled([*_spread(case, space, rng), None], rng),) for party in fresh}
+    opening = [*_spread(case, space, rng), None] if fresh else []
+    out: dict[int, Lists] = {party: (_shuffled(opening, rng),) for party in fresh}
     later = [party for party in parties if beliefs[party] is not None]
     if later:
         offers = _shortlist(case, space, beliefs, rng)
@@ -56,7 +57,7 @@ def believe(case: Case, party: int, said: Sequence[Exchange], rng: np.random.Gen
     if not lists:
         return None
     found = _estimate(case.sizes, case.fallback, tuple(lists), noise)
-    return Belief(tuple(found.shape.utility(theta) for theta in found.draws(DRAWS, rng)))
+    return Belief(found.shape.utilities(found.draws(DRAWS, rng)))
 
 
 def estimate(case: Case, lists: Sequence[Sequence[Offer | None]], noise: float | None = None) -> Fit:
@@ -96,7 +97,7 @@ def _worth(belief: Belief, offers: Indices) -> Numbers:
 
 def _log(gains: Numbers) -> Numbers:
     low = gains < LEAST
-    return np.where(low, np.log(LEAST) + (gains - LEAST) / LEAST * 0.1, np.log(np.maximum(gains, LEAST)))
+    return np.where(low, np.log(LEAST) + gains - LEAST, np.log(np.maximum(gains, LEAST)))
 
 
 def _shortlist(case: Case, space: Space, beliefs: Sequence[Belief | None], rng: np.random.Generator) -> Indices:
@@ -136,8 +137,19 @@ def _around(space: Space, leading: Indices, rng: np.random.Generator) -> Indices
         issue = rng.integers(len(sizes), size=len(who))
         start[who, issue] = rng.integers(sizes[issue])
     far = rng.integers(sizes, size=(60, len(sizes)))
-    near = np.unique(np.concatenate([start, far]), axis=0)
-    return np.array([offer for offer in near if space.allows(tuple(int(v) for v in offer))], dtype=np.intp).reshape(-1, len(sizes))
+    near = np.concatenate([start, far])
+    return near[_allowed(space, near)]
+
+
+def _allowed(space: Space, offers: Indices) -> npt.NDArray[np.bool_]:
+    if not space.enumerable:
+        return np.array([space.allows(tuple(int(value) for value in offer)) for offer in offers], dtype=bool)
+    if not len(space.codes):
+        return np.zeros(len(offers), dtype=bool)
+    codes = np.ravel_multi_index(tuple(offers.T), space.sizes)
+    at = np.minimum(np.searchsorted(space.codes, codes), len(space.codes) - 1)
+    found: npt.NDArray[np.bool_] = space.codes[at] == codes
+    return found
 
 
 def _telling(belief: Belief, leading: Indices, around: Indices) -> list[Offer | None]:
@@ -172,14 +184,18 @@ def _spread(case: Case, space: Space, rng: np.random.Generator) -> list[Offer]:
         return [space.offer(row) for row in range(len(space.codes))]
     found: dict[Offer, None] = {}
     for _ in range(40):
-        columns = [rng.permutation(np.resize(rng.permutation(size), want)) for size in space.sizes]
-        for offer in zip(*columns, strict=True):
-            plain = tuple(int(value) for value in offer)
-            if len(found) < want and plain != case.fallback and space.allows(plain):
-                found[plain] = None
+        offers = np.stack([rng.permutation(np.resize(_evenly(size, rng), 2 * want)) for size in space.sizes], axis=1)
+        for offer in map(tuple, offers[_allowed(space, offers)].tolist()):
+            if len(found) < want and offer != case.fallback:
+                found[offer] = None
         if len(found) == want:
             break
     return list(found)
+
+
+def _evenly(size: int, rng: np.random.Generator) -> Indices:
+    values: Indices = rng.permutation(np.unique(np.linspace(0, size - 1, min(size, ITEMS - 1)).round()).astype(np.intp))
+    return values
 
 
 def _shuffled(items: Sequence[Offer | None], rng: np.random.Generator) -> tuple[Offer | None, ...]:

@@ -13,6 +13,8 @@ from tutti.model.fact import Fact
 _PARTS = ("quality", "latency", "cost", "load")
 _COLUMNS = ("agent", "version", "quality", "drawn", "judged", "latency_ms", "cost", "load", "score", "propensity")
 _ENDLESS = re.compile(r"\{[^{}]*[:{][^{}]*(\{|\d{3})")  # a width that fills the memory; agents outside bring such words themselves
+_BID = ("agent", "version", "claimed", "quality", "claimed_ms", "latency_ms", "cost", "confidence")
+_JOINT = ("tasks", "places", "best", "given_up", "runner_up", "lacked", "waited")
 _LEVELS = {0: "shadow", 1: "suggest", 2: "approve", 3: "veto window", 4: "act"}
 
 
@@ -32,7 +34,7 @@ def explain(task: Mapping[str, Any], facts: Sequence[Fact], head: int) -> dict[s
     last: dict[str, Fact] = {fact.kind: fact for fact in facts}
     route = _route(last["task.routed"]) if "task.routed" in last else None
     gate = _gate([fact for fact in facts if fact.kind == "task.gated"], last)
-    sentences = [_origin(task, last), *_choice(task, route), *_gated(task, gate), *_ending(task, facts)]
+    sentences = [_origin(task, last), *_choice(task, route), *_market(route), *_gated(task, gate), *_ending(task, facts)]
     return {
         "schema": "tutti.why/1",
         "task": task["id"],
@@ -72,6 +74,8 @@ def _route(fact: Fact) -> dict[str, Any]:
         "ruled_out": [{"agent": agent, "rule": rule} for agent, rule in data.get("ruled_out", ())],
         "ruled_out_count": data.get("ruled_out_count", 0),
         "case": sorted(data.get("case", {})),
+        "bids": [dict(zip(_BID, bid, strict=True)) for bid in data.get("bids", ())],
+        "joint": dict(zip(_JOINT, data["joint"], strict=True)) if "joint" in data else None,
     }
 
 
@@ -150,6 +154,31 @@ def _choice(task: Mapping[str, Any], route: Mapping[str, Any] | None) -> list[st
         else ""
     )
     return [head, sentence, decided, drawn]
+
+
+def _market(route: Mapping[str, Any] | None) -> list[str]:
+    """That it got its agent together with other tasks, and what the agent had bid for it."""
+    if route is None:
+        return []
+    sentences = []
+    joint = route["joint"]
+    if joint is not None:
+        tasks, places = joint["tasks"], joint["places"]
+        sentences.append(f"It was assigned together with {tasks - 1} other waiting {_plural('task', tasks - 1)} to {places} free {_plural('place', places)}.")
+        if joint["best"] != route["chosen"].replace(" ", "@"):
+            sentences.append(f"By itself it would have gone to {joint['best'].replace('@', ' ')}: it gave up {joint['given_up']:.3f} for the others' sake.")
+        if joint["runner_up"]:
+            sentences.append(f"{joint['runner_up'].replace('@', ' ')} would have got it with {joint['lacked']:.3f} more.")
+        if joint["waited"]:
+            sentences.append(f"Others went before it {joint['waited']} {_plural('time', joint['waited'])}.")
+    for bid in route["bids"]:
+        if f"{bid['agent']} {bid['version']}" == route["chosen"]:
+            sentences.append(f"Its bid of {bid['claimed']:.2f} counted as {bid['quality']:.2f}, as such claims of its have come out.")
+    return sentences
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"
 
 
 def _gated(task: Mapping[str, Any], gate: Mapping[str, Any] | None) -> list[str]:

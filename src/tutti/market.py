@@ -144,6 +144,11 @@ class Market:
             self._house.occupy(award.card, -1)
         return award
 
+    def hold(self, task: str, award: Award) -> None:
+        """Hold a place for a task's run, until it is redeemed."""
+        self._awards[task] = award
+        self._house.occupy(award.card, 1)
+
     async def _assign(self, skill: str) -> None:
         """Look at the next tasks of a skill together, and send those on their way that get an agent."""
         traffic, house = self._traffic, self._house
@@ -187,8 +192,7 @@ class Market:
         for number in served:
             id, agent = candidates[number].row["id"], choice[number][0]
             joint = self._record(cards, scores[number], able[number], lacked[number], agent, (len(candidates), sum(places), passed.get(id, 0)))
-            self._awards[id] = Award(cards[agent], joint)
-            house.occupy(cards[agent], 1)
+            self.hold(id, Award(cards[agent], joint))
         left = [number for number in range(len(candidates)) if number not in served]
         self._passed[skill] = {
             candidates[number].row["id"]: passed.get(candidates[number].row["id"], 0) + (bool(served) and number < served[-1]) for number in left

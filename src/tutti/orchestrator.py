@@ -160,7 +160,7 @@ class Orchestrator:
             return await self.end(task, "task.failed", {"error": "invalid_input"}, problem)
         case, known, task_class = await house.case(task, skill.name, input)
         board, book = house.board(skill.name, task_class), house.book()
-        award = self.market.redeem(task["id"])  # nothing is awaited from here until its run has its place
+        award = self.market.redeem(task["id"])
         bids, declined = self.market.bids(skill.name, board, input)
         board = board.with_bids(bids) if bids else board
         verdicts: dict[int, tuple[gates.Question, Verdict]] = {}
@@ -182,6 +182,7 @@ class Orchestrator:
             route = replace(route, bids=tuple(bids[place] for candidate in route.candidates if (place := board.index[candidate.agent, candidate.version]) in bids))
         if award is not None:
             route = award.applied(route)
+            self.market.hold(task["id"], award)
         if route.chosen is None:
             return await self._nobody(task, route, list(verdicts.values()))
         index = board.index[route.chosen.agent, route.chosen.version]
@@ -294,6 +295,7 @@ class Orchestrator:
             for column, limit in (("money", reserve.money_limit), ("count", reserve.count_limit)):
                 if limit is not None:
                     bundle.within.append(AtMost("spending", (reserve.budget, reserve.period), column, limit))
+        self.market.redeem(id)  # its run takes the place
         house.occupy(card, 1)
         try:
             facts = await self.record(bundle)

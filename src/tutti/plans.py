@@ -544,14 +544,14 @@ class _Run:
     async def _stop(self, state: str, reason: str) -> None:
         """End the plan before its end: what is under way is canceled, since nobody waits for it any more."""
         await self._drop()
+        await self._end(state, reason)  # first: appends are made in order, so a child that was just being submitted is there after this
         for child in await self._children():
             while child["open"] and (row := self._house.journal.hot.table("task").get((child["id"],))) is not None:
                 try:
-                    await self._corridor.end(row, "task.canceled", {"reason": f"the plan it is a step of {state}"})
+                    await self._corridor.end(row, "task.canceled", {"reason": "the plan that it is a step of has ended"})
                     self._corridor.traffic.cancel(child["id"])
                 except Conflict:
                     await asyncio.sleep(0)  # it moved on just now; look again
-        await self._end(state, reason)
 
     async def _drop(self) -> None:
         """Wait for no step any more."""

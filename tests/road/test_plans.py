@@ -84,6 +84,7 @@ class Desk:
 
         @fleet.agent(skill="refund.guess", department="support", cost=5.0, quality=0.9)
         async def guess(ticket: Ticket, ctx: Context) -> Refund:
+            await asyncio.sleep(1)
             self._saw("guess", ticket.text)
             ctx.cost = 5.0
             return Refund(account=ticket.account, amount=1)
@@ -172,8 +173,9 @@ async def test_no_other_way_ends_the_plan_and_what_is_under_way(tutti):
     desk.failing = {"decide", "guess"}
     steps = [{"name": "pay", "skill": "refund.pay", "input": {"account": "a1", "amount": 3}}, {"name": "guess", "skill": "refund.guess", "input": "{input}"}]
     trial = await tutti(desk.fleet).submit("plan.run", {"plan": {"steps": steps}, "input": TICKET})
+    await trial.advance(timedelta(seconds=5))
     assert trial.task("plan.run").state == "failed"
-    assert trial.task("refund.pay").state == "canceled", trial.task("plan.run").detail
+    assert trial.task("refund.pay").state == "canceled"
 
 
 async def test_money_stops_a_plan_before_the_step_that_would_take_too_much(tutti):
@@ -187,7 +189,6 @@ async def test_money_stops_a_plan_before_the_step_that_would_take_too_much(tutti
     }
     await trial.submit("plan.run", {"plan": dear, "input": TICKET, "money": 9.0})
     assert "expected to cost 11" in trial.task("plan.run").detail
-    desk.fleet.cards  # noqa: B018  the declaration stays as it was
 
 
 async def test_a_step_that_cost_more_than_expected_stops_the_plan(tutti):

@@ -1,0 +1,179 @@
+"""Playbooks: named plans with joins, conditions, timers and people; started by signals, by hand and by other agents."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tutti import Context, Fleet, Settings, Workspace, step
+from tutti.errors import AgentFailed, Invalid
+
+SAVE = [
+    step("usage", "usage.look", input={"account": "{input.account}"}),
+    step("mood", "mood.look", input={"account": "{input.account}"}, optional=True),
+    step("offer", "offer.make", input={"account": "{input.account}", "drop": "{steps.usage.drop}", "mood": "{steps.mood.mood?}"}),
+    step("ask", question="Give {input.account} {steps.offer.percent} % off?", when="steps.offer.percent > 20"),
+    step("cool_off", wait=timedelta(days=3), after=["offer", "ask"]),
+    step("mail", "mail.send", input={"text": "Dear {input.account}: {steps.offer.percent} %"}, after="cool_off", when="!('ask' in steps) || steps.ask != 'no'"),
+]
+
+
+def fleet_of(steps: list[Any] = SAVE, drop: float = 0.1, **more: Any) -> tuple[Fleet, list[tuple[str, Any]]]:
+    fleet, seen = Fleet("books"), []
+
+    @fleet.agent(skill="usage.look", department="success", quality=0.9)
+    async def usage(input: dict[str, Any], ctx: Context) -> dict[str, float]:
+        seen.append(("usage", input))
+        return {"drop": drop}
+
+    @fleet.agent(skill="mood.look", department="success", quality=0.9)
+    async def mood(input: dict[str, Any], ctx: Context) -> dict[str, str]:
+        raise AgentFailed("nobody knows moods", retry=False)
+
+    @fleet.agent(skill="offer.make", department="revenue", quality=0.9)
+    async def offer(input: dict[str, Any], ctx: Context) -> dict[str, Any]:
+        seen.append(("offer", input))
+        return {"percent": round(input["drop"] * 100)}
+
+    @fleet.action("mail.send", department="marketing", quality=0.9, idempotent=True)
+    async def mail(input: dict[str, Any], ctx: Context) -> dict[str, Any]:
+        seen.append(("mail", input))
+        return {"sent": True}
+
+    fleet.autonomy("mail.send", level="act")
+    fleet.playbook("renewal.save", steps=steps, department="success", **more)
+    fleet.on("churn.flagged", do="renewal.save")
+    return fleet, seen
+
+
+async def test_a_signal_starts_a_playbook_and_its_timer_runs(tutti):
+    fleet, seen = fleet_of()
+    trial = tutti(fleet)
+    start = trial.clock.now()
+    await trial.send("churn.flagged", subject="account/7", data={"account": "a7"})
+    assert trial.clock.now() - start >= 3 * 86400 * 1_000_000
+    assert seen == [("usage", {"account": "a7"}), ("offer", {"account": "a7", "drop": 0.1, "mood": None}), ("mail", {"text": "Dear a7: 10 %"})]
+    task = trial.task("renewal.save")
+    assert sorted(task.output) == ["cool_off", "mail", "offer", "usage"]
+    told = (await trial.explain("renewal.save"))["plan"]
+    assert (told["kind"], told["name"]) == ("playbook", "renewal.save")
+    assert [step["name"] for step in told["steps"] if step["state"] == "skipped"] == ["ask"]
+    assert (await trial.workspace.lineage(trial.signals[0]))["tree"]["led_to"][0]["skill"] == "renewal.save"
+
+
+@pytest.mark.parametrize(("answer", "sent"), [("yes", 1), ("no", 0)])
+async def test_a_person_decides_a_step(tutti, answer: str, sent: int):
+    steps = [
+        each if each.name != "mail" else step("mail", "mail.send", input={"text": "hello"}, after=["cool_off"], when="steps.ask == 'yes'") for each in SAVE
+    ]
+    fleet, seen = fleet_of(steps, drop=0.5)
+    trial = await tutti(fleet).submit("renewal.save", {"account": "a7"})
+    task = trial.task("renewal.save")
+    assert (task.waiting_for, task.question) == ("person", "Give a7 50 % off?")
+    await trial.answer("renewal.save", answer)
+    assert [name for name, _ in seen].count("mail") == sent
+    assert trial.task("renewal.save").state == "completed"
+
+
+async def test_a_timer_and_a_question_outlive_the_process(tutti):
+    fleet, seen = fleet_of(drop=0.5)
+    trial = await tutti(fleet).submit("renewal.save", {"account": "a7"})
+    await trial.restart()
+    await trial.restart()
+    assert trial.task("renewal.save").question == "Give a7 50 % off?"
+    start = trial.clock.now()
+    await trial.workspace.answer(trial.task("renewal.save").id, "yes")
+    await asyncio.sleep(2 * 86400)
+    await trial.restart()
+    took = trial.clock.now() - start
+    assert 3 * 86400e6 <= took <= 3 * 86400e6 + 3600e6, "the timer went on, it did not begin anew"
+    assert [name for name, _ in seen] == ["usage", "offer", "mail"]
+    assert trial.task("renewal.save").state == "completed"
+
+
+async def test_questions_of_several_steps_each_get_their_own_answer(tutti):
+    steps = [step("one", question="First?"), step("two", question="Second?")]
+    fleet, _ = fleet_of(steps)
+    trial = await tutti(fleet).submit("renewal.save", {})
+    said = {"First?": "a", "Second?": "b"}
+    first = trial.task("renewal.save").question
+    await trial.answer("renewal.save", said[first])
+    await trial.restart()
+    second = trial.task("renewal.save").question
+    assert {first, second} == set(said)
+    await trial.answer("renewal.save", said[second])
+    assert trial.task("renewal.save").output == {"one": "a", "two": "b"}
+
+
+async def test_any_goes_on_with_the_first_and_all_waits_for_all(tutti):
+    def joined(join: Any) -> list[Any]:
+        return [
+            step("soon", wait=timedelta(minutes=1)), step("late", wait=timedelta(hours=1)),
+            step("mail", "mail.send", input={"text": "x"}, after=["soon", "late"], join=join), step("end", wait=timedelta(seconds=1), after="mail"),
+        ]  # fmt: skip
+
+    times = {}
+    for join in ("any", "all"):
+        fleet, _ = fleet_of(joined(join))
+        trial = tutti(fleet)
+        start = trial.clock.now()
+        await trial.submit("renewal.save", {})
+        sent = next(fact for fact in await trial.facts("task.completed") if fact["about"] == trial.task("mail.send").id)
+        first = (await trial.facts())[0]["at"]
+        times[join] = (sent["at"], first, start)
+    assert times["any"][0][11:16] != times["all"][0][11:16]
+    assert times["any"][0] < times["all"][0]
+
+
+async def test_a_failing_step_fails_the_playbook_with_words(tutti):
+    fleet, seen = fleet_of([step("mood", "mood.look"), step("mail", "mail.send", input={"text": "x"}, after="mood")])
+    trial = await tutti(fleet).submit("renewal.save", {})
+    assert (trial.task("renewal.save").state, seen) == ("failed", [])
+    assert "Step mood failed: mood.look" in trial.task("renewal.save").detail
+
+
+async def test_agents_ask_for_playbooks_and_money_stops_them(tutti):
+    fleet, _ = fleet_of(returns="{steps.offer.percent}", steps=SAVE[:3])
+
+    @fleet.agent(skill="boss.ask", department="success", quality=0.9)
+    async def boss(input: dict[str, Any], ctx: Context) -> Any:
+        return await ctx.ask("renewal.save", input)
+
+    trial = await tutti(fleet).submit("boss.ask", {"account": "a7"})
+    assert trial.task("boss.ask").output == 10
+
+
+async def test_a_changed_playbook_is_registered_anew(tmp_path: Path):
+    settings = Settings("books", tmp_path)
+    for steps in (SAVE, SAVE, SAVE[:3]):
+        async with Workspace(fleet_of(steps)[0], settings) as workspace:
+            registered = [fact for fact in await workspace.facts(kind="agent.registered") if fact["about"] == "renewal-save"]
+    assert len(registered) == 2
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ([], "it has no step"),
+        ([step("a", "x.y", after="b"), step("b", "x.y", after="a")], "wait for each other"),
+        ([step("a", "x.y"), step("a", "x.z")], "two steps are called a"),
+        ([step("a", "x.y", when="stepz.a")], "speaks of `stepz`"),
+        ([step("a", "x.y", input="{steps.b.c}")], "step a comes after b, which is no step"),
+        ([step("A b", "x.y")], "a name is of small letters"),
+        ([step("a", "x.y", wait=timedelta(1))], "must have one of skill, wait_ms and question"),
+        ([step("a", wait=timedelta())], "wait_ms is from 1"),
+    ],
+)
+def test_a_playbook_that_cannot_work_is_refused_at_its_line(steps: list[Any], said: str):
+    with pytest.raises(Invalid, match=said):
+        Fleet("x").playbook("some.thing", steps=steps, department="d")
+
+
+def test_the_doctor_says_what_nobody_offers():
+    fleet = Fleet("x")
+    fleet.playbook("some.thing", steps=[step("a", "x.y")], department="d", owner="me")
+    assert fleet.problems() == ["playbook some.thing: no agent offers x.y"]

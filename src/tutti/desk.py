@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from tutti import evaluation, explanation, gates, intake, mediation, plans, telemetry
-from tutti.arbiter import undo_id
+from tutti.arbiter import sentence_of, undo_id
 from tutti.clock import MICROS, micros, to_text
 from tutti.errors import Conflict, Invalid, NotFound, Refused
 from tutti.feedback import interval
@@ -127,8 +127,7 @@ class Desk:
             return taken
 
         with telemetry.span(f"invoke_workflow {skill}", "invoke_workflow", {"tutti.skill": skill}):
-            made, _ = await self.corridor.bring(prepare)
-        return str(made)
+            return await self.corridor.take_in(prepare)
 
     async def result(self, id: str) -> Any:
         """A task's output, once it has ended. Raises `Refused` when it did not complete."""
@@ -346,7 +345,8 @@ class Desk:
             if not row["approval"]:
                 raise NotFound(f"{id} asks for no approval.", hint=f"It is {row['state']}: {row['reason'] or row['stage']}.")
             id = row["approval"]
-        return await self._approval_view(await self._row("approval", id, "approval"))
+        row = await self._row("approval", id, "approval")
+        return await self._approval_view(row) | {"conflicts": (await self.conflicts(task=row["task"]))["conflicts"]}
 
     async def _approval_view(self, row: Row) -> dict[str, Any]:
         task = await self._row("task", row["task"], "task")
@@ -483,8 +483,11 @@ class Desk:
             raise Invalid(f"{state!r} is no state of a conflict.", hint="States are open, asked, resolved and all.")
         limit = max(1, min(limit, 200))
         where: dict[str, Any] = {"open": 1} if state is None else {} if state == "all" else {"state": state}
+        if task is not None:
+            found = [view for view in await self.corridor.arbiter.of(task) if state == "all" or view["state"] in ((state,) if state else ("open", "asked"))]
+            return {"conflicts": found[:limit], "next": None}
         rows = await self._journal.rows("conflict", where, after=after, descending=True, limit=limit)
-        views = [await self.corridor.arbiter.view(row) for row in rows if task in (None, row["task"], row["other"])]
+        views = [await self.corridor.arbiter.view(row) for row in rows]
         if departments is not None:
             views = [view for view in views if any(side["department"] in departments for side in view["sides"])]
         return {"conflicts": views, "next": rows[-1]["rowid"] if len(rows) == limit else None}
@@ -719,6 +722,9 @@ class Desk:
         row = await self._row("task", id, "task")
         facts = await self._journal.facts(about=[id, *([row["approval"]] if row["approval"] else [])])
         told = explanation.explain(await self.task(id), facts, self._journal.head.seq)
+        if met := await self.corridor.arbiter.of(id):
+            told["conflicts"] = met
+            told["sentence"] = " ".join([told["sentence"], *(sentence_of(conflict, id) for conflict in met)])
         planned = await plans.told(self.corridor.house, row, facts)
         negotiation = await self._journal.row("negotiation", (id,)) if row["skill"] == mediation.MEDIATE else None
         if negotiation is not None:

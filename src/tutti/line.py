@@ -54,7 +54,7 @@ class Line:
                 bundle, skill, input, subject, origin, priority=task["priority"], deadline_at=min(ends) if ends else None, id=id, to=to
             )
             try:
-                await corridor.bring(prepare)
+                await corridor.take_in(prepare)
             except Conflict:
                 log.debug("task %s had asked for %s before", self._task, id)
         with self.paused(id):

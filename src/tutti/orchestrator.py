@@ -14,7 +14,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from tutti import execution, gates, routing, telemetry, transports
 from tutti.arbiter import Arbiter
@@ -24,7 +25,7 @@ from tutti.errors import Conflict, Invalid, NoRoute, NotFound, Overloaded, Refus
 from tutti.house import House
 from tutti.line import Line
 from tutti.market import Market
-from tutti.model.agent import AgentCard, Skill
+from tutti.model.agent import AgentCard, Nature, Skill
 from tutti.model.fact import Draft, Fact
 from tutti.model.outcome import Ending, Outcome
 from tutti.model.route import Route
@@ -33,6 +34,7 @@ from tutti.model.verdict import Ruling, Verdict
 from tutti.model.view import AtMost
 from tutti.reception import Bundle, Reception, amount_of
 from tutti.registry import registration
+from tutti.security import open_body
 from tutti.traffic import Traffic
 
 log = logging.getLogger("tutti")
@@ -40,6 +42,29 @@ Row = Mapping[str, Any]
 _PAUSE = 1.0  # seconds before an outcome is recorded again that the database refused
 _TOGETHER = 1000  # tasks taken up at a time after a restart
 _BUSY = 0.05  # seconds before a task is routed again that met busy agents only
+
+
+class _Choice(NamedTuple):
+    """A route with what the gates say: to the one that is chosen, or to all that were asked where nobody is."""
+
+    route: Route
+    known: dict[str, str]
+    verdicts: list[tuple[gates.Question, Verdict]]
+    card: AgentCard | None = None
+
+    @property
+    def question(self) -> gates.Question:
+        """What was asked about the one that is chosen."""
+        return self.verdicts[0][0]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the gates say to that."""
+        return self.verdicts[0][1]
+
+
+def _started(id: str, card: AgentCard, attempt: int, cause: int | None) -> Draft:
+    return Draft("run.started", id, "tutti", {"attempt": attempt, "agent": card.name, "version": card.version, "key": id}, cause)
 
 
 class Orchestrator:
@@ -82,10 +107,71 @@ class Orchestrator:
             try:
                 return result, await self.record(bundle)
             except Conflict as conflict:
-                table, key = conflict.about["thing"]
-                if table != "work":
+                await self._refresh(conflict)
+
+    async def _refresh(self, conflict: Conflict) -> None:
+        """Look again at the work that was taken in meanwhile; any other conflict is raised again."""
+        table, key = conflict.about["thing"]
+        if table != "work":
+            raise conflict
+        await self.reception.refresh(key[0])
+
+    async def take_in(self, prepare: Callable[[Bundle], str]) -> str:
+        """Take in the task that `prepare` makes. Where it is advice and nobody is before it, it starts in the same append: one of three is saved."""
+        while True:
+            bundle = Bundle()
+            id = prepare(bundle)
+            card = await self._begin(bundle, id)
+            try:
+                facts = await self.record(bundle)
+            except BaseException as error:
+                if card is not None:
+                    self.house.occupy(card, -1)
+                    self.traffic.give_slot()
+                if not isinstance(error, Conflict):
                     raise
-                await self.reception.refresh(key[0])
+                await self._refresh(error)
+                continue
+            if card is not None:
+                self.traffic.walk(id, partial(self._go, id, card, facts[-1].seq))
+            return id
+
+    async def _begin(self, bundle: Bundle, id: str) -> AgentCard | None:
+        """Add to a task's submission that it is routed, may run, and starts; its slot and its agent are taken then. None where it has to wait, or may not."""
+        house = self.house
+        place = next(place for place, draft in enumerate(bundle.drafts) if draft.about == id and draft.kind == "task.submitted")
+        data = bundle.drafts[place].data
+        if data["stage"] != Stage.READY or data["nature"] != Nature.ADVICE or not house.registry.offers(data["skill"]):
+            return None
+        if not self.traffic.take_slot(data["skill"]):
+            return None
+        try:
+            task = house.journal.foreseen(bundle.drafts, ("task", (id,)))
+            sealed = next((payload for payload in bundle.payloads if payload.id == task["input"]), None)
+            card = None
+            if sealed is not None and not self._late(task):
+                choice = await self._choose(task, house.registry.skill(task["skill"]), open_body(sealed.body))
+                if choice.card is not None and choice.verdict.ruling is Ruling.ALLOW:
+                    card = choice.card
+                    bundle.add(routing.as_fact(id, choice.route, bundle.since(place), choice.known))
+                    bundle.add(gates.as_fact(id, choice.verdict, choice.question, -1))
+                    bundle.add(_started(id, card, 1, -1))
+        except BaseException:
+            self.traffic.give_slot()
+            raise
+        if card is None:
+            self.traffic.give_slot()
+        else:
+            house.occupy(card, 1)
+        return card
+
+    async def _go(self, id: str, card: AgentCard, cause: int) -> None:
+        """Run a task that started as it was taken in."""
+        try:
+            if (task := self._tasks.get((id,))) is not None:
+                await self._run(id, card, card.skills[task["skill"]], 1, cause)
+        finally:
+            self.house.occupy(card, -1)
 
     async def present(self, skill: str) -> None:
         """Register the house's own agent that offers a skill, where it is not yet. Any other skill is let be."""
@@ -158,6 +244,24 @@ class Orchestrator:
         problem = self._misfit(skill, input)
         if problem:
             return await self.end(task, "task.failed", {"error": "invalid_input"}, problem)
+        choice = await self._choose(task, skill, input)
+        if choice.card is None:
+            return await self._nobody(task, choice.route, choice.verdicts)
+        bundle = Bundle()
+        bundle.add(routing.as_fact(id, choice.route, task["seq"], choice.known))
+        bundle.add(gates.as_fact(id, choice.verdict, choice.question, -1))
+        if choice.verdict.ruling is Ruling.ASK:
+            if skill.intends and not await self.arbiter.claim(bundle, task, skill, grant=False):
+                return None
+            bundle.add(gates.as_request(house.ids.new("a"), task, choice.verdict, choice.question, house.ids.bytes(16).hex(), -1))
+            bundle.expect["task", (id,)] = task["version"]
+            await self.record(bundle)
+            return None
+        return await self._start(task, bundle, 1 + (task["attempts"] or 0), choice.card, choice.verdict)
+
+    async def _choose(self, task: Row, skill: Skill, input: Any) -> _Choice:
+        """Who is to do it, and what the gates say to that."""
+        house = self.house
         case, known, task_class = await house.case(task, skill.name, input)
         board, book = house.board(skill.name, task_class), house.book()
         award = self.market.redeem(task["id"])
@@ -179,25 +283,16 @@ class Orchestrator:
             conditions=house.conditions(skill.name), permit=permit,
         )  # fmt: skip
         if bids:
-            route = replace(route, bids=tuple(bids[place] for candidate in route.candidates if (place := board.index[candidate.agent, candidate.version]) in bids))
+            route = replace(
+                route, bids=tuple(bids[place] for candidate in route.candidates if (place := board.index[candidate.agent, candidate.version]) in bids)
+            )
         if award is not None:
             route = award.applied(route)
             self.market.hold(task["id"], award)
         if route.chosen is None:
-            return await self._nobody(task, route, list(verdicts.values()))
+            return _Choice(route, known, list(verdicts.values()))
         index = board.index[route.chosen.agent, route.chosen.version]
-        question, verdict = verdicts[index]
-        bundle = Bundle()
-        bundle.add(routing.as_fact(id, route, task["seq"], known))
-        bundle.add(gates.as_fact(id, verdict, question, -1))
-        if verdict.ruling is Ruling.ASK:
-            if skill.intends and not await self.arbiter.claim(bundle, task, skill, grant=False):
-                return None
-            bundle.add(gates.as_request(house.ids.new("a"), task, verdict, question, house.ids.bytes(16).hex(), -1))
-            bundle.expect["task", (id,)] = task["version"]
-            await self.record(bundle)
-            return None
-        return await self._start(task, bundle, 1 + (task["attempts"] or 0), board.cards[index], verdict)
+        return _Choice(route, known, [verdicts[index]], board.cards[index])
 
     async def _dispatch_approved(self, task: Row) -> None:
         house = self.house
@@ -286,7 +381,7 @@ class Orchestrator:
         if skill.intends and not await self.arbiter.claim(bundle, task, skill):
             return None
         cause = -1 if bundle.drafts else task["seq"]
-        bundle.add(Draft("run.started", id, "tutti", {"attempt": attempt, "agent": card.name, "version": card.version, "key": id}, cause))
+        bundle.add(_started(id, card, attempt, cause))
         bundle.expect["task", (id,)] = task["version"]
         if skill.is_action:
             switches = house.journal.hot.table("kill").get(("any", ""))

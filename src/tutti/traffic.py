@@ -106,12 +106,32 @@ class Traffic:
             # In a context of its own: this runs in that of any request, whose trace is not this task's.
             self._walks[id] = asyncio.get_running_loop().create_task(self._walk(id), context=Context())
 
-    async def _walk(self, id: str) -> None:
+    def take_slot(self, skill: str) -> bool:
+        """Take a slot for a task of this skill that is not taken in yet, where it would neither wait nor overtake."""
+        if not self.open or self._draining or self._queue or self._used >= self._slots or not self._house.free(skill):
+            return False
+        self._used += 1
+        return True
+
+    def give_slot(self) -> None:
+        """Give back a slot that was taken."""
+        self._used -= 1
+        self.pump()
+
+    def walk(self, id: str, first: Callable[[], Awaitable[None]]) -> None:
+        """Begin to walk a task whose slot is taken; `first` is its first step."""
+        self._walks[id] = asyncio.get_running_loop().create_task(self._walk(id, first), context=Context())
+
+    async def _walk(self, id: str, first: Callable[[], Awaitable[None]] | None = None) -> None:
         """Advance a task until it ends or waits for somebody."""
         try:
-            while self.open and (task := self._tasks.get((id,))) is not None:
+            while self.open and ((task := self._tasks.get((id,))) is not None or first is not None):
+                step, first = first, None
                 try:
-                    await self._advance(task)
+                    if step is not None:
+                        await step()
+                    elif task is not None:
+                        await self._advance(task)
                 except Conflict:
                     await self._house.journal.catch_up()  # somebody else moved it: look again at what is true now
                     continue
@@ -120,7 +140,7 @@ class Traffic:
                     self.later(id, _PAUSE)
                     return
                 after = self._tasks.get((id,))
-                if after is None or after["version"] == task["version"] or after["stage"] not in _MOVING:
+                if after is None or (task is not None and after["version"] == task["version"]) or after["stage"] not in _MOVING:
                     return
         except Exception:
             log.exception("task %s could not be advanced", id)

@@ -27,7 +27,7 @@ from tutti.journal.replay import fill
 from tutti.journal.tables import Shape, open_rows, shapes
 from tutti.journal.writer import Outcome, Writer
 from tutti.model.fact import Draft, Fact
-from tutti.model.view import AtMost, Fold, Key, Table, Thing
+from tutti.model.view import AtMost, Fold, Key, Put, Set, Table, Thing
 from tutti.security.keys import Keys
 from tutti.security.sealing import SALT_BYTES, Payload, canonical, open_body, seal
 
@@ -173,6 +173,18 @@ class Journal:
                 f"a payload of {len(payload.body)} bytes is over the limit of {self._limits.payload_bytes}", hint="store it elsewhere and pass a reference"
             )
         return payload
+
+    def foreseen(self, drafts: Sequence[Draft], thing: Thing) -> dict[str, Any]:
+        """The row that these drafts would make of a thing that is not there yet, as far as they speak of it; `seq` and instants are 0."""
+        table, key = thing
+        shape = self._tables[table]
+        row: dict[str, Any] = dict.fromkeys(shape.columns) | dict(zip(shape.key, key, strict=True)) | {"version": 0}
+        for draft in drafts:
+            for fold in self._folds.get(draft.kind, ()):
+                for change in fold(Fact(0, 0, draft.kind, draft.about, draft.by, None, draft.data)):
+                    if isinstance(change, Put | Set) and (change.table, change.key) == thing:
+                        row |= change.values
+        return row
 
     async def append(
         self, drafts: Sequence[Draft], payloads: Sequence[Payload] = (), expect: Mapping[Thing, int] | None = None, within: Sequence[AtMost] = ()

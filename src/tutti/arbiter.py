@@ -7,6 +7,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -293,6 +294,7 @@ class Arbiter:
             await self._grant(bundle, task, skill, wants, keyed, resolution, now)
             return True
         bundle = Bundle(expect={("task", (id,)): task["version"]})
+        resolution = await self._recalled(task, resolution)
         match resolution.fate:
             case Fate.TAKES:
                 await self._amend(bundle, task, skill, resolution)
@@ -313,7 +315,7 @@ class Arbiter:
         else:
             names = [row["name"] for row in known]
         for met in resolution.met:
-            await self._settled(bundle, task, skill, met, resolution, id, "goes")
+            self._settled(bundle, task, skill, met, resolution, id, "goes")
         for want, name in zip(keyed, names, strict=True):
             data = {
                 "resource": want.resource, "name": name, "effect": want.effect, "skill": skill.name, "units": want.units,
@@ -425,18 +427,23 @@ class Arbiter:
 
     # --- what becomes of it -------------------------------------------------------------------------------------
 
-    async def _settled(self, bundle: Bundle, task: Row, skill: Skill, met: Met, resolution: Resolution, winner: str, outcome: str) -> None:
-        """Record how a conflict was resolved. Where it was resolved before and only its outcome is new, the rung and the reason stay."""
+    def _settled(self, bundle: Bundle, task: Row, skill: Skill, met: Met, resolution: Resolution, winner: str, outcome: str) -> None:
+        """Record how a conflict was resolved."""
         id = _pair(task["id"], met.task)
-        open_ = id in self._met.get(task["id"], ())
-        rung, reason = resolution.rung, resolution.reason
-        if not open_:
-            row = await self._house.journal.row("conflict", (id,))
-            if row is not None and row["winner"] == winner and row["rung"] and rung == "lease":
-                rung, reason = row["rung"], row["reason"]
+        if id not in self._met.get(task["id"], ()):
             self._find(bundle, task, skill, met)
-        data = {"task": task["id"], "other": met.task, "rung": rung, "winner": winner, "outcome": outcome, "reason": reason}
+        data = {"task": task["id"], "other": met.task, "rung": resolution.rung, "winner": winner, "outcome": outcome, "reason": resolution.reason}
         bundle.add(Draft("conflict.resolved", id, "tutti", data, -1 if bundle.drafts else task["seq"]))
+
+    async def _recalled(self, task: Row, resolution: Resolution) -> Resolution:
+        """What a lease in its way rests on: where the ladder decided between the two before, its rung and its reason stay."""
+        if resolution.rung != "lease":
+            return resolution
+        first = resolution.behind[0]
+        row = await self._house.journal.row("conflict", (_pair(task["id"], first.task),))
+        if row is None or row["winner"] != first.task or row["rung"] is None:
+            return resolution
+        return replace(resolution, rung=row["rung"], reason=row["reason"])
 
     def _find(self, bundle: Bundle, task: Row, skill: Skill, met: Met) -> None:
         rows = self._rows(task["id"])
@@ -457,7 +464,7 @@ class Arbiter:
         payload = journal.seal(alternatives[resolution.option - 1], subject)
         bundle.payloads.append(payload)
         for met in resolution.behind:
-            await self._settled(bundle, task, skill, met, resolution, met.task, "amended")
+            self._settled(bundle, task, skill, met, resolution, met.task, "amended")
         self._expire_approval(bundle, task)
         bundle.add(Draft("task.amended", id, "tutti", {"input": payload.id, "option": resolution.option, "reason": resolution.reason}, -1))
         rest = [input for number, input in enumerate(alternatives, 1) if number != resolution.option]
@@ -487,7 +494,7 @@ class Arbiter:
         said = (resolution.rung, *((met.task, met.rule) for met in resolution.behind))
         if task["stage"] != Stage.QUEUED or self._said.get(id) != said:
             for met in resolution.behind:
-                await self._settled(bundle, task, skill, met, resolution, met.task, "waits")
+                self._settled(bundle, task, skill, met, resolution, met.task, "waits")
             bundle.add(Draft("task.queued", id, "tutti", {"reason": _words(resolution), "until": limit}, -1))
             await self._corridor.record(bundle)
             self._said[id] = said
@@ -509,7 +516,7 @@ class Arbiter:
         instead = f"it may be proposed again after {to_text(frees_at)}" if frees_at is not None else "it may be proposed again once that one has ended"
         words = f"{_words(resolution)}; {instead}"
         for met in resolution.behind:
-            await self._settled(bundle, task, skill, met, resolution, met.task, "rejected")
+            self._settled(bundle, task, skill, met, resolution, met.task, "rejected")
         await self._tell(bundle, task, skill, resolution, frees_at)
         await self._corridor.end(task, "task.rejected", {"reason": words}, bundle=bundle)
 
@@ -675,6 +682,12 @@ class Arbiter:
             self._resume(bundle, task, place)
         await self._corridor.record(bundle)
 
+    async def of(self, task: str) -> list[dict[str, Any]]:
+        """The conflicts of a task, in the order they were found."""
+        rows = await self._house.journal.select("SELECT id FROM conflict WHERE task = ? OR other = ? ORDER BY found_at, id", (task, task))
+        found = [await self._house.journal.row("conflict", (row["id"],)) for row in rows]
+        return [await self.view(row) for row in found if row is not None]
+
     async def view(self, row: Row) -> dict[str, Any]:
         """A conflict with both sides, for a door."""
         names = await self._house.journal.payloads([row["name"]]) if row["name"] else {}
@@ -683,7 +696,7 @@ class Arbiter:
             found = self._tasks.get((task,)) or await self._house.journal.row("task", (task,))
             lease = next((one for one in self._leases.values() if one["task"] == task and one["resource"] == row["resource"]), None)
             sides.append({
-                "task": task, "skill": skill, "effect": effect, "state": found["state"] if found else None, "stage": found["stage"] if found else None,
+                "task": task, "skill": skill, "department": found["department"] if found else None, "effect": effect, "state": found["state"] if found else None, "stage": found["stage"] if found else None,
                 "agent": found["from_agent"] if found else None, "amount": None if found is None or found["amount"] is None else found["amount"] / MICROS,
                 "input": await self._parameters(found), "holds_until": None if lease is None or lease["until_at"] is None else to_text(lease["until_at"]),
                 "holds": lease is not None, "wins": None if row["winner"] is None else row["winner"] == task,
@@ -709,6 +722,16 @@ _NOWHERE = Need("/", 0, 0)
 def undo_id(task: str, skill: str) -> str:
     """The id of the task that undoes another: there is one."""
     return derived("t", task, "undo", skill)
+
+
+def sentence_of(conflict: Mapping[str, Any], task: str) -> str:
+    """A conflict as `view` gives it, told for one of its sides."""
+    mine, other = sorted(conflict["sides"], key=lambda side: side["task"] != task)
+    met = f"It met {other['skill']} ({other['task']}) on {conflict['resource']}: {mine['effect']} against {other['effect']}"
+    if conflict["state"] != "resolved":
+        return f"{met}; that is not decided yet{', a person is asked' if conflict['state'] == 'asked' else ''}."
+    first = "it goes first" if conflict["winner"] == task else "the other one goes first"
+    return f"{met}; by {conflict['rung']} {first}: {conflict['reason']}."
 
 
 def _pair(one: str, other: str) -> str:

@@ -104,7 +104,7 @@ def test_two_sides_never_both_go_and_never_both_wait(one, two):
     fates = {mine.fate, other.fate}
     if mine.met or other.met:
         assert bool(mine.met) == bool(other.met)
-        assert fates != {Fate.GOES} and fates != {Fate.WAITS}
+        assert fates not in ({Fate.GOES}, {Fate.WAITS})
         assert (mine.fate is Fate.ASKS) == (other.fate is Fate.ASKS)
     else:
         assert fates == {Fate.GOES}

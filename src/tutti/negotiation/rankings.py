@@ -43,7 +43,7 @@ def questions(case: Case, space: Space, parties: Sequence[int], beliefs: Sequenc
         for party in later:
             belief = beliefs[party]
             assert belief is not None
-            out[party] = (_shuffled(_telling(belief, offers[leading], around), rng),)
+            out[party] = (_shuffled(_telling(case, space, belief, offers[leading], around), rng),)
     return out
 
 
@@ -152,18 +152,23 @@ def _allowed(space: Space, offers: Indices) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _telling(belief: Belief, leading: Indices, around: Indices) -> list[Offer | None]:
-    """The leading outcomes, the fallback, and those others whose place in the order tells most about the leading ones' gains."""
-    pool = np.concatenate([leading, around])
+def _telling(case: Case, space: Space, belief: Belief, leading: Indices, around: Indices) -> list[Offer | None]:
+    """The fallback, what the party likes least and most, and those outcomes whose place in the order tells most about the leading ones' gains."""
+    tables = [np.mean([model.contrib[issue] for model in belief.models], axis=0) for issue in range(len(case.sizes))]
+    ends = np.array([[int(table.argmin()) for table in tables], [int(table.argmax()) for table in tables]])
+    ends = ends[_allowed(space, ends)]
+    pool = np.concatenate([leading, ends, around])
+    if case.fallback is not None:
+        pool = pool[(pool != np.array(case.fallback)).any(axis=1)]
     _, first = np.unique(pool, axis=0, return_index=True)
     pool = pool[np.sort(first)]
     gains = _worth(belief, pool)
-    target = _log(gains[:, : len(leading)])
+    target = _log(_worth(belief, leading))
     target = target - target.mean(axis=0)
     target = target - target.mean(axis=1, keepdims=True)
     seen = gains - gains.mean(axis=0)
     blur = len(gains) * max(float(np.ptp(gains.mean(axis=0))) / ITEMS, 1e-6) ** 2
-    chosen: list[int] = []
+    chosen: list[int] = np.flatnonzero((pool[:, None] == ends[None]).all(axis=2).any(axis=1)).tolist()
     room = min(ITEMS - 1, len(pool))
     while len(chosen) < room:
         power = (seen * seen).sum(axis=0)

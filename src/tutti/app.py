@@ -122,7 +122,9 @@ class Workspace(Desk):
         self.journal = journal or journal_for(self.settings, clock=self.clock, ids=self.ids)
         self._run = run and fleet is not None
         self._executors: dict[str, Executor] = {}
-        declared = Declared() if fleet is None else Declared(fleet.functions, fleet.checks, fleet.classes, fleet.departments, fleet.weights, fleet.scorers, fleet.bids)
+        declared = (
+            Declared() if fleet is None else Declared(fleet.functions, fleet.checks, fleet.classes, fleet.departments, fleet.weights, fleet.scorers, fleet.bids)
+        )
         self.outside = Outside(Egress(self.settings.egress), Secrets(self.settings.secrets), self.clock, self.ids)
         self.house = House(self.journal, declared, self.clock, self.ids, self.outside)
         self._chores: list[asyncio.Task[None]] = []

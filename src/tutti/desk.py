@@ -6,7 +6,7 @@ All answers are JSON data. Ids of tasks begin with `t-`, signals `s-`, approvals
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from tutti import evaluation, explanation, gates, intake, mediation, plans, telemetry
+from tutti import evaluation, execution, explanation, gates, intake, mediation, plans, telemetry
 from tutti.arbiter import sentence_of, undo_id
 from tutti.clock import MICROS, micros, to_text
 from tutti.errors import Conflict, Invalid, NotFound, Refused
@@ -46,6 +46,10 @@ _WAITS = {
     Stage.APPROVAL: "person", Stage.PARKED: "person", Stage.ASKING: "person", Stage.JOINING: "tasks", Stage.COALESCED: "task",
     Stage.READY: "agent", Stage.APPROVED: "agent", Stage.BACKOFF: "time", Stage.QUEUED: "lease",
 }  # fmt: skip
+
+
+_UNDECIDED = (Stage.READY, Stage.JOINING, Stage.COALESCED, Stage.BACKOFF, Stage.APPROVAL, Stage.APPROVED, Stage.QUEUED)  # stages of tasks not begun
+_RANKED = 200  # tasks that are ranked at a time: what departments can say something of
 
 
 class Desk:
@@ -327,6 +331,43 @@ class Desk:
         order = {"input": input, "money": money, "replans": replans} | ({"plan": plan} if goal is None else {"goal": goal})
         asked = {name: value for name, value in order.items() if value is not None}
         return await self.submit(plans.RUN, asked, subject=subject, deadline=deadline, priority=priority, by=by)
+
+    # --- priorities ---------------------------------------------------------------------------------------------
+
+    async def prioritise(
+        self,
+        tasks: Sequence[str] | None = None,
+        *,
+        skill: str | None = None,
+        ballots: Mapping[str, Sequence[str]],
+        weights: Mapping[str, float] | None = None,
+        must_precede: Iterable[tuple[str, str]] = (),
+        most: float = 0.5,
+        by: str = OWNER,
+    ) -> dict[str, Any]:
+        """Put waiting tasks (these, or all of a skill) into one order out of several departments' ballots: who is before whom among equal priority.
+
+        A ballot names tasks, the most urgent first; of those it leaves out its department wants nothing in particular. Weights default to the
+        departments' shares; none counts for more than the share `most` of all. Tasks with a deadline go by it once half of their time is used, and
+        departments keep their shares of the work. Raises: `Invalid` for ballots and precedences that cannot be, `NotFound`, `Conflict`.
+        """
+        hot = self._journal.hot.table("task")
+        if (tasks is None) == (skill is None):
+            raise Invalid("Say which tasks are ranked: their ids, or a skill.", hint="Give one of both.")
+        if tasks is None:
+            tasks = [row["id"] for row in sorted(hot.values(), key=lambda row: row["seq"]) if row["skill"] == skill and row["stage"] in _UNDECIDED]
+        for id in tasks:
+            if (id,) not in hot:
+                await self._open_row(id)
+        if not 0 < len(tasks) <= _RANKED:
+            raise Invalid(f"{len(tasks)} tasks cannot be ranked.", hint=f"Rank 1 to {_RANKED} of them.")
+        pairs = [(first, second) for first, second in must_precede]
+        given = {voter: float((weights or {}).get(voter, self.corridor.house.departments.get(voter, 1.0))) for voter in ballots}
+        ranking = await asyncio.to_thread(execution.rank, tasks, ballots, weights=given, must_precede=pairs, most=most)
+        bundle = Bundle()
+        bundle.add(execution.as_fact(self.corridor.house.ids.new("o"), ranking, ballots, given, most, pairs, by))
+        (fact,) = await self.corridor.record(bundle)
+        return explanation.priorities(fact)
 
     # --- approvals ----------------------------------------------------------------------------------------------
 
@@ -720,7 +761,7 @@ class Desk:
         if id.startswith("s-"):
             return await self.lineage(id)
         row = await self._row("task", id, "task")
-        facts = await self._journal.facts(about=[id, *([row["approval"]] if row["approval"] else [])])
+        facts = await self._journal.facts(about=[id, *([row["approval"]] if row["approval"] else []), *([row["ranking"]] if row["ranking"] else [])])
         told = explanation.explain(await self.task(id), facts, self._journal.head.seq)
         if met := await self.corridor.arbiter.of(id):
             told["conflicts"] = met

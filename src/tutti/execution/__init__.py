@@ -7,8 +7,25 @@ It never chooses an agent, never judges what came back, and never appends.
 from tutti.execution.breakers import Breakers
 from tutti.execution.folds import FOLDS, TABLES
 from tutti.execution.queue import Queue
-from tutti.execution.ranking import Ranking, rank
+from tutti.execution.ranking import Ranking, as_fact, rank
 from tutti.execution.run import Limit, run
 from tutti.execution.steps import Done, Fail, Fallback, Park, Retry, Step, next_step
 
-__all__ = ["FOLDS", "TABLES", "Breakers", "Done", "Fail", "Fallback", "Limit", "Park", "Queue", "Ranking", "Retry", "Step", "next_step", "rank", "run"]
+__all__ = [
+    "FOLDS",
+    "TABLES",
+    "Breakers",
+    "Done",
+    "Fail",
+    "Fallback",
+    "Limit",
+    "Park",
+    "Queue",
+    "Ranking",
+    "Retry",
+    "Step",
+    "as_fact",
+    "next_step",
+    "rank",
+    "run",
+]

@@ -92,7 +92,7 @@ def _noted(fact: Fact) -> Iterable[Change]:
 
 def _ranked(fact: Fact) -> Iterable[Change]:
     for place, task in enumerate(fact.data["tasks"]):
-        yield Set("task", (task,), {"rank": place})
+        yield Set("task", (task,), {"rank": place, "ranking": fact.about})
 
 
 TABLES = (ANSWERS, MEMOS)

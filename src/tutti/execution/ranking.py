@@ -9,9 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tutti.errors import Invalid
+from tutti.model.fact import Draft
 
 MOST = 0.5  # a voter's largest share of the weight: not more than all others together
 EXACT = 15  # items of one knot that are ordered by a table over their subsets: 2^15 subsets take 20 ms, each item more doubles it
+CUT = 60  # items of one knot that are ordered by cutting planes: where all is chance, more take longer than anybody waits
+_FRESH = 4000  # cuts that are added at a time, the most broken ones
+_WINDOW = 9  # neighbours that are ordered anew at a time
 _ROUNDS = 60  # of cuts; each is a linear programme
 _SAME = 1e-9
 
@@ -109,6 +113,29 @@ def capped(weights: Mapping[str, float], most: float) -> dict[str, float]:
     return {voter: min(weight, cap) for voter, weight in weights.items()}
 
 
+def as_fact(
+    id: str, ranking: Ranking, ballots: Mapping[str, Sequence[str]], given: Mapping[str, float], most: float, must_precede: Iterable[tuple[str, str]], by: str
+) -> Draft:
+    """A joint order of tasks as the fact that keeps it; items are told by their place in it. Ranking what it holds again gives the same cost."""
+    place = {task: number for number, task in enumerate(ranking.order)}
+    data: dict[str, Any] = {
+        "tasks": list(ranking.order),
+        "ballots": {voter: [place[task] for task in ballot] for voter, ballot in ballots.items()},
+        "weights": {voter: round(weight, 9) for voter, weight in ranking.weights.items()},
+        "given": {voter: given[voter] for voter in ballots},
+        "most": most,
+        "must_precede": [[place[first], place[second]] for first, second in must_precede],
+        "cost": round(ranking.cost, 9),
+        "bound": round(ranking.bound, 9),
+        "by": ranking.by,
+        "against": [[place[a], place[b], round(margin, 9), why, [place[item] for item in cycle]] for a, b, margin, why, cycle in ranking.against],
+    }
+    if ranking.nearest is not None:
+        item, where, margin = ranking.nearest
+        data["nearest"] = [place[item], where, round(margin, 9)]
+    return Draft("backlog.ranked", id, by, data)
+
+
 def _wishes(place: Mapping[Any, int], ballots: Mapping[str, Sequence[Any]], weights: Mapping[str, float]) -> np.ndarray:
     """How much weight wants each item (row) before each other (column)."""
     wanted = np.zeros((len(place), len(place)))
@@ -165,7 +192,10 @@ def _order(held: np.ndarray, seconds: float) -> tuple[list[int], float, str]:
     if len(held) <= EXACT:
         order = _by_table(held)
         return order, _cost(held, order), "table"
-    return _by_cuts(held, seconds)
+    if len(held) <= CUT:
+        return _by_cuts(held, seconds)
+    order = _polished(held, _borda(held))
+    return order, float(np.triu(np.minimum(held, held.T), 1).sum()), "search"
 
 
 def _by_table(held: np.ndarray) -> list[int]:
@@ -216,7 +246,7 @@ def _by_cuts(held: np.ndarray, seconds: float) -> tuple[list[int], float, str]:
     free = np.isfinite(ahead) & np.isfinite(behind)
     gain = np.where(free, np.where(np.isinf(behind), 0.0, behind) - np.where(np.isinf(ahead), 0.0, ahead), 0.0)  # minimised: x = 1 pays `behind`
     constant = float(ahead[free].sum())
-    best = _searched(held, _borda(held))
+    best = _polished(held, _borda(held))
     value, bound = _cost(held, best), 0.0
     cuts: list[tuple[int, int, int]] = []
     whole, limit = np.zeros(len(first)), seconds
@@ -248,7 +278,7 @@ def _by_cuts(held: np.ndarray, seconds: float) -> tuple[list[int], float, str]:
             whole, limit = np.ones(len(first)), seconds / 2  # no circle is broken, and yet it is no order: from here on whole numbers
         elif whole.any():
             limit /= 2
-        cuts += fresh
+        cuts += sorted(fresh, key=lambda cut: -abs(circles[cut] - 0.5))[:_FRESH]
     return best, min(bound, value), "search"
 
 
@@ -272,6 +302,19 @@ def _searched(held: np.ndarray, order: list[int]) -> list[int]:
         if gains[mover] >= -_SAME:
             return order
         order.insert(int(places[mover]), order.pop(mover))
+
+
+def _polished(held: np.ndarray, order: list[int]) -> list[int]:
+    """Better an order by moves of one item and by the best order of neighbours, until neither helps."""
+    order = _searched(held, order)
+    while True:
+        before = _cost(held, order)
+        for start in range(0, max(len(order) - _WINDOW, 0) + 1, _WINDOW // 2):
+            near = order[start : start + _WINDOW]
+            order[start : start + _WINDOW] = [near[place] for place in _by_table(held[np.ix_(near, near)])]
+        order = _searched(held, order)
+        if _cost(held, order) >= before - _SAME:
+            return order
 
 
 def _kept(held: np.ndarray, order: list[int]) -> list[int]:

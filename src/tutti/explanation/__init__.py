@@ -3,6 +3,6 @@
 It never asks a model and never guesses: every word comes from the record.
 """
 
-from tutti.explanation.explain import explain, question
+from tutti.explanation.explain import explain, priorities, question
 
-__all__ = ["explain", "question"]
+__all__ = ["explain", "priorities", "question"]

@@ -34,13 +34,15 @@ def explain(task: Mapping[str, Any], facts: Sequence[Fact], head: int) -> dict[s
     last: dict[str, Fact] = {fact.kind: fact for fact in facts}
     route = _route(last["task.routed"]) if "task.routed" in last else None
     gate = _gate([fact for fact in facts if fact.kind == "task.gated"], last)
-    sentences = [_origin(task, last), *_choice(task, route), *_market(route), *_gated(task, gate), *_ending(task, facts)]
+    backlog = _backlog(task["id"], last.get("backlog.ranked"))
+    sentences = [_origin(task, last), *_ranked(backlog), *_choice(task, route), *_market(route), *_gated(task, gate), *_ending(task, facts)]
     return {
         "schema": "tutti.why/1",
         "task": task["id"],
         "skill": task["skill"],
         "state": task["state"],
         "sentence": " ".join(sentence for sentence in sentences if sentence),
+        "backlog": backlog,
         "route": route,
         "gate": gate,
         "would_change": _would_change(route, gate, task),
@@ -174,6 +176,54 @@ def _market(route: Mapping[str, Any] | None) -> list[str]:
     for bid in route["bids"]:
         if f"{bid['agent']} {bid['version']}" == route["chosen"]:
             sentences.append(f"Its bid of {bid['claimed']:.2f} counted as {bid['quality']:.2f}, as such claims of its have come out.")
+    return sentences
+
+
+def priorities(ranked: Fact) -> dict[str, Any]:
+    """A joint order of the backlog as it is told: the tasks in order, and for each the pairs in which it stands behind against the majority."""
+    data = ranked.data
+    tasks = data["tasks"]
+    order = []
+    support = 1.0
+    for place, task in enumerate(tasks):
+        told = _backlog(task, ranked) or {}
+        support = told["support"]
+        order.append({"task": task, "place": place, "behind": told["behind"]})
+    nearest = data.get("nearest")
+    return {
+        "schema": "tutti.priorities/1", "id": ranked.about, "order": order, "support": support, "cost": data["cost"], "bound": data["bound"],
+        "exact": data["cost"] <= data["bound"] + 1e-6, "by": data["by"], "weights": data["weights"], "given": data["given"],
+        "nearest": None if nearest is None else {"task": tasks[nearest[0]], "place": nearest[1], "margin": nearest[2]},
+    }  # fmt: skip
+
+
+def _backlog(task: str, ranked: Fact | None) -> dict[str, Any] | None:
+    """Its place in the departments' joint order, and the tasks that it stands behind though most wanted it before them, with the reason."""
+    if ranked is None or task not in ranked.data["tasks"]:
+        return None
+    data = ranked.data
+    tasks, place = data["tasks"], data["tasks"].index(task)
+    behind = [
+        {"task": tasks[above], "margin": margin, "why": why, "cycle": [tasks[number] for number in cycle]}
+        for above, below, margin, why, cycle in data["against"]
+        if below == place
+    ]
+    wishes = sum(data["weights"][voter] * len(ballot) * (len(ballot) - 1) / 2 for voter, ballot in data["ballots"].items())
+    return {
+        "ranking": ranked.about, "seq": ranked.seq, "by": ranked.by, "place": place, "of": len(tasks), "voters": sorted(data["ballots"]),
+        "support": round(1 - data["cost"] / wishes, 4) if wishes else 1.0, "behind": behind,
+    }  # fmt: skip
+
+
+def _ranked(backlog: Mapping[str, Any] | None) -> list[str]:
+    if backlog is None:
+        return []
+    voters = ", ".join(backlog["voters"])
+    sentences = [f"{voters} ranked the backlog together: it is number {backlog['place'] + 1} of {backlog['of']} (support {backlog['support']:.0%})."]
+    for pair in backlog["behind"][:2]:
+        around = " → ".join([*pair["cycle"], pair["cycle"][0]]) if pair["cycle"] else ""
+        reason = "it must come after it" if pair["why"] == "precedence" else f"the majorities run in a circle ({around})"
+        sentences.append(f"It stands behind {pair['task']}, though more wanted it before that one: {reason}.")
     return sentences
 
 

@@ -49,7 +49,7 @@ TASKS = Table(
         "amount": "int", "currency": "text", "attempts": "int", "excluded": "text", "run_at": "int", "approval": "text", "reserve": "text", "effect": "int",
         "from_agent": "text", "from_at": "int", "submitted_at": "int", "started_at": "int", "finished_at": "int",
         "by_person": "int", "quality": "int", "quality_source": "text", "cost": "int", "seq": "int", "question": "text", "caller": "text", "context": "text", "addressed": "text", "trace": "text",
-        "rank": "int", "claimed": "int", "claimed_ms": "int",
+        "rank": "int", "ranking": "text", "claimed": "int", "claimed_ms": "int",
     },
     closes=True,
     indexes=(("parent",), ("signal",), ("subject",), ("caller",), ("context",)),  # not the state: it changes three times a task, and pages come newest first

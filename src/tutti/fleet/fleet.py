@@ -305,9 +305,9 @@ class Fleet:
             "description": description or instructions.strip().splitlines()[0][:200], "quality": quality, "latency": latency, "timeout": timeout,
             "attempts": attempts, "when": when, "shares": shares, "fresh_for": fresh_for,
         }  # fmt: skip
-        for offered, border in bound.items():
+        for offered, edge in bound.items():
             level = {"level": negotiates or None} if offered == SKILL else {}
-            self._offer(offered, Nature.ADVICE, offer | level, department, owner, name, f"{version}+{digest}", concurrency, border)
+            self._offer(offered, Nature.ADVICE, offer | level, department, owner, name, f"{version}+{digest}", concurrency, edge)
 
     # --- parties to negotiations --------------------------------------------------------------------------------
 
@@ -327,8 +327,8 @@ class Fleet:
     ) -> None:
         """Declare an object (or a mapping of functions) as an agent that takes part in negotiations.
 
-        It has `score(outcomes)`, which gives a number for each (more is better), and `respond(outcome)`, which gives True, False or a counter-offer; or
-        `rank(outcomes)`, their places best first; or `utility()`, {issue: {value: number}}. Outcomes are {issue: value}; None is no agreement. `level`
+        It has `score(outcomes)`, which gives a number for each (more is better), and `respond(outcome)`, which gives True, False, an outcome that it would
+        rather have (one issue changed), or both, (True, outcome); or `rank(outcomes)`, their places best first; or `utility()`, {issue: {value: number}}. Outcomes are {issue: value}; None is no agreement. `level`
         (table, function, score, rank, answer) is how much it says of what it wants; without one, the most that it can.
         """
         methods = methods_of(party, name)

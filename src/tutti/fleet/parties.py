@@ -106,10 +106,18 @@ def _word(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
     """Accept, reject or counter: its own word, else what its table, numbers or order say of the outcome and the fallback."""
     if "respond" in methods:
         said = yield methods["respond"], question.outcome
-        return {"accept": False, "counter": said} if isinstance(said, Mapping) else {"accept": bool(said)}
+        if isinstance(said, Mapping):
+            return {"counter": said}
+        if isinstance(said, tuple):
+            return {"accept": bool(said[0]), "counter": said[1]}
+        return {"accept": bool(said)}
     if "score" in methods:
-        offered, held = yield methods["score"], [question.outcome, question.fallback]
-        return {"accept": bool(offered >= held)}
+        offered = question.outcome or {}
+        others = [offered | {issue: value} for issue, values in question.issues.items() for value in values if offered[issue] != value]
+        mine, held, *its = yield methods["score"], [offered, question.fallback, *(others if question.ask == "respond" else [])]
+        best = max(range(len(its)), key=lambda place: its[place], default=None)
+        counter = others[best] if best is not None and its[best] > mine else offered
+        return {"accept": bool(mine >= held), "counter": counter if question.ask == "respond" else None}
     if "rank" in methods:
         order = list((yield methods["rank"], [question.outcome, question.fallback]))
         return {"accept": order[0] in (0, question.outcome)}

@@ -81,8 +81,8 @@ def _said(opening: Any, case: Case, data: list[Any], models: list[list[Utility]]
     asked = negotiation.question_of(read, case, question, "")
     said: dict[str, Any] = {"party": case.parties[question.party].name, "number": question.number, "ask": question.ask, "missing": reply.missing}
     if question.ask in ("respond", "confirm"):
-        counter = reply.value if isinstance(reply.value, tuple) else None
-        said |= {"outcome": asked.outcome, "answer": None if reply.value is None else "counter" if counter else "accept" if reply.value else "reject"}
+        word, counter = _word(reply.value)
+        said |= {"outcome": asked.outcome, "answer": "accept" if word else "reject" if word is False else "counter" if counter else None}
         said["counter"] = None if counter is None else negotiation.outcome_of(read, counter)
         if offer := question.lists[0][0]:
             said["gains"] = _gains(case, models, offer)
@@ -90,6 +90,15 @@ def _said(opening: Any, case: Case, data: list[Any], models: list[list[Utility]]
         said["answer"] = data[4]
         said |= {"outcomes": asked.outcomes} if question.ask == "score" else {"lists": asked.lists} if question.ask == "rank" else {}
     return said
+
+
+def _word(value: Any) -> tuple[bool | None, Offer | None]:
+    """What a reply to a proposal says: yes or no (None: neither), and the counter-offer."""
+    if value is None or isinstance(value, bool):
+        return value, None
+    if len(value) == 2 and isinstance(value[0], bool):
+        return value[0], tuple(value[1]) or None
+    return None, tuple(value)
 
 
 def _gains(case: Case, models: list[list[Utility]], offer: Offer) -> dict[str, float]:

@@ -21,7 +21,7 @@ class PartyQuestion:
     """One message to a party. What it answers depends on `ask`; `words` says it in a sentence.
 
     table: how much each value of each issue is worth. score: a number for each of `outcomes`, more is better. rank: each of `lists` in its order,
-    best first. respond: accept or reject `outcome`, or counter it by another. confirm: accept `outcome`, or it will not be.
+    best first. respond: accept or reject `outcome`, and counter it by the one-issue change that it would like most. confirm: accept `outcome`, or it will not be.
     """
 
     case: str
@@ -52,7 +52,8 @@ class PartyAnswer:
 
     table: `table` (issue, value as text, number), perhaps `pairs`, and `reservation`: what no agreement is worth to it, where the question's fallback is
     null. score: `scores`, one number for each of the outcomes, in their order. rank: `orders`, for each list the places (from 0) of its outcomes, best
-    first. respond and confirm: `accept`; with false, perhaps the `counter` it would accept.
+    first. respond: `accept`, and as `counter` the outcome with one issue changed that it would like most (the same outcome: it would change nothing; null:
+    it does not say). confirm: `accept`.
     """
 
     table: dict[str, dict[str, float]] | None = None

@@ -25,7 +25,7 @@ ORDERED = 0.5  # how often an issue's values go from bad to good in their order,
 FEW = 4  # values; with fewer, an order says nothing
 SHARP, BLUNT = 0.002, 0.1  # how far a counter may be from the best, as a share of what the issues are worth together
 LOST = 1e-3  # a gain below this share counts as this much: its logarithm must not rule alone
-CURIOUS = 0.02  # what an answer's surprise is worth beside what it changes in the choice
+CURIOUS = 0.1  # what an answer's surprise is worth beside what it changes in the choice
 ABOUT = 64  # variations of the leading outcomes that a question is chosen from
 ELSEWHERE = 24  # and outcomes from anywhere
 
@@ -118,6 +118,8 @@ def valid(case: Case, question: Question, reply: Reply) -> Reply:
         return reply
     said = reply.value
     if isinstance(said, list | tuple) and len(said) == 2 and isinstance(said[0], bool) and isinstance(said[1], list | tuple):
+        if not said[1]:
+            return reply
         said = said[1]
     return reply if Space(case.sizes).fits(said) else reply._replace(value=None, missing="garbled")
 
@@ -140,7 +142,8 @@ def told(case: Case, party: int, said: Sequence[Exchange]) -> tuple[Heard, ...]:
         if len(changed) == 1 and counter:
             out.append(Heard(offer, changed[0], counter[changed[0]], known))
         else:
-            out.append(Heard(offer, -1 if question.ask == "respond" and not changed else -2, 0, known))
+            told_all = question.ask == "respond" and not changed and (counter is not None or isinstance(reply.value, bool))
+            out.append(Heard(offer, -1 if told_all else -2, 0, known))
     best = {each.offer for each in out if each.issue == -1 and each.fine == 1}
     if len(best) > 1 or any(each.issue >= 0 and any(offer[each.issue] == each.offer[each.issue] for offer in best) for each in out):
         out = [each._replace(issue=-2) if each.issue == -1 and each.fine == 1 else each for each in out]
@@ -148,13 +151,16 @@ def told(case: Case, party: int, said: Sequence[Exchange]) -> tuple[Heard, ...]:
 
 
 def answered(reply: Reply) -> tuple[bool | None, Offer | None]:
-    """Whether the offer is acceptable as it is (None: it did not say), and the counter-offer where there is one."""
+    """Whether the offer is acceptable as it is (None: it did not say), and the counter-offer where there is one.
+
+    A bare yes or no says that there is nothing it would rather have; with an empty counter it says nothing about that.
+    """
     if isinstance(reply.value, bool):
         return reply.value, None
     if reply.value is None:
         return None, None
     if len(reply.value) == 2 and isinstance(reply.value[0], bool):
-        return reply.value[0], tuple(int(value) for value in reply.value[1])
+        return reply.value[0], tuple(int(value) for value in reply.value[1]) or None
     return None, tuple(int(value) for value in reply.value)
 
 

@@ -15,7 +15,8 @@ _WORDS = {
     "table": "Say how much each value of each issue is worth to you, as numbers that add up to what an outcome is worth.",
     "score": "Give each of these outcomes a number, in their order: the better for you, the higher. null is no agreement.",
     "rank": "Put each of these lists into your order: the places of its outcomes, counted from 0, the best for you first. null is no agreement.",
-    "respond": "Accept this outcome if it is at least as good for you as the fallback and you would change nothing; else reject it, or counter it.",
+    "respond": "Accept this outcome if it is at least as good for you as the fallback, else reject it. Either way name as counter the outcome with one issue "
+    "changed that you would like most; this same outcome if you would change nothing.",
     "confirm": "This is what would be settled. Accept it, or it will not be.",
 }
 
@@ -68,13 +69,16 @@ def _orders(orders: list[list[int]] | None, lengths: list[int]) -> tuple[tuple[i
     return tuple(map(tuple, orders))
 
 
-def _word(opening: Opening, question: Question, answer: PartyAnswer) -> bool | Offer | None:
-    if answer.accept is True:
-        return True
+def _word(opening: Opening, question: Question, answer: PartyAnswer) -> bool | Offer | tuple[bool, Offer] | None:
+    """Yes, no, and what it would rather have: nothing else (its counter is the same outcome), one change, or it does not say (empty)."""
     counter = offer_of(opening, answer.counter) if answer.counter is not None else None
-    if question.ask == "respond" and counter is not None and counter != question.lists[0][0]:
-        return counter
-    return False if answer.accept is False else None
+    if question.ask == "confirm":
+        return answer.accept
+    if counter is None:
+        return None if answer.accept is None else (answer.accept, ())
+    if counter == question.lists[0][0]:
+        return True if answer.accept is None else answer.accept
+    return counter if answer.accept is None else (answer.accept, counter)
 
 
 def _utility(opening: Opening, case: Case, answer: PartyAnswer) -> Utility | None:

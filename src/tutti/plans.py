@@ -328,7 +328,7 @@ class _Run:
             planned = await self._planned(offers, permit, {}, {}, order.money)
             if planned.plan is None:
                 raise _Failed("no_plan", f"There is no plan: {'; '.join(planned.missing)}")
-        await self._keep("plan.made", planned, "", {"kind": order.kind, "name": planned.plan.name if planned.plan and order.kind == "playbook" else ""})
+        await self._keep(planned, "", {"kind": order.kind, "name": planned.plan.name if planned.plan and order.kind == "playbook" else ""})
 
     async def _planned(
         self, offers: list[planning.Offer], permit: planning.Permit, failed: Mapping[str, str], done: Mapping[str, tuple[str, Any]], money: float | None,
@@ -351,7 +351,7 @@ class _Run:
         planned = await _proposed(self._house, ask, told, self._order.input, offers, allowed, planning.Bounds(money), f"propose/{number}")
         return replace(planned, plan=None if planned.plan is None else replace(planned.plan, goal=goal))
 
-    async def _keep(self, kind: str, planned: planning.Planned, why: str, data: dict[str, Any]) -> None:
+    async def _keep(self, planned: planning.Planned, why: str, data: dict[str, Any]) -> None:
         """Record the plan as it now stands, and keep it for a run that takes this one's place: in one append."""
         made = planned.plan
         assert made is not None
@@ -366,12 +366,13 @@ class _Run:
         payload = journal.seal(self._kept.to_json(), await self._house.subject(self._row))
         by = f"agent/{self._agent}"
         told = {**data, "plan": payload.id, "skills": [step.skill for step in made.steps], "cost": round(made.cost * MICROS)}
-        if kind == "plan.made" and self._order.money is not None:
-            told["money"] = to_millionths(self._order.money, "money")
-        if kind == "plan.changed":
+        if before:
             told["number"] = self._kept.number
+        elif self._order.money is not None:
+            told["money"] = to_millionths(self._order.money, "money")
         bundle = Bundle(payloads=[payload])
-        bundle.add(Draft(kind, task, by, told, self._row["seq"]))
+        seq = self._row["seq"]
+        bundle.add(Draft("plan.changed", task, by, told, seq) if before else Draft("plan.made", task, by, told, seq))
         bundle.add(Draft("run.noted", task, by, {"name": _MEMO, "value": payload.id}, -1))
         await self._corridor.record(bundle)
 
@@ -522,7 +523,7 @@ class _Run:
             self._progress.outputs.pop(name, None)
         planned = replace(planned, plan=replace(new, steps=(*stays, *new.steps), name=kept.plan.name, watch=kept.plan.watch))
         self._progress.skipped.clear()
-        await self._keep("plan.changed", planned, why, {"reason": reason, **about})
+        await self._keep(planned, why, {"reason": reason, **about})
 
     # --- ending -------------------------------------------------------------------------------------------------
 

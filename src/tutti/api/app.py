@@ -16,6 +16,7 @@ from tutti.api.governing import approval_routes, control_routes, keeping_routes
 from tutti.api.limits import Limits
 from tutti.api.metrics import Counted, Counts, Metrics
 from tutti.api.operating import operating_routes
+from tutti.api.planning import plan_routes
 from tutti.api.pressure import Pressure
 from tutti.api.record import record_routes
 from tutti.api.repetition import Repetition
@@ -50,7 +51,7 @@ def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
     problems.install(app)
     for routes in (
         signal_routes(workspace, pressure, repetition), task_routes(workspace, pressure, repetition, stopping),
-        negotiation_routes(workspace, pressure, repetition), approval_routes(workspace, repetition),
+        negotiation_routes(workspace, pressure, repetition), plan_routes(workspace, pressure, repetition), approval_routes(workspace, repetition),
         agent_routes(workspace, pressure, repetition), control_routes(workspace, repetition), keeping_routes(workspace, repetition), record_routes(workspace),
         event_routes(events), operating_routes(workspace, Metrics(workspace, counts, events), stopping), identity.routes(workspace),
     ):  # fmt: skip

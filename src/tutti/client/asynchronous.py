@@ -153,6 +153,7 @@ class AsyncClient:
     negotiate = _Operation(calls.negotiate)
     negotiations = _Operation(calls.negotiations)
     negotiation = _Operation(calls.negotiation)
+    plan = _Operation(calls.plan)
     approvals = _Operation(calls.approvals)
     approval = _Operation(calls.approval)
     answer_approval = _Operation(calls.answer_approval)

@@ -98,6 +98,12 @@ def negotiation(id: str) -> Call[answers.WholeNegotiation]:
     return Call("GET", "/v1/negotiations/{}", (id,))
 
 
+def plan(goal: Any, input: Any = None, *, subject: str | None = None, money: float | None = None) -> Call[answers.Planned]:
+    """The plan that reaches a goal (a skill, a type, a list, or an object with want, have or text); submit it to the skill `plan.run` to run it."""
+    body = {"goal": goal, "input": input} | {name: value for name, value in (("subject", subject), ("money", money)) if value is not None}
+    return Call("POST", "/v1/plans", body=body, keyed=True)
+
+
 def approvals(*, limit: int = 100) -> Call[list[answers.Approval]]:
     """Open approvals, oldest first."""
     return Call("GET", "/v1/approvals", query={"limit": limit})

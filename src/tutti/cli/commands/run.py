@@ -1,4 +1,4 @@
-"""`tutti run`: one task, waited for."""
+"""`tutti run`: one task, a playbook or a goal, waited for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tutti.cli import exits
 from tutti.cli.commands import words
 from tutti.cli.inputs import Duration, json_of
 from tutti.cli.options import Look, command, pass_look
-from tutti.cli.screen import Screen
+from tutti.cli.screen import Screen, brief
 from tutti.cli.wire import Api, connect
 
 _SLICE = 20.0  # seconds one request waits; then the next one does
@@ -21,8 +21,16 @@ SOON = 5.0  # seconds a task is waited for after somebody decided about it, to s
 
 
 @command()
-@click.argument("skill")
-@click.argument("input", default="{}")
+@click.argument("skill", default="")
+@click.argument("input", default="")
+@click.option("--input", "given", metavar="JSON", help="The input, in the place of the second argument.")
+@click.option(
+    "--goal", "goals", multiple=True, metavar="WANT", help="Plan for this and run the plan: a skill, a type's title, or words. Then INPUT comes first."
+)
+@click.option("--have", metavar="TYPE", default="", help="With --goal: the type of the input, by its title.")
+@click.option("--money", type=float, help="With --goal: what the plan may cost.")
+@click.option("--dry-run", is_flag=True, help="With --goal: show the plan and leave.")
+@click.option("--yes", is_flag=True, help="With --goal: run the plan without asking.")
 @click.option("--fleet", "address", metavar="FILE", help="Run this fleet here for it, when no `tutti up` does.")
 @click.option("--subject", metavar="S", help="Whom it is about.")
 @click.option("--priority", type=int, default=0, help="Higher goes first.")
@@ -34,6 +42,12 @@ def run(
     look: Look,
     skill: str,
     input: str,
+    given: str | None,
+    goals: tuple[str, ...],
+    have: str,
+    money: float | None,
+    dry_run: bool,
+    yes: bool,
     address: str | None,
     subject: str | None,
     priority: int,
@@ -41,15 +55,29 @@ def run(
     wait: bool,
     timeout: timedelta | None,
 ) -> int:
-    """Give the fleet a task: do SKILL with INPUT (JSON, @file or -), and print its output."""
+    """Give the fleet a task: do SKILL (or a playbook) with INPUT (JSON, @file or -), and print its output.
+
+    With --goal: show the plan that reaches it from INPUT, ask, and run it.
+    """
     screen = Screen(look)
-    value = json_of(input, "the input")
+    _check(skill, input, given, goals, have=have, money=money, dry_run=dry_run, yes=yes)
+    argument = given if given is not None else (skill if goals else input) or "{}"
+    value = json_of(argument, "the input")
     fleet = None
     if address is not None:
         from tutti.cli.loading import load_fleet
 
         fleet = load_fleet(address)
     with connect(look, fleet) as api:
+        if goals:
+            planned = _planned(screen, api, goals, have, value, subject, money)
+            if dry_run or not planned["plan"]:
+                if look.machine:
+                    screen.data(planned)
+                return exits.OK if planned["plan"] else exits.FAILED
+            if not screen.sure("Run this plan?", yes=yes, what="running a plan"):
+                return exits.OK
+            skill, value = "plan.run", {"plan": planned["plan"], "input": value} | ({} if money is None else {"money": money})
         body: dict[str, Any] = {"skill": skill, "input": value, "subject": subject, "priority": priority}
         if deadline is not None:
             body["deadline_ms"] = max(int(deadline.total_seconds() * 1000), 1)
@@ -64,6 +92,49 @@ def run(
             held = api.get("/v1/tasks/{}", waited["waits"][0])
             reasons = {held["id"]: words.why_asked(api, held)}
         return _told(screen, waited, reasons)
+
+
+def _check(skill: str, input: str, given: str | None, goals: tuple[str, ...], **planning: Any) -> None:
+    """Raises: `click.UsageError` where the arguments do not fit together."""
+    if goals:
+        if input or (given is not None and skill):
+            raise click.UsageError("With --goal there is one argument, the input.")
+        if len(goals) > 1 and any(" " in goal for goal in goals):
+            raise click.UsageError("A goal in words stands alone.")
+        return
+    if not skill:
+        raise click.UsageError("Name a skill, or a goal with --goal.")
+    if input and given is not None:
+        raise click.UsageError("The input is given twice.")
+    for name, value in planning.items():
+        if value:
+            raise click.UsageError(f"--{name.replace('_', '-')} belongs to --goal.")
+
+
+def _planned(screen: Screen, api: Api, goals: tuple[str, ...], have: str, input: Any, subject: str | None, money: float | None) -> dict[str, Any]:
+    """The plan for the goals, shown."""
+    goal: dict[str, Any] = {"text": goals[0]} if " " in goals[0] else {"want": list(goals), "have": have}
+    planned: dict[str, Any] = api.post("/v1/plans", goal=goal, input=input, subject=subject, money=money)
+    _show(screen, planned)
+    return planned
+
+
+def _show(screen: Screen, planned: Mapping[str, Any]) -> None:
+    plan = planned["plan"]
+    if plan is None:
+        screen.warn("There is no plan:")
+        for missing in planned["missing"]:
+            screen.warn(f"  {missing}")
+    else:
+        for number, step in enumerate(plan["steps"], 1):
+            does = step.get("skill") or (f"ask a person: {step['question']}" if step.get("question") else f"wait {step['wait_ms'] / 1000:g} s")
+            when = f" when {step['when']}" if step.get("when") else ""
+            taken = f"  {brief(step['input'], 120)}" if step.get("input") is not None else ""
+            screen.say(f"{number:>3}. {step['name']}: {does}{when}{taken}")
+        expected = planned["expected"]
+        screen.say(f"     expected: cost {expected['cost']:g}, {expected['latency_ms'] / 1000:.1f} s, succeeds {expected['success']:.0%}")
+    for out in planned["ruled_out"]:
+        screen.say(f"     ruled out {out['skill']}: {out['rule']}")
 
 
 def waited_for(api: Api, id: str, seconds: float | None) -> dict[str, Any]:

@@ -683,10 +683,10 @@ class Arbiter:
         await self._corridor.record(bundle)
 
     async def of(self, task: str) -> list[dict[str, Any]]:
-        """The conflicts of a task, in the order they were found."""
+        """The conflicts of a task, in the order they were found, without the other side's parameters: who may read one may not read both."""
         rows = await self._house.journal.select("SELECT id FROM conflict WHERE task = ? OR other = ? ORDER BY found_at, id", (task, task))
         found = [await self._house.journal.row("conflict", (row["id"],)) for row in rows]
-        return [await self.view(row) for row in found if row is not None]
+        return [_without_others(await self.view(row), task) for row in found if row is not None]
 
     async def view(self, row: Row) -> dict[str, Any]:
         """A conflict with both sides, for a door."""
@@ -696,7 +696,7 @@ class Arbiter:
             found = self._tasks.get((task,)) or await self._house.journal.row("task", (task,))
             lease = next((one for one in self._leases.values() if one["task"] == task and one["resource"] == row["resource"]), None)
             sides.append({
-                "task": task, "skill": skill, "department": found["department"] if found else None, "effect": effect, "state": found["state"] if found else None, "stage": found["stage"] if found else None,
+                "task": task, "skill": skill, "department": found["department"] if found else None, "effect": effect, "state": found["state"] if found else None, "stage": found["stage"] if found else None, "caller": found["caller"] if found else None,
                 "agent": found["from_agent"] if found else None, "amount": None if found is None or found["amount"] is None else found["amount"] / MICROS,
                 "input": await self._parameters(found), "holds_until": None if lease is None or lease["until_at"] is None else to_text(lease["until_at"]),
                 "holds": lease is not None, "wins": None if row["winner"] is None else row["winner"] == task,
@@ -722,6 +722,11 @@ _NOWHERE = Need("/", 0, 0)
 def undo_id(task: str, skill: str) -> str:
     """The id of the task that undoes another: there is one."""
     return derived("t", task, "undo", skill)
+
+
+def _without_others(view: dict[str, Any], task: str) -> dict[str, Any]:
+    hidden = {"input": None, "amount": None}
+    return {**view, "sides": [side if side["task"] == task else {**side, **hidden} for side in view["sides"]]}
 
 
 def sentence_of(conflict: Mapping[str, Any], task: str) -> str:

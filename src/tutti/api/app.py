@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from tutti import __version__
 from tutti.api import identity, problems
+from tutti.api.conflicting import conflict_routes
 from tutti.api.describing import describe
 from tutti.api.events import Events, event_routes
 from tutti.api.governing import approval_routes, control_routes, keeping_routes
@@ -51,7 +52,7 @@ def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
     problems.install(app)
     for routes in (
         signal_routes(workspace, pressure, repetition), task_routes(workspace, pressure, repetition, stopping),
-        negotiation_routes(workspace, pressure, repetition), plan_routes(workspace, pressure, repetition), approval_routes(workspace, repetition),
+        negotiation_routes(workspace, pressure, repetition), plan_routes(workspace, pressure, repetition), approval_routes(workspace, repetition), conflict_routes(workspace, repetition),
         agent_routes(workspace, pressure, repetition), control_routes(workspace, repetition), keeping_routes(workspace, repetition), record_routes(workspace),
         event_routes(events), operating_routes(workspace, Metrics(workspace, counts, events), stopping), identity.routes(workspace),
     ):  # fmt: skip

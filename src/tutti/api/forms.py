@@ -159,6 +159,12 @@ class Switch(Form):
     reason: str = ""
 
 
+class Winner(Form):
+    """Which task goes first in a conflict."""
+
+    winner: str = Field(min_length=1)
+
+
 class GoalForm(Form):
     """What people want. `weights` (quality, latency, cost, load) say how much each counts in every route's score."""
 

@@ -31,6 +31,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "why": (_M + "why:why", "Explain what was decided"),
         "approve": (_M + "approve:approve", "Say yes to what waits for you"),
         "reject": (_M + "approve:reject", "Say no to what waits for you"),
+        "conflicts": (_M + "conflicts:conflicts", "What collides: list, show, settle"),
+        "undo": (_M + "conflicts:undo", "Propose the action that undoes a completed one"),
         "rate": (_M + "rate:rate", "Judge a finished task; the next route moves"),
     },
     "Fleet": {

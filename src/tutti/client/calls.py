@@ -120,6 +120,26 @@ def answer_approval(id: str, answer: str, *, signature: str | None = None, note:
     return Call("POST", "/v1/approvals/{}/answer", (id,), body=body, keyed=True)
 
 
+def conflicts(*, state: str | None = None, task: str | None = None, limit: int = 50, after: int | None = None) -> Call[answers.Conflicts]:
+    """A page of conflicts, newest first; without a state those that are not resolved yet. States: open, asked, resolved, all."""
+    return Call("GET", "/v1/conflicts", query={"state": state, "task": task, "limit": limit, "after": after})
+
+
+def conflict(id: str) -> Call[answers.ConflictSeen]:
+    """One conflict with both sides."""
+    return Call("GET", "/v1/conflicts/{}", (id,))
+
+
+def settle_conflict(id: str, winner: str) -> Call[answers.ConflictSeen]:
+    """Decide which task goes first in a conflict."""
+    return Call("POST", "/v1/conflicts/{}/settle", (id,), body={"winner": winner}, keyed=True)
+
+
+def undo(id: str) -> Call[answers.Submitted]:
+    """Propose the action that undoes a completed task."""
+    return Call("POST", "/v1/tasks/{}/undo", (id,), keyed=True)
+
+
 def agents() -> Call[list[answers.Agent]]:
     """Live agents, one item for each skill."""
     return Call("GET", "/v1/agents")

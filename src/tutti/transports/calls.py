@@ -17,6 +17,7 @@ import orjson
 from tutti import telemetry
 from tutti.errors import AgentFailed, Invalid, Refused, TuttiError
 from tutti.security import CONNECTING, Connecting
+from tutti.transports.inprocess import Context
 from tutti.transports.outside import KEPT_S, Outside
 
 if TYPE_CHECKING:
@@ -75,6 +76,11 @@ class Link:
 
 SURE_S = 2.0  # that a connection is kept for what must not be sent twice: servers close theirs after 5 (uvicorn, Node) or more
 PLAIN = Link()
+
+
+def lease_of(ctx: Context) -> dict[str, str]:
+    """The header that carries the token of what the action holds: who guards the resource refuses one that is lower than the last it saw."""
+    return {"Tutti-Lease": str(ctx.lease.token)} if ctx.lease is not None else {}
 
 
 async def ask(

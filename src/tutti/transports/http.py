@@ -145,7 +145,7 @@ class _Agent:
 
     async def _send(self, input: Any, ctx: Context, more: dict[str, str]) -> calls.Answer:
         url, headers, body = self._request(input)
-        headers |= {"Idempotency-Key": ctx.key, "Tutti-Task": ctx.task, **more}
+        headers |= {"Idempotency-Key": ctx.key, "Tutti-Task": ctx.task, **calls.lease_of(ctx), **more}
         method = self._operation["method"]
 
         async def send() -> calls.Answer:

@@ -173,7 +173,7 @@ class _Conversation:
 
     def _headers(self) -> dict[str, str]:
         extension = {"X-A2A-Extensions" if self._binding.legacy else "A2A-Extensions": self._agent.extension} if self._agent.extension else {}
-        return {"Idempotency-Key": self._ctx.key, **extension}
+        return {"Idempotency-Key": self._ctx.key, **calls.lease_of(self._ctx), **extension}
 
     async def _go_on(self) -> bool:
         """Take up the task that an earlier run has begun at this agent. False where there is none, or it came to nothing."""

@@ -20,7 +20,7 @@ from tutti.model.request import Once
 class Wanted(Form):
     """What is wanted: skills, or types by title; the input's type; or a goal in free words."""
 
-    want: list[str] = []
+    want: list[str] = Field(default=[])
     have: str = ""
     text: str = ""
 

@@ -42,6 +42,8 @@ def _told(screen: Screen, record: Record) -> None:
         _route(screen, record["route"])
     if record["gate"]:
         _gate(screen, record["gate"])
+    if record.get("plan"):
+        _plan(screen, record["plan"])
     if record["would_change"]:
         screen.heading("\nWhat would have changed it")
         for change in record["would_change"]:
@@ -78,6 +80,23 @@ def _route(screen: Screen, route: Record) -> None:
             screen.text(f"  {out['agent']}: {out['rule']}")
         if route["ruled_out_count"] > len(route["ruled_out"]):
             screen.text(f"  and {route['ruled_out_count'] - len(route['ruled_out'])} more")
+
+
+def _plan(screen: Screen, plan: Record) -> None:
+    screen.heading(f"\nPlan ({plan['state']}{': ' + plan['reason'] if plan['reason'] else ''})")
+    rows = []
+    for step in plan["steps"]:
+        does = step["skill"] or ("asks a person" if step["question"] else "waits")
+        instead = ", ".join(rival["skill"] for rival in plan["instead_of"].get(step["name"], ()))
+        rows.append([step["name"], does, step["state"], step["agent"] or "", step["task"] or "", instead])
+    screen.table(rows, ["STEP", "DOES", "STATE", "AGENT", "TASK", "INSTEAD OF"])
+    for change in plan["changes"]:
+        screen.text(f"  planned anew: {change['why']}")
+    for out in plan["ruled_out"]:
+        screen.text(f"  ruled out {out['skill']}: {out['rule']}")
+    spent = "" if plan["spent"] is None else f", spent {plan['spent']:g}"
+    limit = "" if plan["money"] is None else f" of at most {plan['money']:g}"
+    screen.text(f"  expected to cost {plan['expected_cost']:g}{limit}{spent}")
 
 
 def _gate(screen: Screen, gate: Record) -> None:

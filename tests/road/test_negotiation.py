@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from itertools import product
 from math import log
 from typing import Any
 
 import pytest
 
-from tutti import Fleet, negotiation
+from tutti import Context, Fleet, negotiation
+from tutti.errors import Invalid
 from tutti.model.negotiation import Belief, Case, Question, Utility
 from tutti.negotiation import Ask, End
 
@@ -17,7 +19,7 @@ ISSUES = {"price": ["-10 %", "-5 %", "0 %", "+5 %"], "term": [12, 24, 36]}
 FALLBACK = {"price": "0 %", "term": 12}
 WANTS = {  # what each value is worth
     "renewal": {"price": {"-10 %": 6, "-5 %": 4, "0 %": 1, "+5 %": 0}, "term": {"12": 0, "24": 1, "36": 3}},
-    "pricing": {"price": {"-10 %": 0, "-5 %": 2, "0 %": 4, "+5 %": 5}, "term": {"12": 0, "24": 2, "36": 4}},
+    "pricing": {"price": {"-10 %": 0.5, "-5 %": 2.5, "0 %": 4, "+5 %": 5}, "term": {"12": 0, "24": 2, "36": 4}},
 }
 
 
@@ -83,3 +85,351 @@ async def test_parties_are_asked_and_the_best_for_all_is_settled(tutti, simple):
     assert [child.parent for child in run.tasks("negotiation.answer")] == [task.id] * 2
     kinds = [fact["kind"] for fact in await run.facts() if fact["kind"].startswith("negotiation.")]
     assert kinds == ["negotiation.opened", "negotiation.answered", "negotiation.settled"]
+
+
+# --- with the house's own mediator ----------------------------------------------------------------------------------
+
+
+class Ranking(Scoring):
+    """A party that only orders."""
+
+    score = None  # type: ignore[assignment]
+
+    async def rank(self, outcomes: list[dict[str, Any] | None]) -> list[int]:
+        self.asked.append(outcomes)
+        return sorted(range(len(outcomes)), key=lambda place: -worth(self.name, outcomes[place]))
+
+
+class Answering(Scoring):
+    """A party that only says yes or no."""
+
+    score = None  # type: ignore[assignment]
+
+    async def respond(self, outcome: dict[str, Any]) -> bool:
+        self.asked.append(outcome)
+        return worth(self.name, outcome) >= worth(self.name, None)
+
+
+class Telling(Scoring):
+    """A party that tells its whole table."""
+
+    score = None  # type: ignore[assignment]
+
+    async def utility(self) -> dict[str, dict[str, float]]:
+        self.asked.append(None)
+        return WANTS[self.name]
+
+
+def best(rules: Any = lambda outcome: True, weights: dict[str, float] | None = None) -> dict[str, Any]:
+    """By brute force: the largest weighted product of gains."""
+    found = [dict(zip(ISSUES, values, strict=True)) for values in product(*ISSUES.values())]
+    gains = {name: [worth(name, each) - worth(name, None) for each in found] for name in WANTS}
+    able = [place for place, each in enumerate(found) if rules(each) and all(its[place] > 0 for its in gains.values())]
+    return found[max(able, key=lambda place: sum((weights or {}).get(name, 1) * log(gains[name][place]) for name in WANTS))]
+
+
+KINDS = {"score": Scoring, "rank": Ranking, "answer": Answering, "table": Telling}
+
+
+@pytest.mark.parametrize("levels", [("score", "score"), ("table", "score"), ("rank", "table"), ("answer", "rank"), ("answer", "answer")])
+async def test_every_level_and_every_mix_of_them_ends_with_an_outcome_that_policy_allows_and_nobody_loses_by(tutti, levels):
+    parties = [KINDS[level](name) for level, name in zip(levels, WANTS, strict=True)]
+    run = await tutti(fleet_of(*parties)).submit("negotiation.mediate", opening(policy=[{"rule": "not both", "when": "term == 36 && price == '-5 %'"}]))
+    settled = run.task("negotiation.mediate").output
+    assert settled["how"] == "settled"
+    assert not (settled["outcome"]["term"] == 36 and settled["outcome"]["price"] == "-5 %")
+    assert all(worth(name, settled["outcome"]) >= worth(name, None) for name in WANTS)
+    if "answer" not in levels:
+        assert settled["outcome"] == best(lambda outcome: outcome != {"price": "-5 %", "term": 36})
+    assert {fact["data"]["how"] for fact in await run.facts("negotiation.settled")} == {"settled"}
+
+
+async def test_a_function_in_this_process_is_asked_without_messages(tutti):
+    class Computing:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def score(self, outcomes: list[dict[str, Any] | None]) -> list[float]:
+            return [worth(self.name, each) for each in outcomes]
+
+    fleet = Fleet("deal")
+    for name in WANTS:
+        fleet.party(Computing(name), name=name, department="sales", level="function")
+    run = await tutti(fleet).submit("negotiation.mediate", opening())
+    assert run.task("negotiation.mediate").output["outcome"] == best()
+    assert run.tasks("negotiation.answer") == []
+
+
+async def test_weights_come_from_the_opening_else_from_the_goals_of_a_party_or_its_department(tutti):
+    heavy = best(weights={"renewal": 9})
+    assert heavy != best()
+
+    async def ends(fleet: Fleet, parties: Any) -> Any:
+        return (await tutti(fleet).submit("negotiation.mediate", opening(parties=parties))).task("negotiation.mediate").output["outcome"]
+
+    def fleet(**goal: Any) -> Fleet:
+        made = Fleet("deal")
+        made.party(Telling("renewal"), name="renewal", department="sales")
+        made.party(Telling("pricing"), name="pricing", department="finance")
+        if goal:
+            made.goal("keep customers", kpi="churn", weights={"quality": 0.9}, **goal)
+        return made
+
+    assert await ends(fleet(), {"renewal": 9, "pricing": 1}) == heavy
+    assert await ends(fleet(parties={"renewal": 9}), {"renewal": None, "pricing": None}) == heavy
+    assert await ends(fleet(parties={"sales": 9}), {"renewal": None, "pricing": None}) == heavy
+    assert await ends(fleet(parties={"sales": 9}), {"renewal": 1, "pricing": 1}) == best()
+
+
+# --- what needs a person --------------------------------------------------------------------------------------------
+
+CAPPED = [{"rule": "compliance-cap", "forbid": {"price": ["-10 %", "-5 %"]}}]
+
+
+async def test_the_best_without_approval_holds_and_the_better_one_waits_for_a_person(tutti):
+    fleet = fleet_of(Telling("renewal"), Telling("pricing"))
+    heard: list[Any] = []
+
+    @fleet.agent(skill="news.hear", department="sales")
+    async def hear(news: dict[str, Any]) -> None:
+        heard.append(news)
+
+    fleet.on("negotiation.*", do="news.hear")
+    run = await tutti(fleet).submit("negotiation.mediate", opening(approval=CAPPED, parties={"renewal": 3, "pricing": 1}), subject="account/7")
+    settled = run.task("negotiation.mediate").output
+    assert (settled["how"], settled["outcome"]["price"], settled["better"]["needs"]) == ("settled", "0 %", ["compliance-cap"])
+    assert settled["better"]["outcome"]["price"] in ("-5 %", "-10 %")
+    adoption = run.task("negotiation.adopt")
+    assert (adoption.waiting_for, adoption.input["outcome"], adoption.input["instead"]) == ("person", settled["better"]["outcome"], settled["outcome"])
+    asked = (await run.workspace.approvals())[0]["question"]
+    assert "compliance-cap" in asked
+    assert "renewal +" in asked
+    await run.approve("negotiation.adopt")
+    seen = await run.workspace.negotiation(run.task("negotiation.mediate").id)
+    assert (seen["adopted"], run.task("negotiation.adopt").output) == (adoption.id, settled["better"]["outcome"])
+    assert [(news.get("how", "adopted"), news["outcome"]["price"]) for news in heard] == [
+        ("settled", "0 %"),
+        ("adopted", settled["better"]["outcome"]["price"]),
+    ]
+    assert "adopted by" in await run.why("negotiation.mediate")
+
+
+async def test_nobody_adopts_what_was_not_proposed(tutti):
+    fleet = fleet_of(Telling("renewal"), Telling("pricing"))
+    fleet.autonomy("negotiation.adopt", level="act")
+    run = await tutti(fleet).submit("negotiation.mediate", opening())
+    forged = {"negotiation": run.task("negotiation.mediate").id, "outcome": {"price": "-10 %", "term": 36}, "instead": None, "needs": [], "words": "?"}
+    await run.submit("negotiation.adopt", forged)
+    assert (run.task("negotiation.adopt").state, run.task("negotiation.adopt").reason) == ("failed", "invalid_input")
+
+
+# --- parties that do not do their part ------------------------------------------------------------------------------
+
+
+def at(run: Any, name: str = "negotiation.mediate") -> float:
+    """Seconds that a task took."""
+    task = run.task(name)
+    return float(asyncio.get_running_loop().time()) if task.finished_at is None else seconds(task.finished_at) - seconds(task.submitted_at)
+
+
+def seconds(text: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(text).timestamp()
+
+
+@pytest.mark.parametrize("kind", [Scoring, Ranking, Answering, Telling])
+async def test_a_silent_party_does_not_keep_the_case_from_its_end(tutti, kind):
+    silent = Scoring("pricing", says=0)
+    run = tutti(fleet_of(kind("renewal"), silent))
+    await run.submit("negotiation.mediate", opening(deadline_ms=20_000))
+    task = run.task("negotiation.mediate")
+    assert task.state == "completed"
+    assert at(run) <= 20
+    row = await run.workspace.negotiation(task.id)
+    assert row["missing"] >= 1
+    assert {child.state for child in run.tasks("negotiation.answer")} <= {"completed", "failed", "canceled"}
+
+
+async def test_a_party_that_leaves_in_the_middle_is_asked_twice_more_and_then_not_again(tutti):
+    leaving = Ranking("pricing")
+    leaving.rank = _leaves(leaving, after=1)  # type: ignore[method-assign]
+    run = await tutti(fleet_of(Ranking("renewal"), leaving)).submit("negotiation.mediate", opening(deadline_ms=30_000))
+    assert run.task("negotiation.mediate").state == "completed"
+    assert at(run) <= 30
+    assert len(leaving.asked) <= 3
+
+
+def _leaves(party: Ranking, after: int) -> Any:
+    rank = party.rank
+
+    async def ranks(outcomes: Any) -> Any:
+        if len(party.asked) >= after:
+            party.asked.append(None)
+            await asyncio.get_running_loop().create_future()
+        return await rank(outcomes)
+
+    return ranks
+
+
+async def test_a_slow_party_is_waited_for_and_heard(tutti):
+    run = await tutti(fleet_of(Scoring("renewal"), Scoring("pricing", sleeps=4))).submit("negotiation.mediate", opening(deadline_ms=60_000))
+    assert run.task("negotiation.mediate").output["outcome"] == best()
+    assert at(run) >= 4
+
+
+@pytest.mark.parametrize(
+    "says", [[1.0], ["good"], None, [float("nan")] * 64, {"accept": "perhaps"}], ids=["too few", "words", "nothing", "no numbers", "another question's"]
+)
+async def test_nonsense_is_no_answer(tutti, says):
+    fleet = fleet_of(Scoring("renewal"))
+
+    @fleet.agent(skill="negotiation.answer", department="sales", name="pricing")
+    async def babble(question: dict[str, Any]) -> Any:
+        return says if isinstance(says, dict) else {"scores": says}
+
+    run = await tutti(fleet).submit("negotiation.mediate", opening(deadline_ms=20_000))
+    assert run.task("negotiation.mediate").state == "completed"
+    told = (await run.workspace.negotiation(run.task("negotiation.mediate").id))["rounds_told"]
+    assert {said["missing"] for each in told for said in each["said"] if said["party"] == "pricing"} <= {"garbled", "gone"}
+
+
+async def test_a_party_that_nobody_may_ask_is_dismissed_and_its_question_does_not_stay_open(tutti):
+    run = tutti(fleet_of(Scoring("renewal"), Scoring("pricing")))
+    await run.kill("agent", "pricing")
+    await run.submit("negotiation.mediate", opening(deadline_ms=20_000))
+    await run.advance(timedelta(seconds=25))
+    assert run.task("negotiation.mediate").state == "completed"
+    assert at(run) <= 21
+    assert not [child for child in run.tasks("negotiation.answer") if child.stage != "ended"]
+
+
+# --- what it may cost -----------------------------------------------------------------------------------------------
+
+
+async def test_no_more_is_asked_than_the_case_has_money_for(tutti):
+    fleet = Fleet("deal")
+    calls: list[str] = []
+
+    def dear(name: str) -> None:
+        @fleet.agent(skill="negotiation.answer", department="sales", name=name, cost=0.4)
+        async def answer(question: dict[str, Any], ctx: Context) -> Any:
+            calls.append(name)
+            ctx.cost = 0.4
+            return {"accept": worth(name, question["outcome"]) >= worth(name, None)}
+
+    for name in WANTS:
+        dear(name)
+    run = await tutti(fleet).submit("negotiation.mediate", opening(money=2.0))
+    settled = run.task("negotiation.mediate").output
+    assert 1.0 <= settled["cost"] <= 2.0
+    assert len(calls) == round(settled["cost"] / 0.4)
+    await run.submit("negotiation.mediate", opening(money=0.5))
+    assert (run.task("negotiation.mediate").output["how"], run.task("negotiation.mediate").output["cost"]) == ("fallback", 0.0)
+
+
+async def test_a_party_gets_no_more_messages_than_the_case_allows(tutti):
+    parties = Answering("renewal"), Answering("pricing")
+    run = await tutti(fleet_of(*parties)).submit("negotiation.mediate", opening(turns=5))
+    assert run.task("negotiation.mediate").state == "completed"
+    assert max(len(party.asked) for party in parties) <= 5
+
+
+# --- crashes --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_case_that_a_crash_interrupts_ends_as_one_that_was_not(tutti):
+    whole = await tutti(fleet_of(Ranking("renewal"), Ranking("pricing"))).submit("negotiation.mediate", opening())
+    parties = Slowly("renewal"), Slowly("pricing")
+    run = await tutti(fleet_of(*parties)).advance(timedelta())
+    id = await run.workspace.submit("negotiation.mediate", opening())
+    for _ in range(3):
+        await asyncio.sleep(2.5)
+        await run._close_workspace()
+        await run._open()
+    await run.advance(timedelta(seconds=30))
+    assert run.task(id).output["outcome"] == whole.task("negotiation.mediate").output["outcome"]
+    facts = await run.facts()
+    assert [fact["kind"] for fact in facts].count("negotiation.settled") == 1
+    rounds = [fact["data"]["round"] for fact in facts if fact["kind"] == "negotiation.answered"]
+    assert rounds == list(range(1, len(rounds) + 1))
+
+
+class Slowly(Ranking):
+    """Takes a second for each message."""
+
+    async def rank(self, outcomes: Any) -> Any:
+        await asyncio.sleep(1)
+        return await super().rank(outcomes)
+
+
+# --- opening, telling -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"parties": {"renewal": 1, "nobody": 1}}, "nobody takes part in no negotiation"),
+        ({"parties": {}}, "1 to 64 parties"),
+        ({"parties": {"renewal": 0, "pricing": 1}}, "has weight 0"),
+        ({"fallback": {"price": "0 %"}}, "one value for each issue"),
+        ({"fallback": {"price": "0 %", "term": 13}}, "13 is no value of term"),
+        ({"policy": [{"rule": "r", "when": "prise == '0 %'"}]}, "prise"),
+        ({"policy": [{"rule": "r", "when": "price == '0 %'"}]}, "The fallback breaks r"),
+        ({"policy": [{"rule": "r", "when": "price"}]}, "neither true nor false"),
+        ({"policy": [{"rule": "r"}]}, "says not one thing"),
+        ({"issues": {"price": ["0 %", "0 %"]}}, "Issue 'price' has 2 values"),
+        ({"deadlin": 1}, "deadlin"),
+    ],
+)
+async def test_what_cannot_be_negotiated_is_refused_with_the_reason(tutti, change, words):
+    run = await tutti(fleet_of(Scoring("renewal"), Scoring("pricing"))).advance(timedelta())
+    said = opening(**change)
+    if "deadlin" in change:
+        with pytest.raises(Invalid):
+            await run.workspace.submit("negotiation.mediate", said)
+        return
+    with pytest.raises(Invalid, match=words):
+        await run.workspace.negotiate(**said)
+
+
+async def test_an_agent_negotiates_and_has_the_outcome_before_its_own_deadline(tutti):
+    fleet = fleet_of(Scoring("renewal"), Scoring("pricing", says=0))
+
+    @fleet.agent(skill="account.save", department="sales")
+    async def save(account: dict[str, Any], ctx: Context) -> Any:
+        return await ctx.negotiate(ISSUES, ["renewal", "pricing"], fallback=FALLBACK, deadline=timedelta(hours=1))
+
+    run = await tutti(fleet).submit("account.save", {}, deadline=timedelta(seconds=20))
+    assert run.task("account.save").state == "completed"
+    assert run.task("account.save").output["how"] in ("settled", "fallback", "person")
+    assert at(run, "account.save") < 20
+
+
+async def test_why_tells_gains_neighbours_and_the_weight_at_which_it_flips(tutti):
+    run = await tutti(fleet_of(Telling("renewal"), Telling("pricing"))).submit("negotiation.mediate", opening())
+    told = await run.why("negotiation.mediate")
+    assert "2 parties were asked 2 questions in 1 rounds" in told
+    assert "gains" in told
+    assert "Passed over:" in told
+    assert "With weight" in told
+    seen = await run.workspace.negotiations()
+    assert [(row["how"], row["parties"]) for row in seen["negotiations"]] == [("settled", ["pricing", "renewal"])]
+
+
+async def test_the_record_alone_decides_the_same_again(tutti):
+    run = await tutti(fleet_of(Scoring("renewal"), Answering("pricing"))).submit("negotiation.mediate", opening(approval=CAPPED))
+    journal, id = run.workspace.journal, run.task("negotiation.mediate").id
+    row = await journal.row("negotiation", (id,))
+    record = (await journal.payloads([row["record"]]))[row["record"]]
+    again = negotiation.recompute(record["record"])
+    assert dict(zip(ISSUES, (values[place] for values, place in zip(ISSUES.values(), again, strict=True)), strict=True)) == record["settled"]["outcome"]
+
+
+async def test_what_was_said_is_erased_with_its_subject(tutti):
+    run = await tutti(fleet_of(Scoring("renewal"), Scoring("pricing"))).submit("negotiation.mediate", opening(about="a secret wish"), subject="account/7")
+    id = run.task("negotiation.mediate").id
+    await run.workspace.erase("account/7")
+    seen = await run.workspace.negotiation(id)
+    assert (seen["how"], seen["opening"], seen["settled"], seen["rounds_told"]) == ("settled", None, None, [])
+    assert "erased" in await run.why(id)

@@ -83,7 +83,7 @@ class Market:
 
     def gathers(self, skill: str, waiting: int) -> bool:
         """Whether waiting tasks of a skill are assigned jointly now: more of them than free places, and agents to choose from. Then they will be, soon."""
-        if waiting < 2 or waiting <= self._house.spare(skill):
+        if waiting < 2 or waiting <= self._house.spare(skill) - self._traffic.coming(skill):
             return False
         offers = self._house.registry.offers(skill)
         if len(offers) < 2:

@@ -391,6 +391,7 @@ class Orchestrator:
                 if limit is not None:
                     bundle.within.append(AtMost("spending", (reserve.budget, reserve.period), column, limit))
         self.market.redeem(id)  # its run takes the place
+        self.traffic.arrived(id)
         house.occupy(card, 1)
         try:
             facts = await self.record(bundle)

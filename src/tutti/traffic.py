@@ -36,6 +36,8 @@ class Traffic:
         self._slots = slots
         self._used = 0
         self._walks: dict[str, asyncio.Task[None]] = {}
+        self._arriving: dict[str, str] = {}  # walk that has no place with an agent yet → its skill
+        self._coming: dict[str, int] = {}  # how many these are, by skill: no more set out than there are places
         self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._waiters: dict[str, list[asyncio.Future[Fact | None]]] = {}
         self._following: dict[str, set[str]] = {}  # task → tasks that wait for its result (coalesced)
@@ -95,14 +97,26 @@ class Traffic:
                 return
             self._go(id)
 
+    def coming(self, skill: str) -> int:
+        """How many tasks of a skill are on their way to a place that they have not taken yet."""
+        return self._coming.get(skill, 0)
+
+    def arrived(self, id: str) -> None:
+        """A task has its place, or wants none any more: what was free for it is counted otherwise from now on."""
+        skill = self._arriving.pop(id, None)
+        if skill is not None:
+            self._coming[skill] -= 1
+
     def _may_go(self, skill: str) -> bool:
-        return self._house.free(skill) and not self.gathers(skill, self._queue.waiting(skill))
+        return self._house.free(skill, self._coming.get(skill, 0)) and not self.gathers(skill, self._queue.waiting(skill))
 
     def _go(self, id: str) -> None:
         if id in self._walks:
             self._missed.add(id)
         elif (id,) in self._tasks:
             self._used += 1
+            skill = self._arriving[id] = self._tasks[id,]["skill"]
+            self._coming[skill] = self._coming.get(skill, 0) + 1
             # In a context of its own: this runs in that of any request, whose trace is not this task's.
             self._walks[id] = asyncio.get_running_loop().create_task(self._walk(id), context=Context())
 
@@ -147,6 +161,7 @@ class Traffic:
             await self._abandon(id)
         finally:
             self._used -= 1
+            self.arrived(id)
             del self._walks[id]
             if id in self._missed:
                 self._missed.discard(id)

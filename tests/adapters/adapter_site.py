@@ -30,8 +30,8 @@ def shop(agent: Any, paid: list[Any], tools: Any = ("order.find", "refund.pay"),
     return fleet
 
 
-async def journey(build: Callable[[Model], Any], model: Model, folder: Path) -> None:
-    """The agent finds the order, proposes the refund and answers; nobody is paid before a person says yes."""
+async def journey(build: Callable[[Model], Any], model: Model, folder: Path) -> list[Any]:
+    """The agent finds the order, proposes the refund and answers; nobody is paid before a person says yes. Returns what was paid."""
     paid: list[Any] = []
     async with Workspace(shop(build(model), paid), Settings("shop", folder)) as workspace:
         id = await workspace.submit("case.answer", "refund order 7")
@@ -47,7 +47,7 @@ async def journey(build: Callable[[Model], Any], model: Model, folder: Path) -> 
         assert "do not say that it has happened" in told[1]
         await workspace.answer_as_owner(by_skill["refund.pay"]["approval"], "approve")
         await workspace.quiet()
-        assert paid == [{"amount": 40}]
+    return paid
 
 
 async def asked(workspace: Workspace, id: str) -> str:

@@ -57,7 +57,7 @@ async def test_an_agent_uses_skills_of_the_fleet_through_the_gates(build, tmp_pa
     if build is not of_pydantic_ai:
         pytest.importorskip("langgraph")  # the environment with all libraries
     async with served(*SCRIPT) as model:
-        await journey(build, model, tmp_path)
+        assert await journey(build, model, tmp_path) == [{"amount": 40}]
 
 
 async def waits_for_approval(agent: Any, model: Model, done: list[Any], folder: Any, answer: str, restart: bool) -> str:

@@ -138,6 +138,7 @@ async def test_canceling_the_task_cancels_the_node(tmp_path):
         await asyncio.wait_for(started.wait(), 10)
         await workspace.cancel(id)
         await asyncio.wait_for(canceled.wait(), 10)
+        assert (await workspace.task(id))["state"] == "canceled"
 
 
 async def run(folder: Path, what: str) -> asyncio.subprocess.Process:

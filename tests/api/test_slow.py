@@ -153,4 +153,5 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path, monkeypatch: pyte
                 await asyncio.sleep(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(served.serving, 10)
+        assert (await served.workspace.task(asked))["state"] == "working"  # nobody waited for it
         (tmp_path / "go").touch()

@@ -5,12 +5,11 @@ Source: A2A specification 1.0.1, section 3.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from a2a.server.context import ServerCallContext
@@ -54,7 +53,6 @@ log = logging.getLogger("tutti.api")
 Row = Mapping[str, Any]
 Json = dict[str, Any]
 _PAGE, _LONGEST_PAGE = 50, 100
-_AGAIN_S = 5.0  # that an answer waits for an agent to come to its question again
 _NAME = 256  # characters that a client's id of a context, a message or a webhook may have
 _STATES = {pb.TaskState.Value(name): state for state, name in wire.STATES.items()}
 
@@ -260,8 +258,7 @@ class Handler(RequestHandler):
         if not row["open"]:
             raise UnsupportedOperationError(f"{id} has ended: {row['state']}. Begin a new task, in the same context if it belongs together.")
         _permit(caller, "tasks:answer", row, hidden=True)
-        row = await self._asking_again(row)
-        if row["stage"] != Stage.ASKING:
+        if row["stage"] not in (Stage.ASKING, Stage.RUNNING):  # one that runs may be on its way to its question again, after a restart
             why = {Stage.APPROVAL: "a person must approve it, and not by a message", Stage.PARKED: "a person must decide what becomes of it"}
             raise UnsupportedOperationError(f"{id} asks for nothing that a message can answer: {why.get(Stage(row['stage']), 'it is ' + row['state'])}.")
         message["contextId"] = stands_in
@@ -282,23 +279,11 @@ class Handler(RequestHandler):
             await self._workspace.answer(id, value, also=also, by=caller.id)
         except Conflict as conflict:
             watch.close()
-            raise UnsupportedOperationError(f"{id} was answered by somebody else meanwhile: {conflict.message}") from conflict
+            raise UnsupportedOperationError(f"{id} takes no answer: {conflict.message}") from conflict
         except BaseException:
             watch.close()
             raise
         return Sent(id, watch)
-
-    async def _asking_again(self, row: Row) -> Row:
-        """The task once its agent, which runs again after a restart, has come to its question again; it stays open meanwhile."""
-        id = row["id"]
-        unanswered = "SELECT number FROM answer WHERE task = ? AND answer IS NULL"
-        if row["stage"] != Stage.RUNNING or not await self._workspace.journal.select(unanswered, (id,)):
-            return row
-        with self._feed.watch(id) as watch, suppress(TimeoutError):
-            async with asyncio.timeout(_AGAIN_S):
-                while (now := self._open(id)) is not None and now["stage"] == Stage.RUNNING and await watch.next():
-                    pass
-        return await self._row(id)
 
     def _read(self, skill: str, value: Any) -> Any:
         house = self._workspace.house

@@ -174,6 +174,17 @@ class GoalForm(Form):
     note: str = ""
 
 
+class Backlog(Form):
+    """Departments' ballots over waiting tasks (these, or all of a skill), the most urgent first. `most` is one department's largest share of the weight."""
+
+    tasks: list[str] | None = Field(None, min_length=1, max_length=200)
+    skill: str | None = Field(None, min_length=1, max_length=200)
+    ballots: dict[str, list[str]] = Field(min_length=1, max_length=100)
+    weights: dict[str, float] = {}
+    must_precede: list[tuple[str, str]] = Field([], max_length=10_000, strict=False)
+    most: float = Field(0.5, gt=0, le=1)
+
+
 class Erasure(Form):
     """Whom to forget."""
 

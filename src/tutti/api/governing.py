@@ -1,4 +1,4 @@
-"""Routes of those who govern: approvals, kill switches, levels, goals, erasures, backups."""
+"""Routes of those who govern: approvals, kill switches, levels, goals, priorities, erasures, backups."""
 
 from __future__ import annotations
 
@@ -88,6 +88,19 @@ def control_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
         card = workspace.house.registry.offer(skill)
         caller = require(request, "levels:set", department=card.department if card else "")
         return reply(await workspace.set_level(skill, form.level, up_to=form.up_to, reason=form.reason, by=caller.id))
+
+    @api.post("/priorities", response_model=answers.Priorities, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
+    async def prioritise(request: Request, form: forms.Backlog) -> Response:
+        """Put waiting tasks into one order out of several departments' ballots: who goes first among equal priority."""
+        caller = require(request, "goals:set")
+
+        async def act(_: Once | None) -> Answer:
+            ranked = await workspace.prioritise(
+                form.tasks, skill=form.skill, ballots=form.ballots, weights=form.weights, must_precede=form.must_precede, most=form.most, by=caller.id
+            )
+            return 200, ranked
+
+        return await repetition.answer(request, caller, act)
 
     @api.get("/goals", response_model=list[answers.Goal], responses=problems(*READING))
     async def goals(request: Request) -> Response:

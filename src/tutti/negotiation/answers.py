@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tutti.model.negotiation import Belief, Case, Exchange, Offer, Question, Reply, Utility
-from tutti.negotiation.scores import leading_of, some
+from tutti.negotiation.scores import some
 from tutti.negotiation.space import Indices, Numbers, Space
 
 Mask = npt.NDArray[np.bool_]
@@ -25,7 +25,7 @@ ORDERED = 0.5  # how often an issue's values go from bad to good in their order,
 FEW = 4  # values; with fewer, an order says nothing
 SHARP, BLUNT = 0.002, 0.1  # how far a counter may be from the best, as a share of what the issues are worth together
 LOST = 1e-3  # a gain below this share counts as this much: its logarithm must not rule alone
-CURIOUS = 0.1  # what an answer's surprise is worth beside what it changes in the choice
+CURIOUS = 0.05  # what an answer's surprise is worth beside what it changes in the choice
 ABOUT = 64  # variations of the leading outcomes that a question is chosen from
 ELSEWHERE = 24  # and outcomes from anywhere
 
@@ -70,14 +70,18 @@ class Minds:
 
 
 def questions(
-    case: Case, space: Space, parties: Sequence[int], beliefs: Sequence[Belief | None], said: Sequence[Exchange], rng: np.random.Generator
+    case: Case,
+    space: Space,
+    parties: Sequence[int],
+    beliefs: Sequence[Belief | None],
+    leading: Sequence[Offer],
+    said: Sequence[Exchange],
+    rng: np.random.Generator,
 ) -> dict[int, Offer]:
-    """The offer that each of `parties` is asked about next: of those near what may be settled on, the one whose answer will change the choice most.
+    """The offer that each of `parties` is asked about next: of those near the `leading` ones, the one whose answer will change the choice among them most.
 
     Source: Chaloner and Verdinelli 1995 (value of information); an answer's probability is how many minds would give it.
     """
-    known = [belief for belief in beliefs if belief is not None]
-    leading = leading_of(case, space, beliefs, rng) if known else []
     base = np.array(leading, dtype=np.intp) if leading else some(space, 12, rng)
     weights = np.array([party.weight for party in case.parties])
     weights = weights / weights.sum()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from tutti.negotiation.terrain import span
 Function = Callable[[Sequence[Offer | None]], Sequence[float]]  # a party's own numbers for offers, in this process; None is the fallback
 
 SCORED = 2  # messages after which scores are precise enough, unless the noise is large
-RANKED = 4  # messages after which orders are
-PATIENT = 4  # turns kept for confirmations
+LEADING = 24  # outcomes that a later question is about
+PATIENT = 3  # turns kept for confirmations
 PROPOSALS = 12  # offers that are proposed at most
 MISSED = 3  # messages in a row without an answer, after which a party is not waited for again while it is asked what it wants
 REGRET = 0.0001  # share of the Nash product that the remaining doubt may cost
@@ -94,6 +94,14 @@ class _Talk:
         flat = Belief((Utility(tuple((0.0,) * size for size in case.sizes)),))
         self.beliefs = [flat if belief is None else belief for belief in self.known]
 
+    @cached_property
+    def leading(self) -> list[Offer]:
+        """The outcomes that may be settled on by what is believed so far; of whom nothing is known does not count."""
+        known = [(belief, weight) for belief, weight in zip(self.known, self.weights, strict=True) if belief is not None]
+        if not known:
+            return []
+        return candidates(self.space, [belief for belief, _ in known], [weight for _, weight in known], LEADING, np.random.default_rng([*self.seed, 5]))
+
     # asking what they want
 
     def next_round(self) -> list[Question]:
@@ -113,12 +121,12 @@ class _Talk:
             if not due:
                 continue
             if room is scores:
-                lists = scores.questions(self.case, self.space, due, self.known, self.said, rng)
+                lists = scores.questions(self.case, self.space, due, self.leading, self.said, rng)
             else:
                 lists = rankings.questions(self.case, self.space, due, self.known, rng)
             found.update({party: (ask, lists[party]) for party in due if lists.get(party)})
         if slow:
-            for party, offer in answers.questions(self.case, self.space, slow, self.known, self.said, rng).items():
+            for party, offer in answers.questions(self.case, self.space, slow, self.known, self.leading, self.said, rng).items():
                 found[party] = ("respond", ((offer,),))
         found.update({party: ("table", ()) for party in open_to if self._level(party) is Level.TABLE})
         return [Question(party, len(self.by_party[party]) + 1, *found[party]) for party in sorted(found)]
@@ -162,10 +170,10 @@ class _Talk:
         """What the doubt in the beliefs is expected to cost: the mean log of the Nash product that a better knowledge would gain."""
         if all(len(belief.models) == 1 for belief in self.beliefs):
             return 0.0
-        rng = np.random.default_rng([*self.seed, 2])
-        offers = candidates(self.space, self.beliefs, self.weights, scores.LEADING, rng)
+        offers = self.leading
         if not offers:
             return 1.0
+        rng = np.random.default_rng([*self.seed, 2])
         share = np.array(self.weights) / sum(self.weights)
         total = np.zeros((64, len(offers)))
         for belief, weight in zip(self.beliefs, share, strict=True):

@@ -12,7 +12,6 @@ import numpy as np
 
 from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply
 from tutti.negotiation.fitting import Shape
-from tutti.negotiation.settle import candidates
 from tutti.negotiation.space import Indices, Numbers, Space
 
 Lists = tuple[tuple[Offer | None, ...], ...]
@@ -22,7 +21,6 @@ DRAWS = 16  # models in a belief
 POOL = 320  # outcomes that a message is chosen from
 AGAIN = 4  # times that one outcome stands in a message at most
 HOME = 8  # times for the fallback: every gain is measured from it
-LEADING = 24  # outcomes that a later message is about
 STEADY = 0.01  # the noise expected before anything is known, as a share of the scores' spread
 SURE = 3.0  # how many observations that expectation counts for
 ROUNDS = 20  # fixed-point steps until the variances stand still; a dozen are usual
@@ -43,24 +41,24 @@ class Scored:
 
 
 def questions(
-    case: Case, space: Space, parties: Sequence[int], beliefs: Sequence[Belief | None], said: Sequence[Exchange], rng: np.random.Generator
+    case: Case, space: Space, parties: Sequence[int], leading: Sequence[Offer], said: Sequence[Exchange], rng: np.random.Generator
 ) -> dict[int, Lists]:
     """The next message for each of `parties`: one list of at most 64 outcomes to give numbers to; None is the fallback.
 
-    A party's first message is spread so that every value is told apart; later ones are about the outcomes that may be settled on,
+    A party's first message is spread so that every value is told apart; later ones are about the `leading` outcomes, which may be settled on,
     some of them again: what is asked twice is averaged.
     """
     out: dict[int, Lists] = {}
-    fresh = [party for party in parties if beliefs[party] is None]
+    spoken = {party: scored(case, party, said) for party in parties}
+    fresh = [party for party in parties if len(spoken[party][0]) < 2]
     if fresh:
         spread = _spread(case, space, rng)
         out = dict.fromkeys(fresh, (spread,))
-    later = [party for party in parties if beliefs[party] is not None]
+    later = [party for party in parties if party not in fresh]
     if later:
-        leading = leading_of(case, space, beliefs, rng)
         pool = _around(space, leading, rng)
         for party in later:
-            found = estimate(case, *scored(case, party, said))
+            found = estimate(case, *spoken[party])
             out[party] = (_telling(found, leading, pool),)
     return out
 
@@ -122,12 +120,6 @@ def _estimate(sizes: tuple[int, ...], fallback: Offer | None, offers: tuple[Offe
         columns = np.delete(columns, best, axis=1)
         found = _evidence(Shape(sizes, fallback, pairs), offers, aims)
     return Scored(found.shape, found.mean * scale, found.cov * scale**2, found.noise * scale)
-
-
-def leading_of(case: Case, space: Space, beliefs: Sequence[Belief | None], rng: np.random.Generator) -> list[Offer]:
-    """The outcomes that may be settled on by what is believed so far; of whom nothing is known does not count."""
-    known = [(belief, party.weight) for belief, party in zip(beliefs, case.parties, strict=True) if belief is not None]
-    return candidates(space, [belief for belief, _ in known], [weight for _, weight in known], LEADING, rng)
 
 
 def some(space: Space, count: int, rng: np.random.Generator) -> Indices:

@@ -57,6 +57,7 @@ TICKET = '{"account": "a1", "text": "it broke"}'
 @pytest.fixture
 def planner(tmp_path: Path) -> Any:
     person = Person(tmp_path)
+    person.file = tmp_path / "shop_plans.py"  # its module goes again after the test
     person.file.write_text(FLEET)
 
     def run(*words: str) -> Left:

@@ -25,7 +25,7 @@ from tutti.errors import Conflict, Invalid, NoRoute, NotFound, Overloaded, Refus
 from tutti.house import House
 from tutti.line import Line
 from tutti.market import Market
-from tutti.model.agent import AgentCard, Nature, Skill
+from tutti.model.agent import AgentCard, Skill
 from tutti.model.fact import Draft, Fact
 from tutti.model.outcome import Ending, Outcome
 from tutti.model.route import Route
@@ -117,20 +117,24 @@ class Orchestrator:
         await self.reception.refresh(key[0])
 
     async def take_in(self, prepare: Callable[[Bundle], str]) -> str:
-        """Take in the task that `prepare` makes. Where it is advice and nobody is before it, it starts in the same append: one of three is saved."""
+        """Take in the task that `prepare` makes. Where it may run and nobody is before it, it starts in the same append: one of three is saved."""
+        at_once = True
         while True:
             bundle = Bundle()
             id = prepare(bundle)
-            card = await self._begin(bundle, id)
+            card = await self._begin(bundle, id) if at_once else None
             try:
                 facts = await self.record(bundle)
             except BaseException as error:
                 if card is not None:
                     self.house.occupy(card, -1)
                     self.traffic.give_slot()
-                if not isinstance(error, Conflict):
+                if card is not None and (isinstance(error, Refused) or (isinstance(error, Conflict) and error.about["thing"][0] == "kill")):
+                    at_once = False  # another task took what was left of a budget, or somebody threw a switch: it is taken in, and decided anew
+                elif isinstance(error, Conflict):
+                    await self._refresh(error)
+                else:
                     raise
-                await self._refresh(error)
                 continue
             if card is not None:
                 self.traffic.walk(id, partial(self._go, id, card, facts[-1].seq))
@@ -141,7 +145,7 @@ class Orchestrator:
         house = self.house
         place = next(place for place, draft in enumerate(bundle.drafts) if draft.about == id and draft.kind == "task.submitted")
         data = bundle.drafts[place].data
-        if data["stage"] != Stage.READY or data["nature"] != Nature.ADVICE or not house.registry.offers(data["skill"]):
+        if data["stage"] != Stage.READY or not (offers := house.registry.offers(data["skill"])) or offers[0].skills[data["skill"]].intends:
             return None
         if not self.traffic.take_slot(data["skill"]):
             return None
@@ -149,12 +153,13 @@ class Orchestrator:
             task = house.journal.foreseen(bundle.drafts, ("task", (id,)))
             sealed = next((payload for payload in bundle.payloads if payload.id == task["input"]), None)
             card = None
-            if sealed is not None and not self._late(task):
-                choice = await self._choose(task, house.registry.skill(task["skill"]), open_body(sealed.body))
+            if sealed is not None and not self._late(task) and not self._misfit(skill := house.registry.skill(task["skill"]), input := open_body(sealed.body)):
+                choice = await self._choose(task, skill, input)
                 if choice.card is not None and choice.verdict.ruling is Ruling.ALLOW:
                     card = choice.card
                     bundle.add(routing.as_fact(id, choice.route, bundle.since(place), choice.known))
                     bundle.add(gates.as_fact(id, choice.verdict, choice.question, -1))
+                    self._fence(bundle, skill, choice.verdict)
                     bundle.add(_started(id, card, 1, -1))
         except BaseException:
             self.traffic.give_slot()
@@ -383,13 +388,7 @@ class Orchestrator:
         cause = -1 if bundle.drafts else task["seq"]
         bundle.add(_started(id, card, attempt, cause))
         bundle.expect["task", (id,)] = task["version"]
-        if skill.is_action:
-            switches = house.journal.hot.table("kill").get(("any", ""))
-            bundle.expect["kill", ("any", "")] = switches["version"] if switches else 0
-        for reserve in verdict.reserves if verdict else ():
-            for column, limit in (("money", reserve.money_limit), ("count", reserve.count_limit)):
-                if limit is not None:
-                    bundle.within.append(AtMost("spending", (reserve.budget, reserve.period), column, limit))
+        self._fence(bundle, skill, verdict)
         self.market.redeem(id)  # its run takes the place
         self.traffic.arrived(id)
         house.occupy(card, 1)
@@ -400,6 +399,16 @@ class Orchestrator:
             raise Conflict(refused.message, **refused.about) from refused
         finally:
             house.occupy(card, -1)
+
+    def _fence(self, bundle: Bundle, skill: Skill, verdict: Verdict | None) -> None:
+        """Hold the start of an action against switches thrown and budgets spent meanwhile."""
+        if skill.is_action:
+            switches = self.house.journal.hot.table("kill").get(("any", ""))
+            bundle.expect["kill", ("any", "")] = switches["version"] if switches else 0
+        for reserve in verdict.reserves if verdict else ():
+            for column, limit in (("money", reserve.money_limit), ("count", reserve.count_limit)):
+                if limit is not None:
+                    bundle.within.append(AtMost("spending", (reserve.budget, reserve.period), column, limit))
 
     async def _run(self, id: str, card: AgentCard, skill: Skill, attempt: int, cause: int) -> None:
         house = self.house

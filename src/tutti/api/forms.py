@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -181,7 +181,7 @@ class Backlog(Form):
     skill: str | None = Field(None, min_length=1, max_length=200)
     ballots: dict[str, list[str]] = Field(min_length=1, max_length=100)
     weights: dict[str, float] = {}
-    must_precede: list[tuple[str, str]] = Field([], max_length=10_000, strict=False)
+    must_precede: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field([], max_length=10_000)
     most: float = Field(0.5, gt=0, le=1)
 
 

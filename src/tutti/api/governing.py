@@ -95,10 +95,9 @@ def control_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
         caller = require(request, "goals:set")
 
         async def act(_: Once | None) -> Answer:
-            ranked = await workspace.prioritise(
-                form.tasks, skill=form.skill, ballots=form.ballots, weights=form.weights, must_precede=form.must_precede, most=form.most, by=caller.id
-            )
-            return 200, ranked
+            pairs = [(first, second) for first, second in form.must_precede]
+            asked = {"ballots": form.ballots, "weights": form.weights, "must_precede": pairs, "most": form.most}
+            return 200, await workspace.prioritise(form.tasks, skill=form.skill, **asked, by=caller.id)
 
         return await repetition.answer(request, caller, act)
 

@@ -18,6 +18,8 @@ EXACT = 0.004  # noise, as a share of the utility's range, below which a party c
 CALM = (0.04, 0.008, 0.0015)  # how sharply the barrier bends, from the first pass to the last, as shares of the range
 WORSE, AWAY = -0.2, 0.6  # where "no deal" stands before anything is known, from the middle of the outcomes, in ranges of the utility
 INTERACTION = 0.04  # how much a pair of values adds or takes, likewise
+MIXED, STEP = 12, 4  # pairs that may become features, and as many at a time
+ODD = 2.5  # how far, in standard deviations, what is left must point to a pair
 STRAIGHT = 0.004  # how much the worth of an issue with many values bends from knot to knot, as a share of what it spreads over
 SLIP = 0.001  # two outcomes this close in worth may come in either order
 CONTRADICTED = 0.03  # share of steps down a list that may go up before the party counts as noisy
@@ -135,11 +137,39 @@ class Fit:
 
 
 def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | None = None) -> Fit:
-    """The posterior after these lists, each best first. `noise` is the standard deviation of what the party sees; None: to be found out."""
-    rows = [shape.rows(items) for items in lists if len(items) > 1]
+    """The posterior after these lists, each best first. `noise` is the standard deviation of what the party sees; None: to be found out.
+
+    Where what a sum over the issues cannot explain is explained by two values that go well or badly together, such pairs become features.
+    """
+    lists = [items for items in lists if len(items) > 1]
+    theta = _center(shape)
+    while True:
+        rows = [shape.rows(items) for items in lists]
+        theta, prior, sigma = _weigh(shape, rows, noise, theta)
+        shares = _shares(rows, sigma, theta) if sigma else [1.0] * len(rows)
+        found = _together(shape, rows, sigma, shares, theta) if sigma and len(shape.pairs) < MIXED else []
+        if not found:
+            break
+        at = shape.issues + len(shape.pairs)
+        shape = Shape(shape.sizes, shape.fallback, (*shape.pairs, *found))
+        theta = np.concatenate([theta[:at], np.zeros(len(found)), theta[at:]])
+    hessian = _curve(rows, sigma, shares, theta)[2] + prior
+    root = np.linalg.inv(np.linalg.cholesky(hessian)).T
+    stretch = np.zeros(shape.width)  # what changes the scale alone is no uncertainty: only ratios of gains are of use
+    for block in shape.blocks:
+        stretch[block.start + int(np.argmax(theta[block]))] += 1.0
+        stretch[block.start + int(np.argmin(theta[block]))] -= 1.0
+    along = root.T @ stretch
+    if power := float(along @ along):
+        root = root - np.outer(root @ along, along) / power
+    return Fit(shape, theta, root, sigma, tuple(rows), tuple(shares), -hessian[-1, :-1] / hessian[-1, -1])
+
+
+def _weigh(shape: Shape, rows: list[Numbers], noise: float | None, theta: Numbers) -> tuple[Numbers, Numbers, float]:
+    """Weights whose ranges sum to 1, the precision that they had before, and the noise (0: none), which is on the same scale."""
     usual = 0.4 / len(shape.sizes)
     spread = np.full(len(shape.sizes), usual)
-    theta, home, sigma = _center(shape), _center(shape), 0.03 if noise is None else noise
+    home, sigma = _center(shape), 0.03 if noise is None else noise
     exact = noise is None or noise <= EXACT
     for turn in range(2):
         prior = _prior(shape, spread)
@@ -156,18 +186,31 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
         for issue, block in enumerate(shape.blocks):  # how much an issue matters, from how far its values came apart
             around = theta[block] - theta[block].mean()
             spread[issue] = np.sqrt((2 * usual**2 + around @ around + inverse[block].sum()) / (2 + len(around)))
-    sigma = 0.0 if exact else sigma
-    shares = _shares(rows, sigma, theta) if sigma else [1.0] * len(rows)
-    hessian = _curve(rows, sigma, shares, theta)[2] + prior
-    root = np.linalg.inv(np.linalg.cholesky(hessian)).T
-    stretch = np.zeros(shape.width)  # what changes the scale alone is no uncertainty: only ratios of gains are of use
+    return theta, prior, 0.0 if exact else sigma
+
+
+def _together(shape: Shape, rows: list[Numbers], sigma: float, shares: list[float], theta: Numbers) -> list[tuple[int, int, int, int]]:
+    """The pairs of values of two issues that would explain most of what is left, if they explain much more than chance would."""
+    if shape.issues != sum(shape.sizes):
+        return []
+    pull, known = np.zeros((shape.issues, shape.issues)), np.zeros((shape.issues, shape.issues))
+    for items, share in zip(rows, shares, strict=True):
+        _, push, local = _order(items, sigma, theta)
+        values = items[:, : shape.issues]
+        pull += share * (values * push[:, None]).T @ values
+        known += share * (values * local.sum(axis=1)[:, None]).T @ values
+    odds = np.triu(np.abs(pull) / np.sqrt(known + 1 / INTERACTION**2), 1)
     for block in shape.blocks:
-        stretch[block.start + int(np.argmax(theta[block]))] += 1.0
-        stretch[block.start + int(np.argmin(theta[block]))] -= 1.0
-    along = root.T @ stretch
-    if power := float(along @ along):
-        root = root - np.outer(root @ along, along) / power
-    return Fit(shape, theta, root, sigma, tuple(rows), tuple(shares), -hessian[-1, :-1] / hessian[-1, -1])
+        odds[block, block] = 0.0
+    at = [block.start for block in shape.blocks]
+    found = []
+    for code in np.argsort(-odds, axis=None)[: STEP + len(shape.pairs)]:
+        one, two = divmod(int(code), shape.issues)
+        i, j = int(np.searchsorted(at, one, side="right")) - 1, int(np.searchsorted(at, two, side="right")) - 1
+        pair = (i, one - at[i], j, two - at[j])
+        if odds[one, two] > ODD and pair not in shape.pairs:
+            found.append(pair)
+    return found[:STEP]
 
 
 def _curve(rows: list[Numbers], sigma: float, shares: list[float], theta: Numbers) -> tuple[float, Numbers, Numbers]:
@@ -264,23 +307,27 @@ def _barrier(steps: Numbers, tau: float, theta: Numbers) -> tuple[float, Numbers
 
 
 def _orders(rows: list[Numbers], sigma: float, shares: list[float], theta: Numbers) -> tuple[float, Numbers, Numbers]:
-    tau = SMOOTH * sigma
     value, slope, bend = 0.0, np.zeros(theta.size), np.zeros((theta.size, theta.size))
     for items, share in zip(rows, shares, strict=True):
-        high, low, flat = _pairs(len(items))
-        u = items @ theta
-        lose = 1 / (1 + np.exp(np.clip((u[high] - u[low]) / tau, -36.0, 36.0)))
-        cost = -float(np.log1p(-lose).sum())
-        push = (np.bincount(low, lose, len(u)) - np.bincount(high, lose, len(u))) / tau
-        local = np.zeros((len(u), len(u)))
-        local.ravel()[flat] = lose * (1 - lose) / tau**2
-        local += local.T
-        total = local.sum(axis=1)
-        laplace = np.diag(total) - local
+        cost, push, local = _order(items, sigma, theta)
+        laplace = np.diag(local.sum(axis=1)) - local
         value += share * cost
         slope += share * (push @ items)
         bend += share * (items.T @ (laplace @ items))
     return value, slope, bend
+
+
+def _order(items: Numbers, sigma: float, theta: Numbers) -> tuple[float, Numbers, Numbers]:
+    """For one list: minus the log likelihood of its comparisons, its slope by the outcomes' worths, and how any two of them bind each other."""
+    tau = SMOOTH * sigma
+    high, low, flat = _pairs(len(items))
+    u = items @ theta
+    lose = 1 / (1 + np.exp(np.clip((u[high] - u[low]) / tau, -36.0, 36.0)))
+    push = (np.bincount(low, lose, len(u)) - np.bincount(high, lose, len(u))) / tau
+    local = np.zeros((len(u), len(u)))
+    local.ravel()[flat] = lose * (1 - lose) / tau**2
+    local += local.T
+    return -float(np.log1p(-lose).sum()), push, local
 
 
 def _shares(rows: list[Numbers], sigma: float, theta: Numbers) -> list[float]:

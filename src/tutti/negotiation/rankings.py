@@ -89,10 +89,18 @@ def _worth(belief: Belief, offers: Indices) -> Numbers:
     out = -np.array([[model.reservation] for model in belief.models])
     for issue in range(offers.shape[1]):
         out = out + np.array([model.contrib[issue] for model in belief.models])[:, offers[:, issue]]
+    for (i, a, j, b), extras in _extras(belief).items():
+        out += extras[:, None] * ((offers[:, i] == a) & (offers[:, j] == b))
+    return out
+
+
+def _extras(belief: Belief) -> dict[tuple[int, int, int, int], Numbers]:
+    """What each pair of values adds, by model."""
+    found: dict[tuple[int, int, int, int], Numbers] = {}
     for row, model in enumerate(belief.models):
         for i, a, j, b, extra in model.pairs:
-            out[row] += extra * ((offers[:, i] == a) & (offers[:, j] == b))
-    return out
+            found.setdefault((i, a, j, b), np.zeros(len(belief.models)))[row] += extra
+    return found
 
 
 def _log(gains: Numbers) -> Numbers:
@@ -112,6 +120,10 @@ def _shortlist(case: Case, space: Space, beliefs: Sequence[Belief | None], rng: 
         gains = np.full(1, -float(np.mean([model.reservation for model in belief.models])))
         for table in tables:
             gains = (gains[:, None] + table[None]).ravel()
+        for (i, a, j, b), extras in _extras(belief).items():
+            places: list[int | slice] = [slice(None)] * len(case.sizes)
+            places[i], places[j] = a, b
+            gains.reshape(case.sizes)[tuple(places)] += extras.mean()
         total += weight * _log(gains if len(total) == space.total else gains[space.codes])
     top = np.argpartition(-total, SHORT)[:SHORT] if len(total) > SHORT else np.arange(len(total))
     return space.offers[top[np.argsort(-total[top])]]

@@ -283,6 +283,7 @@ class Arbiter:
         if over is not None:
             await self._corridor.end(task, "task.rejected", {"reason": f"its time on {_kind(over.resource)} was over at {to_text(over.end or 0)}"})
             return False
+        near = {beside: await self._version(beside) for want in keyed for beside in self._beside(want.resource)}  # before looking at who holds them
         resolution = await self._resolve(task, skill, keyed, now)
         if not grant:
             if resolution.fate is Fate.GOES or resolution.rung != "lease":
@@ -292,6 +293,7 @@ class Arbiter:
             resolution = Resolution(Fate.GOES, "line", met=resolution.met, reason="each waited for the next in a circle, and it came first to its turn")
         if resolution.fate is Fate.GOES:
             await self._grant(bundle, task, skill, wants, keyed, resolution, now)
+            bundle.expect |= {("resource", (resource,)): version for resource, version in near.items()}
             return True
         bundle = Bundle(expect={("task", (id,)): task["version"]})
         resolution = await self._recalled(task, resolution)
@@ -315,7 +317,7 @@ class Arbiter:
         else:
             names = [row["name"] for row in known]
         for met in resolution.met:
-            self._settled(bundle, task, skill, met, resolution, id, "goes")
+            self._resume(bundle, met.task, self._settled(bundle, task, skill, met, resolution, id, "goes"))
         for want, name in zip(keyed, names, strict=True):
             data = {
                 "resource": want.resource, "name": name, "effect": want.effect, "skill": skill.name, "units": want.units,
@@ -427,13 +429,13 @@ class Arbiter:
 
     # --- what becomes of it -------------------------------------------------------------------------------------
 
-    def _settled(self, bundle: Bundle, task: Row, skill: Skill, met: Met, resolution: Resolution, winner: str, outcome: str) -> None:
-        """Record how a conflict was resolved."""
+    def _settled(self, bundle: Bundle, task: Row, skill: Skill, met: Met, resolution: Resolution, winner: str, outcome: str) -> int:
+        """Record how a conflict was resolved; returns the place of that in the bundle."""
         id = _pair(task["id"], met.task)
         if id not in self._met.get(task["id"], ()):
             self._find(bundle, task, skill, met)
         data = {"task": task["id"], "other": met.task, "rung": resolution.rung, "winner": winner, "outcome": outcome, "reason": resolution.reason}
-        bundle.add(Draft("conflict.resolved", id, "tutti", data, -1 if bundle.drafts else task["seq"]))
+        return bundle.add(Draft("conflict.resolved", id, "tutti", data, -1 if bundle.drafts else task["seq"]))
 
     async def _recalled(self, task: Row, resolution: Resolution) -> Resolution:
         """What a lease in its way rests on: where the ladder decided between the two before, its rung and its reason stay."""
@@ -466,7 +468,8 @@ class Arbiter:
         for met in resolution.behind:
             self._settled(bundle, task, skill, met, resolution, met.task, "amended")
         self._expire_approval(bundle, task)
-        bundle.add(Draft("task.amended", id, "tutti", {"input": payload.id, "option": resolution.option, "reason": resolution.reason}, -1))
+        place = bundle.add(Draft("task.amended", id, "tutti", {"input": payload.id, "option": resolution.option, "reason": resolution.reason}, -1))
+        self._leave(bundle, id, place, "the other one took an alternative")
         rest = [input for number, input in enumerate(alternatives, 1) if number != resolution.option]
         sealed = None
         if rest:
@@ -558,15 +561,25 @@ class Arbiter:
                 continue
             if draft.kind in _ENDS:
                 self._ended(bundle, draft, place)
-            elif draft.kind == "run.finished" and draft.data["next"] in ("retry", "fallback", "park") and _nothing_happened(draft.data):
+            elif (
+                draft.kind == "run.finished"
+                and draft.data["next"] in ("retry", "fallback", "park")
+                and _nothing_happened(draft.data)
+                and not self._unsure(draft.about)
+            ):
                 self._let_go(bundle, draft.about, place, "nothing happened")
+
+    def _unsure(self, task: str) -> bool:
+        """Whether an earlier attempt may have had its effect."""
+        row = self._intents.get((task, 0))
+        return row is not None and bool(row["unsure"])
 
     def _ended(self, bundle: Bundle, draft: Draft, place: int) -> None:
         id, now = draft.about, self._house.clock.now()
         task = self._tasks.get((id,))
         stage = task["stage"] if task is not None else Stage.ENDED
         done = draft.kind == "task.completed"
-        maybe = stage in _UNDER_WAY and (draft.kind == "task.canceled" or (draft.kind == "task.failed" and stage != Stage.RUNNING))
+        maybe = stage in _UNDER_WAY and (draft.kind == "task.canceled" or (draft.kind == "task.failed" and (stage != Stage.RUNNING or self._unsure(id))))
         if done or maybe:
             for row in self._mine(id, now):
                 until = row["until_at"] if row["until_at"] is not None else now + row["lasts"]
@@ -581,9 +594,7 @@ class Arbiter:
         count = len(self._rows(id))
         if count:
             bundle.add(Draft("intent.closed", id, "tutti", {"count": count}, bundle.since(place)))
-        settled = {other.about for other in bundle.drafts if other.kind == "conflict.resolved"}
-        for conflict in sorted(self._met.get(id, set()) - settled):
-            self._gone(bundle, conflict, id, place)
+        self._leave(bundle, id, place, "the other one has ended")
 
     def _let_go(self, bundle: Bundle, id: str, place: int, reason: str, *, acted: bool = False) -> None:
         for resource in sorted(self._touched.get(id, ())):
@@ -591,20 +602,25 @@ class Arbiter:
             if row is not None and (acted or row["state"] == "held"):
                 bundle.add(Draft("lease.released", id, "tutti", {"resource": resource, "reason": reason}, bundle.since(place)))
 
-    def _gone(self, bundle: Bundle, conflict: str, id: str, place: int) -> None:
-        """One side of an open conflict has ended: the other one goes on, where it was parked for a person to decide between them."""
-        row = self._conflicts.get((conflict,))
-        if row is None:
-            return
-        other = row["other"] if row["task"] == id else row["task"]
-        data = {"task": row["task"], "other": row["other"], "rung": "ended", "winner": other, "outcome": "goes", "reason": "the other one has ended"}
-        at = bundle.add(Draft("conflict.resolved", conflict, "tutti", data, bundle.since(place)))
-        self._resume(bundle, other, at)
+    def _leave(self, bundle: Bundle, id: str, place: int, reason: str) -> None:
+        """Take a task out of its open conflicts: the other sides go on, where they were parked for a person to decide."""
+        settled = {draft.about for draft in bundle.drafts if draft.kind == "conflict.resolved"}
+        for conflict in sorted(self._met.get(id, ())):
+            row = self._conflicts.get((conflict,))
+            if row is None:
+                continue
+            other = row["other"] if row["task"] == id else row["task"]
+            if conflict not in settled:
+                data = {"task": row["task"], "other": row["other"], "rung": "ended", "winner": other, "outcome": "goes", "reason": reason}
+                bundle.add(Draft("conflict.resolved", conflict, "tutti", data, bundle.since(place)))
+            self._resume(bundle, other, place)
 
     def _resume(self, bundle: Bundle, id: str, place: int) -> None:
         """Send a task on that was parked for a person to decide between it and another."""
         task = self._tasks.get((id,))
         if task is None or task["stage"] != Stage.PARKED or not str(task["reason"]).startswith(CONTESTED):
+            return
+        if any(draft.kind == "task.resumed" and draft.about == id for draft in bundle.drafts):
             return
         bundle.expect["task", (id,)] = task["version"]
         approval = self._house.journal.hot.table("approval").get((task["approval"],))

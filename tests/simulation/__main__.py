@@ -1,4 +1,4 @@
-"""Run many seeds: `python -m tests.simulation --seeds 1000 [--from 0] [--processes 2]`. Exit 1 when one fails."""
+"""Run many seeds: `python -m tests.simulation --seeds 1000 [--from 0] [--processes 2] [--part conflicts]`. Exit 1 when one fails."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from sim_conflicts import run_market
 from sim_run import Result, run_seed
+
+PARTS = {"day": run_seed, "conflicts": run_market}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000, help="how many")
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
+    parser.add_argument("--part", choices=sorted(PARTS), default="day", help="a company's day, or opposing actions")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--show", type=int, default=10, help="failing seeds to print")
     chosen = parser.parse_args()
@@ -29,7 +33,7 @@ def main() -> int:
     bad: list[Result] = []
     tasks = effects = 0
     with ProcessPoolExecutor(chosen.processes) as pool:
-        for result in pool.map(run_seed, range(chosen.first, chosen.first + chosen.seeds), chunksize=5):
+        for result in pool.map(PARTS[chosen.part], range(chosen.first, chosen.first + chosen.seeds), chunksize=5):
             crashes.update(result.crashes)
             stages.update(result.stages)
             tasks += result.tasks

@@ -16,6 +16,7 @@ from typing import Any
 from sim_fleet import IDEMPOTENT, MAILS, REFUNDS, company
 from sim_oracle import Told, violations
 
+from tutti import Fleet
 from tutti.app import Workspace, journal_for
 from tutti.errors import Conflict, NotFound, Refused, TuttiError
 from tutti.ids import Ids
@@ -60,8 +61,7 @@ class Life:
         self._guard_commits(journal._engine)
         for world in day.worlds.values():
             world.on = self._touched
-        fleet = company(day.worlds, day.fleet_rng, day.broken)
-        self.workspace = Workspace(fleet, day.settings, clock=day.clock, ids=ids, journal=journal)
+        self.workspace = Workspace(day.fleet(), day.settings, clock=day.clock, ids=ids, journal=journal)
 
     def _guard_commits(self, engine: Any) -> None:
         commit = engine.commit
@@ -164,6 +164,10 @@ class Day:
                 body["deadline"] = rng.choice((1.0, 5.0, 15.0))
             plan += [(at, kind, body)] * (rng.choice((1, 1, 4)) if kind in ("refund", "health", "mail") else 1)  # some come all at once
         return sorted(plan, key=lambda entry: entry[0])
+
+    def fleet(self) -> Fleet:
+        """The fleet as a fresh process declares it."""
+        return company(self.worlds, self.fleet_rng, self.broken)
 
     # --- those outside ------------------------------------------------------------------------------------------
 
@@ -327,13 +331,13 @@ class Day:
         self.result.violations += await violations(self.settings, self.told, self.worlds, limits, self.broken)
 
 
-def run_seed(seed: int) -> Result:
+def run_seed(seed: int, day: type[Day] = Day) -> Result:
     """Run one seed on a file of its own in memory."""
     folder = Path(tempfile.mkdtemp(prefix="tutti-sim-", dir=MEMORY if MEMORY.is_dir() else None))
 
     async def main(loop: SimLoop) -> Result:
         loop.set_exception_handler(lambda _, context: failures.append(context) if not isinstance(context.get("exception"), Crash) else None)
-        return await Day(seed, loop, folder).all()
+        return await day(seed, loop, folder).all()
 
     failures: list[dict[str, Any]] = []
     try:

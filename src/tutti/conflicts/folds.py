@@ -8,6 +8,7 @@ import orjson
 
 from tutti.model.conflict import CONFLICTS, INTENTS, LEASES, RESOURCE_CLASSES, RESOURCES
 from tutti.model.fact import Fact
+from tutti.model.outcome import Ending, Outcome
 from tutti.model.task import Stage, State
 from tutti.model.view import Change, Fold, Put, Set
 
@@ -22,7 +23,17 @@ def _declared(fact: Fact) -> Iterable[Change]:
     data = fact.data
     for number, values in enumerate(data["intents"]):
         row = dict(zip(_INTENT, values, strict=True))
-        yield Put("intent", (fact.about, number), {**row, "skill": data["skill"], "alternatives": data.get("alternatives"), "declared_at": fact.at, "open": 1})
+        yield Put(
+            "intent",
+            (fact.about, number),
+            {**row, "skill": data["skill"], "alternatives": data.get("alternatives"), "declared_at": fact.at, "unsure": 0, "open": 1},
+        )
+
+
+def _tried(fact: Fact) -> Iterable[Change]:
+    """What an attempt leaves open stays open, whatever a later one says of itself."""
+    if Outcome(Ending(fact.data["outcome"]), error=fact.data.get("error", "")).unsure:
+        yield Set("intent", (fact.about, 0), {"unsure": 1})
 
 
 def _closed(fact: Fact) -> Iterable[Change]:
@@ -86,6 +97,7 @@ FOLDS: dict[str, Fold] = {
     "resource.idle": _idle,
     "intent.declared": _declared,
     "intent.closed": _closed,
+    "run.finished": _tried,
     "task.queued": _queued,
     "task.amended": _amended,
     "lease.granted": _granted,

@@ -111,6 +111,7 @@ INTENTS = Table(
     columns={
         "task": "text", "number": "int", "resource": "text", "name": "text", "effect": "text", "skill": "text", "units": "int", "value": "int",
         "start_at": "int", "end_at": "int", "lasts": "int", "alternatives": "text", "declared_at": "int",
+        "unsure": "int",  # of the first one: an attempt ended of which nobody knows what came of it
     },
     closes=True,
     indexes=(("resource",),),

@@ -43,7 +43,9 @@ def questions(case: Case, space: Space, parties: Sequence[int], beliefs: Sequenc
         for party in later:
             belief = beliefs[party]
             assert belief is not None
-            out[party] = (_shuffled(_telling(case, space, belief, offers[leading], around), rng),)
+            told = _telling(case, space, belief, offers[leading], around)
+            if len(told) > 1:
+                out[party] = (_shuffled(told, rng),)
     return out
 
 
@@ -174,6 +176,8 @@ def _telling(case: Case, space: Space, belief: Belief, leading: Indices, around:
         pool = pool[(pool != np.array(case.fallback)).any(axis=1)]
     _, first = np.unique(pool, axis=0, return_index=True)
     pool = pool[np.sort(first)]
+    if not len(pool):  # policy leaves nothing but the fallback
+        return [None]
     gains = _worth(belief, pool)
     target = _log(_worth(belief, leading))
     target = target - target.mean(axis=0)

@@ -18,7 +18,7 @@ EXACT = 0.004  # noise, as a share of the utility's range, below which a party c
 CALM = (0.04, 0.008, 0.0015)  # how sharply the barrier bends, from the first pass to the last, as shares of the range
 WORSE, AWAY = -0.2, 0.6  # where "no deal" stands before anything is known, from the middle of the outcomes, in ranges of the utility
 INTERACTION = 0.04  # how much a pair of values adds or takes, likewise
-MIXED, STEP = 12, 4  # pairs that may become features, and as many at a time
+MIXED, STEP = 12, 6  # pairs that may become features, and as many at a time
 ODD = 2.5  # how far, in standard deviations, what is left must point to a pair
 STRAIGHT = 0.004  # how much the worth of an issue with many values bends from knot to knot, as a share of what it spreads over
 SLIP = 0.001  # two outcomes this close in worth may come in either order
@@ -142,17 +142,18 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
     Where what a sum over the issues cannot explain is explained by two values that go well or badly together, such pairs become features.
     """
     lists = [items for items in lists if len(items) > 1]
-    theta = _center(shape)
+    rows = [shape.rows(items) for items in lists]
+    theta, spread, sigma = _weigh(shape, rows, noise)
+    prior = _prior(shape, spread)
     while True:
-        rows = [shape.rows(items) for items in lists]
-        theta, prior, sigma = _weigh(shape, rows, noise, theta)
         shares = _shares(rows, sigma, theta) if sigma else [1.0] * len(rows)
         found = _together(shape, rows, sigma, shares, theta) if sigma and len(shape.pairs) < MIXED else []
         if not found:
             break
         at = shape.issues + len(shape.pairs)
         shape = Shape(shape.sizes, shape.fallback, (*shape.pairs, *found))
-        theta = np.concatenate([theta[:at], np.zeros(len(found)), theta[at:]])
+        rows, prior = [shape.rows(items) for items in lists], _prior(shape, spread)
+        theta, sigma = _again(shape, rows, prior, np.concatenate([theta[:at], np.zeros(len(found)), theta[at:]]), sigma, noise)
     hessian = _curve(rows, sigma, shares, theta)[2] + prior
     root = np.linalg.inv(np.linalg.cholesky(hessian)).T
     stretch = np.zeros(shape.width)  # what changes the scale alone is no uncertainty: only ratios of gains are of use
@@ -165,11 +166,11 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
     return Fit(shape, theta, root, sigma, tuple(rows), tuple(shares), -hessian[-1, :-1] / hessian[-1, -1])
 
 
-def _weigh(shape: Shape, rows: list[Numbers], noise: float | None, theta: Numbers) -> tuple[Numbers, Numbers, float]:
-    """Weights whose ranges sum to 1, the precision that they had before, and the noise (0: none), which is on the same scale."""
+def _weigh(shape: Shape, rows: list[Numbers], noise: float | None) -> tuple[Numbers, Numbers, float]:
+    """Weights whose ranges sum to 1, how much each issue is thought to matter, and the noise (0: none), which is on the same scale."""
     usual = 0.4 / len(shape.sizes)
     spread = np.full(len(shape.sizes), usual)
-    home, sigma = _center(shape), 0.03 if noise is None else noise
+    theta, home, sigma = _center(shape), _center(shape), 0.03 if noise is None else noise
     exact = noise is None or noise <= EXACT
     for turn in range(2):
         prior = _prior(shape, spread)
@@ -178,15 +179,34 @@ def _weigh(shape: Shape, rows: list[Numbers], noise: float | None, theta: Number
             exact = exact or noise is not None
         if not exact:
             theta, hessian, sigma = _roughly(rows, theta, prior, home, sigma, 2 - turn if noise is None else 0)
-        scale = max(float(shape.ranges(theta).sum()), 1e-6)
-        theta, sigma = theta / scale, sigma / scale if noise is None else sigma
+        theta, scale = _scaled(shape, theta)
+        sigma = sigma / scale if noise is None else sigma
         if turn:
             break
         inverse = np.diag(np.linalg.inv(hessian)) / scale**2
         for issue, block in enumerate(shape.blocks):  # how much an issue matters, from how far its values came apart
             around = theta[block] - theta[block].mean()
             spread[issue] = np.sqrt((2 * usual**2 + around @ around + inverse[block].sum()) / (2 + len(around)))
-    return theta, prior, 0.0 if exact else sigma
+    return theta, spread, 0.0 if exact else sigma
+
+
+def _again(shape: Shape, rows: list[Numbers], prior: Numbers, theta: Numbers, sigma: float, noise: float | None) -> tuple[Numbers, float]:
+    """The weights and the noise once there are more features."""
+    home = _center(shape)
+    theta, _, sigma = _roughly(rows, theta, prior, home, sigma, 1 if noise is None else 0)
+    theta, scale = _scaled(shape, theta)
+    if noise is not None:
+        return theta, noise
+    if sigma / scale < 2 * EXACT:
+        sharp, _, exact = _exactly(rows, theta, prior, home)
+        if exact:
+            return _scaled(shape, sharp)[0], 0.0
+    return theta, sigma / scale
+
+
+def _scaled(shape: Shape, theta: Numbers) -> tuple[Numbers, float]:
+    scale = max(float(shape.ranges(theta).sum()), 1e-6)
+    return theta / scale, scale
 
 
 def _together(shape: Shape, rows: list[Numbers], sigma: float, shares: list[float], theta: Numbers) -> list[tuple[int, int, int, int]]:

@@ -67,7 +67,7 @@ def estimate(case: Case, lists: Sequence[Sequence[Offer | None]], noise: float |
     return _estimate(case.sizes, case.fallback, tuple(tuple(items) for items in lists), noise)
 
 
-@lru_cache(maxsize=64)  # a case is stepped through again for every confirmation, with the same lists
+@lru_cache(maxsize=128)  # a case is stepped through again for every confirmation, with the same lists
 def _estimate(sizes: tuple[int, ...], fallback: Offer | None, lists: Lists, noise: float | None) -> Fit:
     return fit(Shape(sizes, fallback), lists, noise)
 

@@ -335,11 +335,13 @@ def _places(sizes: Sequence[int], offers: Indices | Sequence[Offer]) -> Indices:
 
 
 def _pool(space: Space, base: Indices, minds: Minds, tables: Numbers, rng: np.random.Generator) -> Indices:
-    """The offers that a question is chosen from: the leading ones, these with some issues as the party may like them best, and others."""
+    """The allowed offers that a question is chosen from: the leading ones, these with some issues as the party may like them best, and others."""
     best = np.stack([tables[:, column].argmax(axis=1) for column in minds.columns()], axis=1)
     of, liked = base[rng.integers(len(base), size=ABOUT)], best[rng.integers(len(best), size=ABOUT)]
     varied = np.where(rng.random(of.shape) < rng.choice((0.2, 0.4, 0.6), size=(ABOUT, 1)), liked, of)
-    return np.unique(np.concatenate([base, some(space, ELSEWHERE, rng), varied]), axis=0)
+    pool = np.unique(np.concatenate([base, some(space, ELSEWHERE, rng), varied]), axis=0)
+    allowed = [space.allows(tuple(int(value) for value in row)) for row in pool]  # a party may say yes: what policy forbids is not put to it
+    return pool[np.array(allowed, dtype=bool)]
 
 
 def _telling(minds: Minds, tables: Numbers, floor: Numbers, pool: Indices, value: Numbers) -> Numbers:

@@ -33,7 +33,7 @@ _REACH = 8  # tasks that are looked at for each free place
 _MOST = 64  # tasks that are looked at at a time: 64 by 20 take 2 ms
 PATIENCE = 4  # times that a task lets others go first; after that it is before them
 _ROUNDS = 8  # assignments that are made anew because policy forbids a pair
-_ASIDE_S = 0.05  # until a task is looked at again whose agents are all at work
+_STUCK = 1_000_000  # microseconds until a task is looked at again whose agents were all at work, though none of them is free
 _PAUSE_S = 1.0  # until the market opens again after the database refused
 _SERVED = 10.0  # times the largest score: that a task is served counts more than by whom
 _DUE = 100.0  # that a task has waited long enough counts more than how many are served
@@ -78,6 +78,8 @@ class Market:
         self._awards: dict[str, Award] = {}
         self._passed: dict[str, dict[str, int]] = {}  # skill → task → times that others went before it
         self._open: set[str] = set()  # skills that are being cleared
+        self._fruitless: set[str] = set()  # skills of which the last clearing sent nobody on its way
+        self._stuck: dict[str, dict[str, tuple[int, list[tuple[str, str]]]]] = {}  # skill → task → since when, and the agents that may do it, all at work
 
     # --- when ---------------------------------------------------------------------------------------------------
 
@@ -90,7 +92,8 @@ class Market:
             return False
         if skill not in self._open:
             usual = self._house.board(skill, "").latency_ms
-            self._traffic.soon(f"market/{skill}", min(WINDOW_S, _OF_A_RUN * min(usual) / 1000), partial(self._clear, skill))
+            window = WINDOW_S if skill in self._fruitless else min(WINDOW_S, _OF_A_RUN * min(usual) / 1000)
+            self._traffic.soon(f"market/{skill}", window, partial(self._clear, skill))
         return True
 
     async def _clear(self, skill: str) -> None:
@@ -154,15 +157,24 @@ class Market:
         traffic, house = self._traffic, self._house
         reach = min(max(house.spare(skill), 1) * _REACH, _MOST)
         candidates: list[_Candidate] = []
-        for row in traffic.first(skill, reach):
+        sent = 0
+        for row in traffic.first(skill, reach, partial(self._is_stuck, self._stuck.get(skill, {}))):
             candidate = await self._look(row) if row["stage"] == Stage.READY else None
             if candidate is None:
-                traffic.send(row["id"])  # it has its agent, needs none, or can have none: its own walk says which
+                sent += traffic.send(row["id"])  # it has its agent, needs none, or can have none: its own walk says which
             else:
                 candidates.append(candidate)
         candidates = [candidate for candidate in candidates if traffic.waits(candidate.row["id"])]
         if candidates:  # nothing is awaited from here on: what is read now holds until the awards are made
-            self._award(skill, candidates)
+            sent += self._award(skill, candidates)
+        (self._fruitless.discard if sent else self._fruitless.add)(skill)
+
+    def _is_stuck(self, stuck: Mapping[str, tuple[int, list[tuple[str, str]]]], task: str) -> bool:
+        """Whether all agents that may do a task were at work when it was looked at lately, and still are."""
+        known = stuck.get(task)
+        if known is None or self._house.clock.now() - known[0] > _STUCK:
+            return False
+        return all(self._house.running.get(key, 0) >= card.concurrency for key in known[1] if (card := self._house.registry.card(*key)) is not None)
 
     async def _look(self, row: Row) -> _Candidate | None:
         try:
@@ -172,7 +184,8 @@ class Market:
         case, _, task_class = await self._house.case(row, row["skill"], input)
         return _Candidate(row, input, case, task_class)
 
-    def _award(self, skill: str, candidates: Sequence[_Candidate]) -> None:
+    def _award(self, skill: str, candidates: Sequence[_Candidate]) -> int:
+        """Assign tasks to free places, and send them on their way; how many."""
         house, traffic = self._house, self._traffic
         cards = house.board(skill, "").cards
         places = [max(card.concurrency - house.running.get((card.name, card.version), 0), 0) for card in cards]
@@ -197,15 +210,22 @@ class Market:
         self._passed[skill] = {
             candidates[number].row["id"]: passed.get(candidates[number].row["id"], 0) + (bool(served) and number < served[-1]) for number in left
         }
+        sent = 0
         for number in served:
-            if not traffic.send(candidates[number].row["id"]):
+            if traffic.send(candidates[number].row["id"]):
+                sent += 1
+            else:
                 self.redeem(candidates[number].row["id"])
-        if len(served) < min(sum(places), traffic.spare):  # there are places left, and these cannot have them: whoever is behind them shall see
-            for number in left:
-                if able[number].any():
-                    traffic.aside(candidates[number].row["id"], _ASIDE_S)
-                else:
-                    traffic.send(candidates[number].row["id"])
+        now, stuck = house.clock.now(), self._stuck.setdefault(skill, {})
+        for number in left:
+            id, may = candidates[number].row["id"], np.flatnonzero(able[number]).tolist()
+            if may and not any(places[agent] for agent in may):
+                stuck[id] = (now, [(cards[agent].name, cards[agent].version) for agent in may])  # whoever is behind it shall see what is free
+            elif not may:
+                sent += traffic.send(id)
+        for id in [id for id in stuck if not traffic.waits(id)]:
+            del stuck[id]
+        return sent
 
     def _scores(self, skill: str, candidates: Sequence[_Candidate]) -> tuple[np.ndarray, np.ndarray]:
         """What each agent scores at each task, and which pairs may be."""

@@ -223,9 +223,9 @@ class Traffic:
         """How many walks could start now."""
         return max(self._slots - self._used, 0) if self.open and not self._draining else 0
 
-    def first(self, skill: str, count: int) -> list[Row]:
-        """The next tasks of a skill, in the order in which they would go on; they stay in the queue."""
-        rows = (self._tasks.get((id,)) for id in self._queue.first(skill, count, self._house.clock.now()))
+    def first(self, skill: str, count: int, skip: Callable[[str], bool]) -> list[Row]:
+        """The next tasks of a skill without those to `skip`, in the order in which they would go on; they stay in the queue."""
+        rows = (self._tasks.get((id,)) for id in self._queue.first(skill, count, self._house.clock.now(), skip))
         return [row for row in rows if row is not None]
 
     def waits(self, id: str) -> bool:
@@ -238,11 +238,6 @@ class Traffic:
             return False
         self._go(id)
         return id in self._walks
-
-    def aside(self, id: str, seconds: float) -> None:
-        """Take a task out of the queue for a while; it comes back to its place."""
-        self._queue.drop(id)
-        self.later(id, seconds)
 
     def soon(self, name: str, seconds: float, call: Callable[[], Awaitable[None]]) -> None:
         """Call something after a while, unless it is to be called already."""

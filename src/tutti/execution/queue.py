@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 _NEVER = 1 << 62
+_LOOKED_PAST = 500  # tasks that can have no agent now and are looked past to find some that can
 _PRESSING = -1  # the rank of what has used half of the time to its deadline
 
 Place = tuple[int, int, int, int]  # minus priority, rank, deadline, arrival: the smallest goes first
@@ -115,26 +116,32 @@ class Queue:
         self.drop(task)
         return True
 
-    def first(self, skill: str, count: int, now: int = 0) -> list[str]:
-        """The next tasks of a skill as `take` would give them; they stay where they are."""
+    def first(self, skill: str, count: int, now: int = 0, skip: Callable[[str], bool] = lambda task: False) -> list[str]:
+        """The next tasks of a skill as `take` would give them, without those to `skip`; they stay where they are."""
         self._press(now)
         passed, heaps = dict(self._passed), {name: skills[skill] for name, skills in self._heaps.items() if skill in skills}
         looked: list[tuple[list[tuple[Place, str]], tuple[Place, str]]] = []
-        found: dict[str, None] = {}
-        while len(found) < count:
+        found: list[str] = []
+        taken: set[str] = set()
+        seen = 0
+        while len(found) < count and seen < _LOOKED_PAST + count:
             for heap in heaps.values():
                 self._clean(heap)
             department = min((name for name, heap in heaps.items() if heap), key=lambda name: passed[name], default=None)
             if department is None:
                 break
             entry = heapq.heappop(heaps[department])
-            if entry[1] not in found:  # who came back to its place is in the heap twice
-                looked.append((heaps[department], entry))
-                found[entry[1]] = None
+            if entry[1] in taken:  # who came back to its place is in the heap twice
+                continue
+            taken.add(entry[1])
+            looked.append((heaps[department], entry))
+            seen += 1
+            if not skip(entry[1]):
+                found.append(entry[1])
                 passed[department] += self._stride(department)
         for heap, entry in looked:
             heapq.heappush(heap, entry)
-        return list(found)
+        return found
 
     def _stride(self, department: str) -> float:
         return 1.0 / max(self._weights.get(department, 1.0), 0.001)

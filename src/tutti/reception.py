@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from tutti import intake, telemetry
-from tutti.clock import micros
+from tutti.clock import MICROS, micros
 from tutti.errors import Invalid
 from tutti.house import House
 from tutti.journal import Payload
@@ -72,6 +72,7 @@ class Reception:
     def __init__(self, house: House) -> None:
         self._house = house
         self._works: OrderedDict[str, _Work] = OrderedDict()
+        self._meanings = intake.Meanings()
         self._secret = house.journal.keys.subject
         self.declare: Declare | None = None  # says what an action means to touch, in the append that takes it in
 
@@ -153,8 +154,17 @@ class Reception:
             if skill is not None and skill.intends and self.declare is not None:
                 self.declare(bundle, id, skill, input, subject, alternatives, origin)
             return id
-        self._coalesce(bundle, ask, origin, intake.work_key(self._secret, skill_name, ask.subject, input))
+        key = intake.work_key(self._secret, skill_name, ask.subject, input)
+        said = None
+        if skill.alike is not None:
+            said = self._meanings.find(skill_name, None if skill.alike_across else ask.subject, key, input, skill.alike, self._usable)
+        self._coalesce(bundle, ask, origin, *(said or (key, None)))
         return id
+
+    def _usable(self, key: str) -> bool:
+        """Whether a piece of work is under way or fresh."""
+        work = self._works.get(key)
+        return work is not None and (work.fresh_until is None or work.fresh_until > self._house.clock.now())
 
     def _trace(self, origin: Origin) -> str | None:
         """The trace context of a task that comes in: the one it is asked for in, or its parent's where that has ended meanwhile."""
@@ -164,8 +174,11 @@ class Reception:
         parent = self._house.journal.hot.table("task").get((origin.parent,)) if origin.parent else None
         return telemetry.nearer(now, parent["trace"]) if parent else now
 
-    def _coalesce(self, bundle: Bundle, ask: intake.Ask, origin: Origin, key: str) -> None:
-        """Find the same work under way or fresh, and let this task have its result; else make this the one that does it."""
+    def _coalesce(self, bundle: Bundle, ask: intake.Ask, origin: Origin, key: str, similarity: float | None = None) -> None:
+        """Find the same work under way or fresh, and let this task have its result; else make this the one that does it.
+
+        With `similarity` it is the work of an input that says the same in other words.
+        """
         work = self._works.get(key)
         now = self._house.clock.now()
         bundle.expect["work", (key,)] = work.version if work else 0
@@ -176,7 +189,10 @@ class Reception:
             bundle.add(intake.submission(ask, origin.by, origin.cause, key=key))
             return
         place = bundle.add(intake.submission(ask, origin.by, origin.cause, key=key, coalesced=True))
-        place = bundle.add(Draft("task.coalesced", ask.id, "tutti", {"into": work.task, "key": key}, bundle.since(place)))
+        data: dict[str, Any] = {"into": work.task, "key": key}
+        if similarity is not None:
+            data["similarity"] = round(similarity * MICROS)
+        place = bundle.add(Draft("task.coalesced", ask.id, "tutti", data, bundle.since(place)))
         if work.fresh_until is not None:
             bundle.add(Draft("task.completed", ask.id, "tutti", {"output": work.output}, bundle.since(place)))
 
@@ -197,7 +213,9 @@ class Reception:
     def learn(self, facts: list[Fact]) -> None:
         """Follow the work that has just been taken in, finished or given up."""
         for fact in facts:
-            if fact.kind == "task.submitted" and "key" in fact.data and fact.data["stage"] != "coalesced":
+            if fact.kind == "subject.erased":
+                self._meanings.forget(fact.data["subject"])
+            elif fact.kind == "task.submitted" and "key" in fact.data and fact.data["stage"] != "coalesced":
                 key = fact.data["key"]
                 known = self._works.get(key)
                 self._keep(key, _Work(fact.about, known.version + 1 if known else 1))

@@ -20,7 +20,7 @@ from tutti.fleet.playbooks import border, digest_of, playbook_of
 from tutti.fleet.problems import problems_of
 from tutti.fleet.resources import plain_intents, rule_of
 from tutti.gates import DEFAULT_POLICY, parse_policies
-from tutti.intake import Subscriptions
+from tutti.intake import ALIKE, Subscriptions
 from tutti.model.agent import AgentCard, Endpoint, Nature, Skill
 from tutti.model.conflict import Intent, Rule
 from tutti.model.money import to_millionths
@@ -90,13 +90,17 @@ class Fleet:
         when: str | None = None,
         shares: str | None = None,
         fresh_for: timedelta | None = None,
+        same_by: Literal["exact", "meaning"] = "exact",
+        alike: float = ALIKE,
+        across_subjects: bool = False,
         bids: Bidder | None = None,
     ) -> Callable[[F], F]:
         """Declare a function as an agent that gives advice: its output is information, it has no effect outside.
 
         `quality` (0..1), `cost` (in the fleet's currency) and `latency` are what the card claims; judgements correct them. `when` is a CEL
         condition over input, case, subject, priority. `shares` keeps the outcome as what is known of the subject under that topic.
-        `fresh_for` lets the same question within that time be answered by the first result. `cpu=True` runs a plain function in a process of its own.
+        `fresh_for` lets the same question within that time be answered by the first result; with `same_by="meaning"` also the same question in other
+        words (from the similarity `alike` on), about the same subject or with `across_subjects=True` about any. `cpu=True` runs a plain function in a process of its own.
         `bids` is a quick function of a task's input that says what the agent can do for this one (`Bid`), or None where it declines it.
         """
         offer = {
@@ -108,6 +112,7 @@ class Fleet:
             "when": when,
             "shares": shares,
             "fresh_for": fresh_for,
+            **_alike(skill, fresh_for, same_by, alike, across_subjects),
         }
         return self._declare(skill, Nature.ADVICE, offer, department, owner, name, version, concurrency, cpu, bids)
 
@@ -266,6 +271,9 @@ class Fleet:
         when: str | None = None,
         shares: str | None = None,
         fresh_for: timedelta | None = None,
+        same_by: Literal["exact", "meaning"] = "exact",
+        alike: float = ALIKE,
+        across_subjects: bool = False,
         negotiates: str = "",
     ) -> None:
         """Declare a language model with instructions as an agent that gives advice; what it wants done it proposes, through the gates.
@@ -303,7 +311,7 @@ class Fleet:
         digest = sha256("".join(spec.digest() for spec in specs.values()).encode()).hexdigest()[:12]
         offer = {
             "description": description or instructions.strip().splitlines()[0][:200], "quality": quality, "latency": latency, "timeout": timeout,
-            "attempts": attempts, "when": when, "shares": shares, "fresh_for": fresh_for,
+            "attempts": attempts, "when": when, "shares": shares, "fresh_for": fresh_for, **_alike(name, fresh_for, same_by, alike, across_subjects),
         }  # fmt: skip
         for offered, edge in bound.items():
             level = {"level": negotiates or None} if offered == SKILL else {}
@@ -694,6 +702,17 @@ class Fleet:
 def _check_amount(where: str, amount: str | None, schema: dict[str, Any]) -> None:
     if amount is not None and "properties" in schema and amount not in schema["properties"]:
         raise Invalid(f"{where}: the input has no field {amount!r} to take the amount from.", hint=f"Its fields are: {', '.join(schema['properties'])}.")
+
+
+def _alike(where: str, fresh_for: timedelta | None, same_by: str, alike: float, across: bool) -> dict[str, Any]:
+    """How the same question is known, as a skill holds it. Raises: `Invalid`."""
+    if same_by == "exact":
+        return {}
+    if same_by != "meaning" or not 0.0 < alike <= 1.0:
+        raise Invalid(f"{where}: same_by is exact or meaning, and alike above 0 and up to 1.")
+    if fresh_for is None:
+        raise Invalid(f"{where}: same_by needs fresh_for.", hint="Say how long a result answers the same question: fresh_for=timedelta(minutes=10).")
+    return {"alike": alike, "alike_across": across}
 
 
 def _source(function: Callable[..., Any]) -> str:

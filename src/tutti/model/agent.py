@@ -35,6 +35,8 @@ class Skill:
     when: str | None = None  # CEL over input, case, subject, priority: eligible only then
     shares: str | None = None  # topic under which the outcome is known of the subject from then on
     fresh_for: timedelta | None = None  # how long a result answers the same question again
+    alike: float | None = None  # similarity (0..1) from which the same question may be asked in other words; None: in the same words only
+    alike_across: bool = False  # also where it was asked about somebody else
     idempotent: bool = True  # for actions: the agent honours the idempotency key
     reversible: bool = False  # for actions
     amount: str | None = None  # for actions: the input field that holds the amount

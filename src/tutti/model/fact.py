@@ -57,7 +57,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "amount",
         "currency",
     ),
-    "task.coalesced": ("into", "key"),
+    "task.coalesced": ("into", "key", "similarity"),
     "request.answered": ("digest", "answer", "status"),
     # routing
     "task.routed": (

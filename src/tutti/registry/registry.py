@@ -94,6 +94,8 @@ def card_to_json(card: AgentCard) -> str:
         del data["endpoint"]
     for skill in data["skills"].values():
         skill["nature"] = str(skill["nature"])
+        if skill["alike"] is None:  # as it was before there was one, so that the card's digest stays the same
+            del skill["alike"], skill["alike_across"]
         if skill["level"] is None:
             del skill["level"]
         for name in ("intends", "undo"):  # left out where there is none: a card without them keeps its digest

@@ -253,6 +253,8 @@ class _Talk:
         out |= {offer for offer in self._proposed() if any(self._consents(party, offer, words[party][0]) is False for party in range(len(words)))}
         space = self.space.less(out) if out else self.space
         rest = max(PROPOSALS - len(self._proposed()), 0)
+        if not space.enumerable and all(len(belief.models) == 1 for belief in self.beliefs):
+            settle(space, self.beliefs, self.weights)  # with the solver's help; what it finds is remembered and ranked first
         for found in ranked(space, self.beliefs, self.weights, 1 if not last else PROPOSALS, worst=WILD):
             offer = found.offer
             assert offer is not None

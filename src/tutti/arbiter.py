@@ -317,7 +317,7 @@ class Arbiter:
         else:
             names = [row["name"] for row in known]
         for met in resolution.met:
-            self._resume(bundle, met.task, self._settled(bundle, task, skill, met, resolution, id, "goes"))
+            self._settled(bundle, task, skill, met, resolution, id, "goes")
         for want, name in zip(keyed, names, strict=True):
             data = {
                 "resource": want.resource, "name": name, "effect": want.effect, "skill": skill.name, "units": want.units,
@@ -365,7 +365,8 @@ class Arbiter:
             claims = [Claim(one.task, one.skill, one.options[:1], one.rank, one.moves) for one in claims]
             mine = Claim(mine.task, mine.skill, mine.options, mine.rank, mine.moves)
         ruled = await self._ruled(id, claims)
-        return conflicts.resolve(mine, claims, held, self.rules, ruled=ruled)
+        yielding = {claim.task for claim in claims if id in self._behind.get(claim.task, ())}
+        return conflicts.resolve(mine, claims, held, self.rules, ruled=ruled, yielding=yielding)
 
     def _alternatives(self, task: str) -> str | None:
         row = self._intents.get((task, 0))
@@ -429,13 +430,14 @@ class Arbiter:
 
     # --- what becomes of it -------------------------------------------------------------------------------------
 
-    def _settled(self, bundle: Bundle, task: Row, skill: Skill, met: Met, resolution: Resolution, winner: str, outcome: str) -> int:
-        """Record how a conflict was resolved; returns the place of that in the bundle."""
+    def _settled(self, bundle: Bundle, task: Row, skill: Skill, met: Met, resolution: Resolution, winner: str, outcome: str) -> None:
+        """Record how a conflict was resolved. No person is needed any more: the other side goes on, where it was parked for one."""
         id = _pair(task["id"], met.task)
         if id not in self._met.get(task["id"], ()):
             self._find(bundle, task, skill, met)
         data = {"task": task["id"], "other": met.task, "rung": resolution.rung, "winner": winner, "outcome": outcome, "reason": resolution.reason}
-        return bundle.add(Draft("conflict.resolved", id, "tutti", data, -1 if bundle.drafts else task["seq"]))
+        place = bundle.add(Draft("conflict.resolved", id, "tutti", data, -1 if bundle.drafts else task["seq"]))
+        self._resume(bundle, met.task, place)
 
     async def _recalled(self, task: Row, resolution: Resolution) -> Resolution:
         """What a lease in its way rests on: where the ladder decided between the two before, its rung and its reason stay."""

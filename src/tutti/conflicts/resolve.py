@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -77,11 +77,19 @@ class Resolution:
 
 
 def resolve(
-    mine: Claim, rivals: Sequence[Claim], held: Sequence[Held], rules: Rules, *, ruled: Mapping[str, bool] | None = None, within: float = 0.5
+    mine: Claim,
+    rivals: Sequence[Claim],
+    held: Sequence[Held],
+    rules: Rules,
+    *,
+    ruled: Mapping[str, bool] | None = None,
+    yielding: Collection[str] = (),
+    within: float = 0.5,
 ) -> Resolution:
     """Decide what becomes of `mine` beside leases that are held and rivals that mean to act as well.
 
-    `ruled` says of rivals about which a person has decided whether `mine` goes first. Both sides of a conflict decide alike from the same state:
+    `ruled` says of rivals about which a person has decided whether `mine` goes first; `yielding` are rivals that stand in line behind it: where no
+    order says otherwise, it goes before them. Both sides of a conflict decide alike from the same state:
     whoever comes first to its turn, the other then meets its lease.
     """
     wants = mine.options[0].needs
@@ -106,14 +114,22 @@ def resolve(
         reason = f"a person let {ahead[0].skill} ({ahead[0].task}) go first" if person else f"{ahead[0].effect} goes before {ahead[0].mine}"
         return _lost(mine, "authority" if person else "order", [*ahead, *_after(behind), *_after(open_)], [*taken, *needs], rules, reason)
     if not open_:
-        person = any(other.task in (ruled or {}) for other in behind)
-        reason = "a person decided so" if person else f"{behind[0].mine} goes before {behind[0].effect}"
-        return Resolution(Fate.GOES, "authority" if person else "order", met=tuple(_after(behind)), reason=reason)
-    return _unordered(mine, [by_task[other.task] for other in open_], open_, behind, taken, rules, within)
+        first = behind[0]
+        if any(other.task in (ruled or {}) for other in behind):
+            return Resolution(Fate.GOES, "authority", met=tuple(_after(behind)), reason="a person decided so")
+        return Resolution(Fate.GOES, "order", met=tuple(_after(behind)), reason=f"{first.mine} goes before {first.effect}")
+    return _unordered(mine, [by_task[other.task] for other in open_], open_, behind, taken, rules, yielding, within)
 
 
 def _unordered(
-    mine: Claim, rivals: Sequence[Claim], open_: Sequence[Met], behind: Sequence[Met], taken: Sequence[Need], rules: Rules, within: float
+    mine: Claim,
+    rivals: Sequence[Claim],
+    open_: Sequence[Met],
+    behind: Sequence[Met],
+    taken: Sequence[Need],
+    rules: Rules,
+    yielding: Collection[str],
+    within: float,
 ) -> Resolution:
     """No order says who goes first: the more valuable packing does, then the line, then a person."""
     valued = mine.valued and all(rival.valued for rival in rivals)
@@ -130,6 +146,8 @@ def _unordered(
         if option is not None:
             return Resolution(Fate.TAKES, "packing", option + 1, tuple(met), reason)
         return Resolution(Fate.WAITS, "packing", 0, tuple(met), reason)
+    if all(other.task in yielding for other in open_):
+        return Resolution(Fate.GOES, "line", met=tuple(_after(met)), reason=f"{open_[0].skill} ({open_[0].task}) stands in line behind it")
     if all(other.rule == "capacity" for other in open_):
         earlier = [other for other, rival in zip(open_, rivals, strict=True) if rival.rank < mine.rank]
         if not earlier:

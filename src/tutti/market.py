@@ -29,7 +29,7 @@ Permit = Callable[[Row, AgentCard, Any], str | None]  # task, who would do it, i
 
 WINDOW_S = 0.05  # how long tasks are gathered at most
 _OF_A_RUN = 0.1  # share of a run's usual time that gathering may take: a free place earns nothing meanwhile
-_REACH = 8  # tasks that are looked at for each free place
+_REACH = 8  # tasks that are looked at for each free place; one, where nothing makes tasks of this skill suit one agent more than another
 _MOST = 64  # tasks that are looked at at a time: 64 by 20 take 2 ms
 PATIENCE = 4  # times that a task lets others go first; after that it is before them
 _ROUNDS = 8  # assignments that are made anew because policy forbids a pair
@@ -155,7 +155,8 @@ class Market:
     async def _assign(self, skill: str) -> None:
         """Look at the next tasks of a skill together, and send those on their way that get an agent."""
         traffic, house = self._traffic, self._house
-        reach = min(max(house.spare(skill), 1) * _REACH, _MOST)
+        differ = skill in house.classes or bool(house.conditions(skill)) or any(key[2] == skill for key in house.bidders)
+        reach = min(max(house.spare(skill), 1) * (_REACH if differ else 1), _MOST)
         candidates: list[_Candidate] = []
         sent = 0
         for row in traffic.first(skill, reach, partial(self._is_stuck, self._stuck.get(skill, {}))):

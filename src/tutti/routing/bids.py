@@ -13,6 +13,7 @@ BINS = 10  # of claims: a claim counts among those within the same tenth
 PACES = 13  # classes of measured ÷ claimed latency, each the root of 2 wide, from an eighth to eight times and beyond
 _MIDDLE = 6  # the class that ends at 1: as claimed
 _TRUST = 4.0  # judgements that an agent's mean is worth in each tenth, until its claims have shown more
+_UNHEARD = 0.01  # the same where nothing was claimed yet: it yields to what its neighbours have shown
 _RUNS = 4.0  # runs that its measured latency is worth
 _SLOW = 0.8  # share of runs that are at least as quick as the latency that counts
 _MILLION = 1_000_000
@@ -45,7 +46,9 @@ def _curve(record: Mapping[str, Any] | None, mean: float, claimed: float) -> flo
         return mean
     pools: list[list[float]] = []  # sum of qualities, weight, bins
     for number in range(BINS):
-        pools.append([record[f"judged{number}"] / _MILLION + _TRUST * mean, record[f"claims{number}"] + _TRUST, 1.0])
+        claims = record[f"claims{number}"]
+        trust = _TRUST if claims else _UNHEARD
+        pools.append([record[f"judged{number}"] / _MILLION + trust * mean, claims + trust, 1.0])
         while len(pools) > 1 and pools[-2][0] * pools[-1][1] > pools[-1][0] * pools[-2][1]:
             last = pools.pop()
             pools[-1] = [first + second for first, second in zip(pools[-1], last, strict=True)]

@@ -13,16 +13,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from sim_conflicts import run_market
+from sim_parties import run_table
 from sim_run import Result, run_seed
 
-PARTS = {"day": run_seed, "conflicts": run_market}
+PARTS = {"day": run_seed, "conflicts": run_market, "negotiation": run_table}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000, help="how many")
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
-    parser.add_argument("--part", choices=sorted(PARTS), default="day", help="a company's day, or opposing actions")
+    parser.add_argument("--part", choices=sorted(PARTS), default="day", help="a company's day, opposing actions, or negotiations")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--show", type=int, default=10, help="failing seeds to print")
     chosen = parser.parse_args()

@@ -211,22 +211,6 @@ def set_goal(name: str, *, kpi: str = "", target: float | None = None, weights: 
     return Call("PUT", "/v1/goals/{}", (name,), body={"kpi": kpi, "target": target, "weights": dict(weights or {}), "note": note})
 
 
-def prioritise(
-    tasks: Sequence[str] | None = None,
-    *,
-    skill: str | None = None,
-    ballots: Mapping[str, Sequence[str]],
-    weights: Mapping[str, float] | None = None,
-    must_precede: Sequence[tuple[str, str]] = (),
-    most: float = 0.5,
-) -> Call[answers.Priorities]:
-    """Put waiting tasks (these, or all of a skill) into one order out of several departments' ballots."""
-    body: dict[str, Any] = {"ballots": {voter: list(ballot) for voter, ballot in ballots.items()}, "weights": dict(weights or {}), "most": most}
-    body |= {"must_precede": [list(pair) for pair in must_precede]}
-    body |= {name: value for name, value in (("tasks", None if tasks is None else list(tasks)), ("skill", skill)) if value is not None}
-    return Call("POST", "/v1/priorities", body=body, keyed=True)
-
-
 def why(id: str) -> Call[dict[str, Any]]:
     """Why a task went as it did."""
     return Call("GET", "/v1/why/{}", (id,))

@@ -12,6 +12,7 @@ from typing import Any
 
 from bench import peers
 from bench.a2a import a2a
+from bench.assignment import assignment
 from bench.harness import ROOT, Bench, Figure, home, run_round, scratch
 from bench.telemetry import telemetry
 
@@ -240,6 +241,7 @@ BENCHES: dict[str, Callable[[Bench], None]] = {
     "startup": startup,
     "a2a": a2a,
     "telemetry": telemetry,
+    "assignment": assignment,
 }
 
 

@@ -1,9 +1,10 @@
 """The same question in other words: when two inputs of text mean the same, so that one result answers both.
 
-Texts are compared by hashed n-grams: words, pairs of words and letters within words, the little words weighing little (no model, no download).
-That cannot tell what only a reader can, so it is held back: what is not prose (ids, numbers, choices) must be equal; so must be, inside of the
-prose, the numbers, the negations, what it asks for (how, why, when …), whose things and whom it speaks of; each word that says something must be
-in the other text too, but for its ending or a slip of the pen; and the threshold is high.
+Texts are compared by hashed n-grams of words and letters, the little words weighing little (no model, no download). That cannot tell what only a
+reader can, so it is held back. What is not prose (ids, numbers, choices) must be equal. Inside of the prose must be the same: each word that says
+something (but for its ending; in the same order where a word such as `from` or `than` turns on it), the numbers, the negations, what is asked for
+(how, why, when …), whose things and whom it speaks of. So it takes one text for another in other dress, order and little words, never one with
+another word in it: synonyms and slips of the pen are left alone.
 Source: feature hashing, K. Weinberger et al. (2009); contractions and thresholds measured with `python -m bench.meaning`.
 """
 
@@ -41,6 +42,9 @@ _OPENINGS = re.compile(
 _ASKING = _listed("what which who whom how when where why")
 _WHO = {"i": 1, "me": 1, "we": 1, "us": 1, "you": 2}
 _WHOSE = {"my": "my", "mine": "my", "our": "my", "your": "your", "yours": "your"}
+_TURNING = _listed(
+    "from to into before after than by over under above below against instead and or if because who which that"
+)  # what stands on which side matters
 _NEGATIONS = _listed("not no never none nothing without cannot neither nor isnt dont wont cant")
 _ENDINGS = ("ing", "ed", "es", "s", "e")  # of the same word in another form
 _CONTRACTED = (
@@ -49,15 +53,13 @@ _CONTRACTED = (
     (re.compile(r"['’]d\b"), " would"), (re.compile(r"\b(it|that|what|where|how|there|who)['’]s\b"), r"\1 is"), (re.compile(r"['’]s\b"), ""),
 )  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)*")
-_LONG, _SLIPPED = 7, 0.6  # letters of a word (with its text's number) that may hold a slip, and the share of pairs of letters that must stay
 _WHOLE, _PAIR, _LETTERS = 1.0, 0.6, 0.25  # what a word, a pair of words and a run of letters weigh
 
 
 class Meaning(NamedTuple):
-    """An input as it is compared: what must be equal, the words that say something, and the direction of its prose (length 1)."""
+    """An input as it is compared: what must be equal, as a digest, and the direction of its prose (length 1)."""
 
     frame: bytes
-    words: frozenset[str]
     vector: tuple[np.ndarray, np.ndarray] | None  # places in order, and weights; None where there is no prose
 
 
@@ -67,13 +69,12 @@ def meaning(input: Any) -> Meaning:
     frame = _framed(input, prose)
     texts = [_words(text) for text in prose]
     body = orjson.dumps([frame, [_exact(words) for words in texts]], option=orjson.OPT_SORT_KEYS)
-    telling = frozenset(f"{number} {_stem(word)}" for number, words in enumerate(texts) for word in words if word not in _LITTLE and not word[0].isdigit())
-    return Meaning(blake2b(body, digest_size=16).digest(), telling, _vector(texts))
+    return Meaning(blake2b(body, digest_size=16).digest(), _vector(texts))
 
 
 def likeness(one: Meaning, other: Meaning) -> float:
     """How alike two inputs are, 0..1; 0 where what must be equal is not."""
-    if one.frame != other.frame or one.vector is None or other.vector is None or not _same_words(one.words, other.words):
+    if one.frame != other.frame or one.vector is None or other.vector is None:
         return 0.0
     (places, weights), (others, theirs) = one.vector, other.vector
     _, mine, its = np.intersect1d(places, others, assume_unique=True, return_indices=True)
@@ -81,31 +82,16 @@ def likeness(one: Meaning, other: Meaning) -> float:
 
 
 def _exact(words: list[str]) -> list[Any]:
-    """What a text must share with another: its numbers, how often it negates, what it asks for, whose things it speaks of, and who does what to whom."""
+    """What a text must share with another: its words that say something, its numbers, how often it negates, what it asks for, whose things it speaks of, and who does what to whom."""
+    telling = [_stem(word) for word in words if word not in _LITTLE]
     return [
+        telling if _TURNING.intersection(words) else sorted(set(telling)),
         sorted(word for word in words if word[0].isdigit()),
         sum(word in _NEGATIONS for word in words),
         sorted({word for word in words if word in _ASKING}),
         sorted({_WHOSE[word] for word in words if word in _WHOSE}),
         [_WHO[word] for word in words if word in _WHO],
     ]
-
-
-def _same_words(one: frozenset[str], other: frozenset[str]) -> bool:
-    left, others = one - other, other - one
-    return len(left) == len(others) and all(any(_slip(word, each) for each in others) for word in left)
-
-
-def _slip(one: str, other: str) -> bool:
-    """Whether two words (each after the number of its text) are one word and a slip of the pen: long, begun alike, and nearly the same letters."""
-    if min(len(one), len(other)) < _LONG or one[: one.index(" ") + 2] != other[: other.index(" ") + 2]:
-        return False
-    mine, its = _runs(one), _runs(other)
-    return len(mine & its) >= _SLIPPED * len(mine | its)
-
-
-def _runs(word: str) -> set[str]:
-    return {word[start : start + 2] for start in range(len(word) - 1)}
 
 
 def _stem(word: str) -> str:
@@ -144,14 +130,15 @@ def _vector(texts: list[list[str]]) -> tuple[np.ndarray, np.ndarray] | None:
 
     for number, words in enumerate(texts):
         weights = [0.2 if word in _LITTLE else 1.0 for word in words]
-        for word, weight in zip(words, weights, strict=True):
+        stems = [_stem(word) for word in words]
+        for word, weight in zip(stems, weights, strict=True):
             add(f"{number} {word}", _WHOLE * weight)
             edged = f"<{word}>"
             if weight == 1.0:
                 for start in range(len(edged) - 2):
                     add(f"{number} #{edged[start : start + 3]}", _LETTERS)
-        for (first, a), (second, b) in zip(zip(words, weights, strict=True), list(zip(words, weights, strict=True))[1:], strict=False):
-            add(f"{number} {first} {second}", _PAIR * (a * b) ** 0.5)
+        for place in range(len(stems) - 1):
+            add(f"{number} {stems[place]} {stems[place + 1]}", _PAIR * (weights[place] * weights[place + 1]) ** 0.5)
     length = sum(weight * weight for weight in sums.values()) ** 0.5
     if length == 0.0:
         return None
@@ -163,7 +150,7 @@ class Meanings:
     """The inputs of work that is under way or fresh, so that the same question in other words is found. Kept in this process only."""
 
     def __init__(self) -> None:
-        self._groups: OrderedDict[tuple[str, str | None], OrderedDict[str, Meaning]] = OrderedDict()
+        self._groups: OrderedDict[tuple[str, str | None, bytes], OrderedDict[str, Meaning]] = OrderedDict()
         self._count = 0
 
     def find(self, skill: str, subject: str | None, key: str, input: Any, alike: float, usable: Callable[[str], bool]) -> tuple[str, float] | None:
@@ -174,8 +161,9 @@ class Meanings:
         if usable(key):
             return None
         mine = meaning(input)
-        known = self._groups.setdefault((skill, subject), OrderedDict())
-        self._groups.move_to_end((skill, subject))
+        group = (skill, subject, mine.frame)
+        known = self._groups.setdefault(group, OrderedDict())
+        self._groups.move_to_end(group)
         best: tuple[str, float] | None = None
         for other in list(known):
             if not usable(other):

@@ -20,7 +20,7 @@ Whole = npt.NDArray[np.int64]
 
 MINDS = 128  # utilities that are held possible at a time
 DRAWS = 32  # of these, in a belief
-SWEEPS = 2  # times that each of them is moved after an answer
+SWEEPS = 1  # times that each of them is moved after an answer
 ORDERED = 0.5  # how often an issue's values go from bad to good in their order, as prices and dates do
 FEW = 4  # values; with fewer, an order says nothing
 SHARP, BLUNT = 0.002, 0.1  # how far a counter may be from the best, as a share of what the issues are worth together
@@ -340,8 +340,12 @@ def _pool(space: Space, base: Indices, minds: Minds, tables: Numbers, rng: np.ra
     of, liked = base[rng.integers(len(base), size=ABOUT)], best[rng.integers(len(best), size=ABOUT)]
     varied = np.where(rng.random(of.shape) < rng.choice((0.2, 0.4, 0.6), size=(ABOUT, 1)), liked, of)
     pool = np.unique(np.concatenate([base, some(space, ELSEWHERE, rng), varied]), axis=0)
-    allowed = [space.allows(tuple(int(value) for value in row)) for row in pool]  # a party may say yes: what policy forbids is not put to it
-    return pool[np.array(allowed, dtype=bool)]
+    if space.enumerable:  # a party may say yes: what policy forbids is not put to it
+        codes = np.ravel_multi_index(tuple(pool.T), space.sizes)
+        allowed: Mask = space.codes[np.searchsorted(space.codes, codes).clip(0, len(space.codes) - 1)] == codes
+    else:
+        allowed = np.array([space.allows(tuple(int(value) for value in row)) for row in pool], dtype=bool)
+    return pool[allowed]
 
 
 def _telling(minds: Minds, tables: Numbers, floor: Numbers, pool: Indices, value: Numbers) -> Numbers:
@@ -355,9 +359,9 @@ def _telling(minds: Minds, tables: Numbers, floor: Numbers, pool: Indices, value
     codes: Whole = 2 * np.where(missing.max(axis=2) < 1e-9, 0, named) + (have.sum(axis=2) >= floor[:, None])
     out = np.empty(len(pool))
     for at in range(len(pool)):
-        _, group = np.unique(codes[:, at], return_inverse=True)
-        shares = np.zeros((int(group.max()) + 1, len(tables)))
-        shares[group, np.arange(len(tables))] = 1 / len(tables)
-        chance = shares.sum(axis=1)
-        out[at] = (shares @ value).max(axis=1).sum() - CURIOUS * (chance * np.log(chance)).sum()
+        order = np.argsort(codes[:, at], kind="stable")
+        same = codes[order, at]
+        starts = np.flatnonzero(np.concatenate([[True], same[1:] != same[:-1]]))
+        chance = np.diff(np.append(starts, len(same))) / len(same)
+        out[at] = np.add.reduceat(value[order], starts, axis=0).max(axis=1).sum() / len(same) - CURIOUS * (chance * np.log(chance)).sum()
     return out

@@ -38,7 +38,7 @@ def assign(
     budget: float | None = None,
     needs: Sequence[int] | None = None,
     apart: Sequence[tuple[int, int]] = (),
-    seconds: float = 0.4,
+    seconds: float = 2.0,
 ) -> Assignment:
     """The assignment of tasks (rows) to agents (columns) with the largest sum of scores; leaving a task out is worth 0.
 
@@ -217,7 +217,7 @@ def _solve(
     gains = np.concatenate([worth[tasks, agents], np.zeros(len(several))])
     solved = milp(
         -gains, constraints=LinearConstraint(matrix, least, most), integrality=np.ones(whole), bounds=Bounds(0, 1),
-        options={"time_limit": seconds, "mip_rel_gap": 1e-7, "presolve": bound is None},
+        options={"time_limit": seconds, "mip_rel_gap": 1e-6},
     )  # fmt: skip
     proven = -float(solved.mip_dual_bound) if solved.mip_dual_bound is not None else float(gains[gains > 0].sum())
     if solved.x is None:  # the time was over before anything was found

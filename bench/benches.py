@@ -14,6 +14,7 @@ from bench import peers
 from bench.a2a import a2a
 from bench.assignment import assignment
 from bench.harness import ROOT, Bench, Figure, home, run_round, scratch
+from bench.negotiation.figures import negotiation
 from bench.telemetry import telemetry
 
 Results = list[dict[str, Any]]
@@ -241,6 +242,7 @@ BENCHES: dict[str, Callable[[Bench], None]] = {
     "startup": startup,
     "a2a": a2a,
     "telemetry": telemetry,
+    "negotiation": negotiation,
     "assignment": assignment,
 }
 

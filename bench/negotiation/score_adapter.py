@@ -47,8 +47,8 @@ def mediated(table: Any) -> tuple[End, list[Exchange]]:
     return now, said
 
 
-def case_of(table: Any) -> Case:
-    """The table's problem as a case; issues and values are called by their places."""
+def case_of(table: Any, turns: int = TURNS) -> Case:
+    """The table's problem as a case; issues and values are called by their places. At level answer a party gets as many proposals as it may get messages."""
     level = LEVELS[table.level]
     return Case(
         id="-".join(map(str, table.sizes)),
@@ -57,7 +57,7 @@ def case_of(table: Any) -> Case:
         policy=constraints_of(table.constraints or {}),
         fallback=None if table.fallback is None else tuple(table.fallback),
         messages=table.limit,
-        turns=table.limit if level is Level.ANSWER else TURNS,
+        turns=table.limit if level is Level.ANSWER else turns,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from tutti import Fleet
@@ -17,6 +18,13 @@ permit (principal, action == Tutti::Action::"advise", resource);
 permit (principal in Tutti::Department::"revenue", action == Tutti::Action::"act", resource == Tutti::Skill::"price.change")
 when { context has amount && context has currency && context.currency == "EUR"
        && context.amount.lessThanOrEqual(decimal("150.0")) };
+
+@id("rises")
+permit (principal in Tutti::Department::"revenue", action == Tutti::Action::"act", resource == Tutti::Skill::"price.raise")
+when { context has amount && context.amount.lessThanOrEqual(decimal("50.0")) };
+
+@id("cases")
+permit (principal in Tutti::Department::"support", action == Tutti::Action::"act", resource == Tutti::Skill::"case.open");
 
 @id("letters")
 permit (principal in Tutti::Department::"marketing", action == Tutti::Action::"act", resource == Tutti::Skill::"outreach.send");
@@ -52,6 +60,10 @@ def build(
     fleet.policy(POLICY)
     fleet.autonomy("price.change", level="approve")
     fleet.autonomy("outreach.send", level="act")
+    fleet.autonomy("price.raise", level="act")
+    fleet.autonomy("case.open", level="act")
+    fleet.resource("price", incompatible=[("discount", "rise")], order=["discount", "rise"], waits=timedelta())
+    fleet.resource("inbox", incompatible=[("case", "letter")], order=["case", "letter"], waits=timedelta())
     fleet.budget("discounts", action="price.change", money=discounts_per_day, per="day")
     fleet.budget("outreach", action="outreach.send", count=letters_per_day or max(100, len(company.accounts) // 5), per="day")
     fleet.goal("keep customers", kpi="churn", target=-0.18)
@@ -69,6 +81,7 @@ def _signals(fleet: Fleet) -> None:
     )
     fleet.on("renewal.due", do="price.advise", priority=3)
     fleet.on("renewal.due", do="outreach.write", priority=3)
+    fleet.on("renewal.due", do="price.review", priority=1)
     fleet.on("ticket.opened", do="ticket.answer", gather={"triage": "ticket.triage", "queue": "ticket.route"}, priority=2)
     fleet.on("ticket.opened", do="data.watch", priority=1)
     fleet.on("ticket.urgent", do="sla.watch", priority=2)

@@ -8,8 +8,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from tutti.app import FOLDS, TABLES, Workspace, collect_seldom
 from tutti.errors import Overloaded
 from tutti.fleet import Fleet
 from tutti.fleets import lifecycle
+from tutti.fleets.lifecycle.revenue import OFFER
+from tutti.fleets.lifecycle.support import CASE
 from tutti.journal import rebuild, verify
 from tutti.settings import Settings
 
@@ -357,4 +360,39 @@ async def _better_agents_rose(workspace: Workspace, company: lifecycle.Company, 
     return {"check": f"the better agents' share rose in at least {_RISING} skills", "ok": len(rose) >= _RISING, "found": found}
 
 
-_CHECKS: tuple[Callable[..., Any], ...] = (_everything_came_in, _all_ended_or_wait, _actions_are_gated, _better_agents_rose)
+async def _no_contradictory_offers(workspace: Workspace, company: lifecycle.Company, measured: dict[str, Any]) -> dict[str, Any]:
+    """Read what was done to each customer from the tasks' own parameters, and know nothing of leases."""
+    rows = await workspace.journal.select(
+        "SELECT id, parent, skill, input, finished_at, state FROM task WHERE skill IN ('price.change', 'price.raise', 'case.open', 'outreach.send')"
+    )
+    inputs = await workspace.journal.payloads([row["input"] for row in rows])
+    done: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    wanted: dict[str, set[str]] = {}
+    for row in rows:
+        account = str(inputs[row["input"]]["account"])
+        wanted.setdefault(account, set()).add(row["skill"])
+        if row["state"] == "completed":
+            done.setdefault((account, row["skill"]), []).append(row)
+    contradictory = _within(done, wanted, "price.change", "price.raise", OFFER) + _within(done, wanted, "price.raise", "price.change", OFFER)
+    unheard = _within(done, wanted, "case.open", "outreach.send", CASE)
+    both = sum({"price.change", "price.raise"} <= skills for skills in wanted.values())
+    resolved = await workspace.journal.select("SELECT COUNT(*) AS n FROM conflict WHERE open = 0")
+    left = await workspace.journal.select("SELECT COUNT(*) AS n FROM conflict WHERE state = 'asked'")
+    found = (
+        f"{both} accounts were to get a lower and a higher price, {contradictory} got both; {unheard} letters into an open case; "
+        f"{resolved[0]['n']} conflicts resolved, {left[0]['n']} wait for a person"
+    )
+    return {"check": "no customer got two contradictory offers", "ok": not contradictory and not unheard, "found": found}
+
+
+def _within(done: dict[tuple[str, str], list[dict[str, Any]]], accounts: Iterable[str], first: str, second: str, window: timedelta) -> int:
+    """How often the second was done to an account within that time after the first. What undoes something does not contradict it."""
+    return sum(
+        0 <= then["finished_at"] - before["finished_at"] < window / timedelta(microseconds=1) and then["parent"] != before["id"]
+        for account in accounts
+        for before in done.get((account, first), ())
+        for then in done.get((account, second), ())
+    )
+
+
+_CHECKS: tuple[Callable[..., Any], ...] = (_everything_came_in, _all_ended_or_wait, _actions_are_gated, _no_contradictory_offers, _better_agents_rose)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tutti import Context, Fleet
+from tutti import Context, Fleet, Intent
 from tutti.fleets.lifecycle.shapes import Letter, Renewal
 
 OWNER = "mia@example.com"
@@ -33,6 +33,7 @@ def declare(fleet: Fleet) -> None:
         name="mailer",
         idempotent=True,
         says="Write to account {account}: {subject}",
+        intends=[Intent("inbox/{account}", effect="letter")],
     )
     async def send(letter: Letter, ctx: Context) -> str:
         """Hand the letter to the mail system, which takes `ctx.key` as its own idempotency key."""

@@ -123,6 +123,26 @@ class PriceChange(BaseModel):
     amount: float = Field(gt=0)
 
 
+class PriceRise(BaseModel):
+    """The exact parameters of a rise: the monthly price goes up by `amount`."""
+
+    account: str
+    amount: float = Field(gt=0)
+
+
+class RiseAdvice(BaseModel):
+    """What the yearly rise of the monthly price comes to; 0 where it brings too little."""
+
+    amount: float
+
+
+class Case(BaseModel):
+    """The exact parameters of opening a case: while it is open, nobody else writes to the account."""
+
+    account: str
+    ticket: str
+
+
 class Letter(BaseModel):
     """The exact parameters of an outreach: what is sent to whom."""
 

@@ -6,16 +6,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from tutti import Context, Fleet
+from tutti import Context, Fleet, Intent
 from tutti.fleets.lifecycle import texts
 from tutti.fleets.lifecycle.company import Ticket
 from tutti.fleets.lifecycle.models import Models
-from tutti.fleets.lifecycle.shapes import Answer, AnswerRequest, Promise, Queue, Triage, Urgency, UrgentTicket
+from tutti.fleets.lifecycle.shapes import Answer, AnswerRequest, Case, Promise, Queue, Triage, Urgency, UrgentTicket
 
 OWNER = "ana@example.com"
 FAST = timedelta(milliseconds=5)
 F = TypeVar("F", bound=Callable[..., Any])
 PROMISED_HOURS: dict[Urgency, float] = {"high": 8.0, "normal": 48.0, "low": 120.0}
+CASE = timedelta(hours=72)  # for which a case is taken to be open
 AT_RISK = "has(case.churn) && case.churn.risk > 0.5"
 
 
@@ -94,7 +95,22 @@ def _promise(request: AnswerRequest) -> str:
 
 def _watch(fleet: Fleet, models: Models) -> None:
     @fleet.agent(skill="sla.watch", department="support", owner=OWNER, name="sla-watch", latency=FAST)
-    async def watch(urgent: UrgentTicket) -> Promise:
-        """Compare the promised time with what closing tickets of that channel and urgency took so far (the median)."""
+    async def watch(urgent: UrgentTicket, ctx: Context) -> Promise:
+        """Compare the promised time with what closing tickets of that channel and urgency took so far (the median), and have the case opened."""
+        ctx.propose("case.open", Case(account=urgent.account, ticket=urgent.ticket))
         due, expected = PROMISED_HOURS[urgent.urgency], models.hours.get((urgent.channel, urgent.urgency))
         return Promise(due_hours=due, expected_hours=expected, in_danger=expected is not None and expected > due)
+
+    @fleet.action(
+        "case.open",
+        department="support",
+        owner=OWNER,
+        name="case-desk",
+        idempotent=True,
+        reversible=True,
+        says="Open a case for ticket {ticket} of account {account}.",
+        intends=[Intent("inbox/{account}", effect="case", lasts=CASE)],
+    )
+    async def open_case(case: Case, ctx: Context) -> str:
+        """Open a case in the ticket system, which takes `ctx.key` as its own idempotency key. Meanwhile only support writes to the account."""
+        return f"account {case.account}: case for ticket {case.ticket} opened under {ctx.key}"

@@ -478,6 +478,7 @@ class Desk:
         turns: int = 20,
         money: float | None = None,
         about: Any = None,
+        protocol: str = "mediated",
         subject: str | None = None,
         priority: int = 0,
         also: Callable[[Bundle, str], None] | None = None,
@@ -486,12 +487,13 @@ class Desk:
         """Open a negotiation; returns its id, which is its task's, when it is durable. `result(id)` gives what it ends with, by its deadline.
 
         `parties` are agents, with weights or without (then the goals say). `policy` and `approval` hold rules: {"rule": name} with "forbid", "cost" and
-        "limit", or "when" (CEL, true for what is ruled out). Raises: `Invalid`.
+        "limit", or "when" (CEL, true for what is ruled out). With `protocol` "alternating" the parties take turns with offers. Raises: `Invalid`.
         """
         named = dict(parties) if isinstance(parties, Mapping) else dict.fromkeys(parties)
         opening = {
             "issues": {name: list(values) for name, values in issues.items()}, "parties": named, "policy": list(policy), "approval": list(approval),
             "fallback": fallback, "deadline_ms": max(micros(deadline) // 1000, 1), "messages": messages, "turns": turns, "money": money, "about": about,
+            "protocol": protocol,
         }  # fmt: skip
         mediation.prepare(self.corridor.house, opening, "new")
         return await self.submit(mediation.MEDIATE, opening, subject=subject, priority=priority, also=also, by=by)

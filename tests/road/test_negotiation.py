@@ -433,3 +433,42 @@ async def test_what_was_said_is_erased_with_its_subject(tutti):
     seen = await run.workspace.negotiation(id)
     assert (seen["how"], seen["opening"], seen["settled"], seen["rounds_told"]) == ("settled", None, None, [])
     assert "erased" in await run.why(id)
+
+
+# --- free bargaining ------------------------------------------------------------------------------------------------
+
+
+class Bargaining(Scoring):
+    """A party that concedes one step each turn, and tells nobody what it wants."""
+
+    score = None  # type: ignore[assignment]
+
+    async def respond(self, outcome: dict[str, Any] | None) -> Any:
+        self.asked.append(outcome)
+        found = sorted((dict(zip(ISSUES, values, strict=True)) for values in product(*ISSUES.values())), key=lambda each: -worth(self.name, each))
+        demand = found[min(len(self.asked) - 1, len(found) - 1)]
+        if outcome is not None and worth(self.name, outcome) >= worth(self.name, demand):
+            return True
+        return demand
+
+
+@pytest.mark.parametrize("kinds", [(Bargaining, Bargaining), (Bargaining, Scoring), (Telling, Scoring), (Ranking, Telling)])
+async def test_parties_of_different_owners_take_turns_until_all_accept_an_offer(tutti, kinds):
+    parties = [kind(name) for kind, name in zip(kinds, WANTS, strict=True)]
+    run = await tutti(fleet_of(*parties)).submit("negotiation.mediate", opening(protocol="alternating", policy=[{"rule": "short", "forbid": {"term": 36}}]))
+    settled = run.task("negotiation.mediate").output
+    assert (settled["how"], settled["why"]) == ("settled", "everybody accepted the offer")
+    assert settled["outcome"]["term"] != 36
+    assert all(worth(name, settled["outcome"]) >= worth(name, None) for name in WANTS)
+    told = await run.workspace.negotiation(run.task("negotiation.mediate").id)
+    assert [len(each["said"]) for each in told["rounds_told"]] == [1] * settled["rounds"]
+    assert [each["said"][0]["party"] for each in told["rounds_told"][:4]] == ["pricing", "renewal", "pricing", "renewal"][: settled["rounds"]]
+
+
+async def test_who_falls_silent_has_left_the_table(tutti):
+    run = await tutti(fleet_of(Bargaining("renewal"), Scoring("pricing", says=0))).submit(
+        "negotiation.mediate", opening(protocol="alternating", deadline_ms=30_000)
+    )
+    settled = run.task("negotiation.mediate").output
+    assert (settled["how"], settled["outcome"], settled["why"]) == ("fallback", FALLBACK, "somebody left")
+    assert at(run) <= 30

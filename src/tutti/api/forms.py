@@ -41,6 +41,7 @@ class NewNegotiation(Form):
     turns: int = Field(20, ge=0, le=200)
     money: float | None = Field(None, ge=0)
     about: Any = None
+    protocol: Literal["mediated", "alternating"] = "mediated"
     subject: str | None = Field(None, min_length=1)
     priority: int = Field(0, ge=-1000, le=1000)
 

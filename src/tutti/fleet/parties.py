@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from math import prod
 from typing import Any
 
 from tutti.errors import Invalid
@@ -14,6 +16,8 @@ from tutti.transports import Context
 _METHODS = ("utility", "score", "rank", "respond")
 _NEEDS = {Level.TABLE: "utility", Level.FUNCTION: "score", Level.SCORE: "score", Level.RANK: "rank", Level.ANSWER: "respond"}
 Method = Callable[..., Any]
+_LISTED = 20_000  # outcomes that a party can look through in a turn
+_BOULWARE = 0.2  # how early it concedes: the usual value of those that concede late
 
 
 def methods_of(party: object, where: str) -> dict[str, Method]:
@@ -99,6 +103,8 @@ def _answer(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
             return {"orders": orders}
         case "respond" | "confirm":
             return (yield from _word(methods, question))
+        case "offer":
+            return (yield from _turn(methods, question))
     raise Invalid(f"This party cannot be asked to {question.ask}.", hint="Declare it at the level that it answers at.")
 
 
@@ -124,6 +130,39 @@ def _word(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
     told = _table((yield (methods["utility"],)))
     held = told["reservation"] if question.fallback is None else _worth(told, question.fallback)
     return {"accept": _worth(told, question.outcome or {}) >= (held or 0.0)}
+
+
+def _turn(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
+    """A turn in free bargaining: its own word where it has one, else a demand that goes down with its turns (Boulware), by its own numbers.
+
+    Of what is worth its demand it offers what is most like the offer on the table. Source: Faratin et al. 1998.
+    """
+    if "respond" in methods:
+        said = yield methods["respond"], question.outcome
+        said = said[1] if isinstance(said, tuple) and not said[0] else said
+        return {"counter": said} if isinstance(said, Mapping) else {"accept": said is True or (isinstance(said, tuple) and bool(said[0]))}
+    if prod(map(len, question.issues.values())) > _LISTED:
+        return {"accept": False}
+    outcomes: list[Outcome | None] = [dict(zip(question.issues, values, strict=True)) for values in product(*question.issues.values())]
+    if "score" in methods:
+        *scores, held = list((yield methods["score"], [*outcomes, question.fallback]))
+    elif "utility" in methods:
+        told = _table((yield (methods["utility"],)))
+        scores = [_worth(told, outcome or {}) for outcome in outcomes]
+        held = told["reservation"] or 0.0 if question.fallback is None else _worth(told, question.fallback)
+    else:
+        order = list((yield methods["rank"], [*outcomes, question.fallback]))
+        places = {place if isinstance(place, int) else outcomes.index(place): -rank for rank, place in enumerate(order)}
+        *scores, held = (places[place] for place in range(len(outcomes) + 1))
+    time = min((question.number - 1) / max(question.turns - 1, 1), 1.0)
+    demand = held + (max(scores) - held) * (1 - time ** (1 / _BOULWARE))
+    table = question.outcome
+    if table is not None and scores[outcomes.index(table)] >= demand:
+        return {"accept": True}
+    enough = [place for place, score in enumerate(scores) if score >= demand]
+    liked = table or {}
+    best = max(enough, key=lambda place: (sum((outcomes[place] or {})[name] == value for name, value in liked.items()), -scores[place]), default=None)
+    return {"accept": False} if best is None else {"counter": outcomes[best]}
 
 
 def _worth(told: Mapping[str, Any], outcome: Outcome) -> float:

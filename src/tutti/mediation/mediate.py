@@ -208,6 +208,8 @@ class _Mediation:
             if party.level is Level.FUNCTION and party.name in self._house.scorers
         }
         try:
+            if self._opening.protocol == "alternating":
+                return await self._think_about(partial(negotiation.alternate, self._case, tuple(self._said), last=last))
             return await self._think_about(partial(negotiation.step, self._case, tuple(self._said), functions, last=last))
         except Exception:
             if not last:
@@ -239,6 +241,8 @@ class _Mediation:
         """Seconds that this round waits for an answer: an equal share of the time for each round that may still come."""
         asked = max(question.number for question in questions)
         planned = self._case.messages if any(question.ask in ("table", "score", "rank") for question in questions) else self._case.turns
+        if questions[0].ask == "offer":  # one party at a time
+            planned, asked = planned * len(self._case.parties), len(self._said)
         left = (self._ends_at - self._house.clock.now()) / MICROS
         return max(left / (max(planned - asked, 0) + _RESERVE), _SHORTEST_S)
 

@@ -80,7 +80,7 @@ def _said(opening: Any, case: Case, data: list[Any], models: list[list[Utility]]
     question, reply = negotiation.exchange_from_json(data)
     asked = negotiation.question_of(read, case, question, "")
     said: dict[str, Any] = {"party": case.parties[question.party].name, "number": question.number, "ask": question.ask, "missing": reply.missing}
-    if question.ask in ("respond", "confirm"):
+    if question.ask in ("respond", "confirm", "offer"):
         word, counter = _word(reply.value)
         said |= {"outcome": asked.outcome, "answer": "accept" if word else "reject" if word is False else "counter" if counter else None}
         said["counter"] = None if counter is None else negotiation.outcome_of(read, counter)

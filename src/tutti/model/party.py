@@ -21,12 +21,13 @@ class PartyQuestion:
     """One message to a party. What it answers depends on `ask`; `words` says it in a sentence.
 
     table: how much each value of each issue is worth. score: a number for each of `outcomes`, more is better. rank: each of `lists` in its order,
-    best first. respond: accept or reject `outcome`, and counter it by the one-issue change that it would like most. confirm: accept `outcome`, or it will not be.
+    best first. offer: in free bargaining, accept the `outcome` on the table or offer another as `counter`; `number` is the turn, of `turns` that it has.
+    respond: accept or reject `outcome`, and counter it by the one-issue change that it would like most. confirm: accept `outcome`, or it will not be.
     """
 
     case: str
     number: int  # of this party's messages, from 1; a message that comes again has the same number
-    ask: Literal["table", "score", "rank", "respond", "confirm"]
+    ask: Literal["table", "score", "rank", "respond", "confirm", "offer"]
     issues: dict[str, list[Value]]
     fallback: Outcome | None = None  # what holds if nothing is agreed; null: nothing
     outcomes: list[Outcome | None] = field(default_factory=list)
@@ -35,6 +36,7 @@ class PartyQuestion:
     about: Any = None  # what the negotiation is about, as its opener says
     answer_by: str = ""  # instant, ISO 8601; an answer after it is not read
     words: str = ""
+    turns: int = 0
     schema: str = SCHEMA
 
 

@@ -11,6 +11,7 @@ from tutti.negotiation.opening import Opening, Rule, Side, case_of, offer_of, ou
 from tutti.negotiation.record import explain, recompute, recorded
 from tutti.negotiation.settle import Settlement, candidates, ranked, settle
 from tutti.negotiation.space import Space
+from tutti.negotiation.turns import alternate
 
 __all__ = [
     "FOLDS",
@@ -24,6 +25,7 @@ __all__ = [
     "Settlement",
     "Side",
     "Space",
+    "alternate",
     "candidates",
     "case_of",
     "exchange_from_json",

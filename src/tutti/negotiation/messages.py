@@ -17,6 +17,7 @@ _WORDS = {
     "rank": "Put each of these lists into your order: the places of its outcomes, counted from 0, the best for you first. null is no agreement.",
     "respond": "Accept this outcome if it is at least as good for you as the fallback, else reject it. Either way name as counter the outcome with one issue "
     "changed that you would like most; this same outcome if you would change nothing.",
+    "offer": "It is your turn. Accept the outcome that is on the table (where there is one), or offer another as counter. Neither is a pass.",
     "confirm": "This is what would be settled. Accept it, or it will not be.",
 }
 
@@ -32,7 +33,8 @@ def question_of(opening: Opening, case: Case, question: Question, answer_by: str
     return PartyQuestion(
         case.id, question.number, question.ask, dict(opening.issues), opening.fallback,  # type: ignore[arg-type]
         outcomes=lists[0] if question.ask == "score" else [], lists=lists if question.ask == "rank" else [],
-        outcome=lists[0][0] if question.ask in ("respond", "confirm") else None, about=opening.about, answer_by=answer_by, words=_WORDS[question.ask],
+        outcome=None if not lists or question.lists[0][0] is None else lists[0][0] if question.ask in ("respond", "confirm", "offer") else None,
+        turns=case.turns if question.ask == "offer" else 0, about=opening.about, answer_by=answer_by, words=_WORDS[question.ask],
     )  # fmt: skip
 
 
@@ -74,6 +76,8 @@ def _word(opening: Opening, question: Question, answer: PartyAnswer) -> bool | O
     counter = offer_of(opening, answer.counter) if answer.counter is not None else None
     if question.ask == "confirm":
         return answer.accept
+    if question.ask == "offer":
+        return True if answer.accept and question.lists[0][0] is not None else counter if counter is not None else False if answer.accept is False else None
     if counter is None:
         return None if answer.accept is None else (answer.accept, ())
     if counter == question.lists[0][0]:

@@ -54,7 +54,8 @@ class Opening:
     """A negotiation as it is opened. `parties` are agents with their weights (None: as the goals say).
 
     `policy` is never broken; what `approval` rules out needs a person. Without agreement `fallback` holds (None: nothing does). `messages` are the questions
-    a party is asked at most, `turns` the proposals, `money` what the parties' answers may cost together.
+    a party is asked at most, `turns` the proposals, `money` what the parties' answers may cost together. With `protocol` alternating nobody says what it
+    wants: the parties take turns with offers, for those of different owners.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -68,6 +69,7 @@ class Opening:
     turns: int = 20
     money: float | None = None
     about: Any = None
+    protocol: Literal["mediated", "alternating"] = "mediated"
 
 
 def read_opening(data: Any) -> Opening:

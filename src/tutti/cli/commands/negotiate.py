@@ -111,11 +111,11 @@ def show(look: Look, id: str) -> None:
 def _told(said: Mapping[str, Any]) -> str:
     if said["missing"]:
         return f"{said['ask']}: no answer ({said['missing']})"
-    if said["ask"] not in ("respond", "confirm"):
+    if said["ask"] not in ("respond", "confirm", "offer"):
         asked = len(said.get("outcomes", ())) or sum(map(len, said.get("lists", ())))
         return f"{said['ask']} {asked} outcomes" if asked else said["ask"]
     counter = f" with {_outcome(said['counter'])}" if said["counter"] else ""
-    return f"{said['answer']} {_outcome(said['outcome'])}{counter}"
+    return f"{said['answer'] or 'pass'} {_outcome(said['outcome'] or {})}{counter}"
 
 
 def _settled(screen: Screen, settled: Mapping[str, Any]) -> None:

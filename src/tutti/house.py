@@ -285,10 +285,10 @@ class House:
             for board in self._boards.get(skill, {}).values():
                 board.occupy(card.name, card.version, runs)
 
-    def free(self, skill: str) -> bool:
-        """Whether a run of this skill could start now, or nobody offers it (then there is nothing to wait for)."""
+    def free(self, skill: str, coming: int = 0) -> bool:
+        """Whether a run of this skill could start now beside `coming` others, or nobody offers it (then there is nothing to wait for)."""
         capacity = self._room(skill)
-        return capacity == 0 or self._busy.get(skill, 0) < capacity
+        return capacity == 0 or self._busy.get(skill, 0) + coming < capacity
 
     def spare(self, skill: str) -> int:
         """How many runs of this skill could start now."""

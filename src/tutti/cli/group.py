@@ -34,6 +34,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "conflicts": (_M + "conflicts:conflicts", "What collides: list, show, settle"),
         "undo": (_M + "conflicts:undo", "Propose the action that undoes a completed one"),
         "rate": (_M + "rate:rate", "Judge a finished task; the next route moves"),
+        "prioritise": (_M + "prioritise:prioritise", "One order of waiting tasks out of several departments' ballots"),
     },
     "Fleet": {
         "agents": (_M + "agents:agents", "Who is good at what; show, set-level"),

@@ -173,6 +173,7 @@ class AsyncClient:
     lift = _Operation(calls.lift)
     goals = _Operation(calls.goals)
     set_goal = _Operation(calls.set_goal)
+    prioritise = _Operation(calls.prioritise)
     why = _Operation(calls.why)
     lineage = _Operation(calls.lineage)
     measures = _Operation(calls.measures)

@@ -78,12 +78,13 @@ def negotiate(
     turns: int = 20,
     money: float | None = None,
     about: Any = None,
+    protocol: str = "mediated",
     subject: str | None = None,
     priority: int = 0,
 ) -> Call[answers.Opened]:
     """Open a negotiation between agents; its task's output is what it ends with."""
     body: dict[str, Any] = {"issues": issues, "parties": parties, "policy": list(policy), "approval": list(approval), "fallback": fallback, "about": about}
-    body |= {"deadline_ms": deadline_ms, "messages": messages, "turns": turns, "priority": priority}
+    body |= {"deadline_ms": deadline_ms, "messages": messages, "turns": turns, "priority": priority, "protocol": protocol}
     body |= {name: value for name, value in (("money", money), ("subject", subject)) if value is not None}
     return Call("POST", "/v1/negotiations", body=body, keyed=True)
 
@@ -209,6 +210,22 @@ def goals() -> Call[list[answers.Goal]]:
 def set_goal(name: str, *, kpi: str = "", target: float | None = None, weights: Mapping[str, float] | None = None, note: str = "") -> Call[answers.Goal]:
     """State what people want; its weights count from the next route on."""
     return Call("PUT", "/v1/goals/{}", (name,), body={"kpi": kpi, "target": target, "weights": dict(weights or {}), "note": note})
+
+
+def prioritise(
+    tasks: Sequence[str] | None = None,
+    *,
+    skill: str | None = None,
+    ballots: Mapping[str, Sequence[str]],
+    weights: Mapping[str, float] | None = None,
+    must_precede: Sequence[tuple[str, str]] = (),
+    most: float = 0.5,
+) -> Call[answers.Priorities]:
+    """Put waiting tasks (these, or all of a skill) into one order out of several departments' ballots."""
+    body: dict[str, Any] = {"ballots": {voter: list(ballot) for voter, ballot in ballots.items()}, "weights": dict(weights or {}), "most": most}
+    body |= {"must_precede": [list(pair) for pair in must_precede]}
+    body |= {name: value for name, value in (("tasks", None if tasks is None else list(tasks)), ("skill", skill)) if value is not None}
+    return Call("POST", "/v1/priorities", body=body, keyed=True)
 
 
 def why(id: str) -> Call[dict[str, Any]]:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from tutti import Bid, Fleet, Workspace
+from tutti import Bid, Context, Fleet, Workspace
 
 SECOND = timedelta(seconds=1)
 
@@ -59,6 +59,37 @@ async def test_under_load_tasks_go_to_whom_they_suit_and_why_says_so(tutti):
         assert why["route"]["joint"]["given_up"] >= 0
         assert not why["route"]["explored"]
         assert "such claims of its have come out" in why["sentence"]
+        rival = why["route"]["joint"]["runner_up"]
+        assert [change["to"] for change in why["would_change"]] == ([rival.replace("@", " ")] if rival else [])
+        if why["route"]["joint"]["given_up"] > 0.005:
+            assert "By itself it would have gone to" in why["sentence"]
+            assert " won with " not in why["sentence"]
+
+
+async def test_departments_keep_their_shares(tutti):
+    done: list[str] = []
+    fleet = Fleet("shares", departments={"big": 3, "small": 1})
+    for number in range(2):
+
+        @fleet.agent(skill="job.do", department="ops", name=f"g{number}", concurrency=1, latency=SECOND, bids=lambda input: Bid(0.5))
+        async def do(whose: str, number: int = number) -> str:
+            done.append(whose)
+            await asyncio.sleep(1)
+            return whose
+
+    for department in ("big", "small"):
+
+        @fleet.agent(skill=f"{department}.ask", department=department, name=f"{department}-asks")
+        async def ask(n: int, ctx: Context, department: str = department) -> str:
+            return str(await ctx.ask("job.do", department, name=str(n)))
+
+    workspace = await tutti(fleet)._open()
+    for n in range(60):
+        await workspace.submit("big.ask", n)
+        await workspace.submit("small.ask", n)
+    await asyncio.sleep(20)
+    assert len(done) >= 36
+    assert 0.6 <= done[4:36].count("big") / 32 <= 0.9
 
 
 async def test_without_load_nothing_is_gathered(tutti):

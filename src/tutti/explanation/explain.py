@@ -145,11 +145,12 @@ def _choice(task: Mapping[str, Any], route: Mapping[str, Any] | None) -> list[st
         return [head, f"{route['chosen']} was the only one left ({known})."]
     rival = others[0]
     tie = abs(winner["score"] - rival["score"]) < 0.005
-    how = "tied with" if tie else "ahead of"
-    sentence = f"{route['chosen']} won with {winner['score']:.3f} ({known}), {how} {rival['agent']} {rival['version']} with {rival['score']:.3f}."
+    behind = winner["score"] < rival["score"]  # it was assigned jointly: another has the one that was best for this task alone
+    how = "tied with" if tie else "behind" if behind else "ahead of"
+    sentence = f"{route['chosen']} {'got it' if behind else 'won'} with {winner['score']:.3f} ({known}), {how} {rival['agent']} {rival['version']} with {rival['score']:.3f}."
     gains = {part: winner["parts"][part] - rival["parts"][part] for part in _PARTS}
     best = max(gains, key=lambda part: gains[part])
-    decided = f"{best.capitalize()} decided it ({gains[best]:+.3f})." if gains[best] > 0 else ""
+    decided = f"{best.capitalize()} decided it ({gains[best]:+.3f})." if gains[best] > 0 and not behind else ""
     drawn = (
         f"The quality was drawn from what is believed of each, to learn: it would be chosen in {winner['propensity']:.0%} of such draws."
         if route["explored"]
@@ -280,7 +281,13 @@ def _ending(task: Mapping[str, Any], facts: Sequence[Fact]) -> list[str]:
 def _would_change(route: Mapping[str, Any] | None, gate: Mapping[str, Any] | None, task: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The smallest change of each input that flips the choice or the verdict, and changes that do not: the recorded score computed again."""
     found: list[dict[str, Any]] = []
-    if route is not None and len(route["candidates"]) > 1:
+    if route is not None and route["joint"] is not None:
+        joint = route["joint"]
+        if joint["runner_up"]:
+            needed = joint["lacked"] / max(route["weights"]["quality"], 1e-9)
+            change = f"a score higher by {joint['lacked']:.3f} for {joint['runner_up'].replace('@', ' ')}: of quality alone {needed:.3f} more"
+            found.append({"change": change, "to": joint["runner_up"].replace("@", " "), "flips": needed <= 1})
+    elif route is not None and len(route["candidates"]) > 1:
         winner = next(c for c in route["candidates"] if f"{c['agent']} {c['version']}" == route["chosen"])
         rival = max((c for c in route["candidates"] if c is not winner), key=lambda c: c["score"])
         margin = winner["score"] - rival["score"]

@@ -255,26 +255,25 @@ class _Talk:
         rest = max(PROPOSALS - len(self._proposed()), 0)
         if not space.enumerable and all(len(belief.models) == 1 for belief in self.beliefs):
             settle(space, self.beliefs, self.weights)  # with the solver's help; what it finds is remembered and ranked first
-        for found in ranked(space, self.beliefs, self.weights, 1 if not last else PROPOSALS, worst=WILD):
+        passed = set(out)  # also what would be better but cannot be had, or not in time
+        for found in ranked(space, self.beliefs, self.weights, PROPOSALS, worst=WILD):
             offer = found.offer
             assert offer is not None
             consents = [self._consents(party, offer, words[party][0]) for party in range(len(words))]
             if all(consents):
-                return self._end(offer, "settled", "everybody whose word is needed has agreed", space, found=found, rejected=out)
-            if last:
-                out.add(offer)
-                continue
-            if offer in self._proposed() or rest:
+                left = self.space.less(passed) if passed != out else space
+                return self._end(offer, "settled", "everybody whose word is needed has agreed", left, found=found, rejected=passed)
+            if not last and False not in consents and (offer in self._proposed() or rest):
                 waiting = [party for party, consent in enumerate(consents) if consent is None]
                 return Propose(offer, tuple(Question(party, len(self.by_party[party]) + 1, "confirm", ((offer,),)) for party in waiting))
+            passed.add(offer)
         if last:
             now = settle(space, self.beliefs, self.weights)
             if now.offer is not None:
                 return self._end(None, "person", "time was up before everybody had confirmed it", space, now.offer, rejected=out)
             return self._end(None, "fallback", "time was up and nothing is known that all would gain from", space, rejected=out)
-        return self._end(
-            None, "fallback", "no offer that is left is confirmed by all" if out else "nothing is known that all would gain from", space, rejected=out
-        )
+        why = "no offer that is left is confirmed by all" if passed else "nothing is known that all would gain from"
+        return self._end(None, "fallback", why, self.space.less(passed) if passed != out else space, rejected=passed)
 
     def _proposed(self) -> set[Offer]:
         return {offer for each in self.said if each.question.ask == "confirm" and (offer := each.question.lists[0][0]) is not None}

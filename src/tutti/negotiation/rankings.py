@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ ITEMS = 64  # outcomes in one message at most, the fallback counted
 DRAWS = 32  # models in a belief
 LEADING = 24  # outcomes that every party sees in a later message
 SHORT = 400  # outcomes that are looked at under every model
+THOUGHTS = 2 * DRAWS  # draws of what all want at once
 LEAST = 1e-3  # a gain below this share of the utility's range counts as this much: its logarithm must not rule alone
 
 
@@ -32,18 +34,18 @@ def questions(case: Case, space: Space, parties: Sequence[int], beliefs: Sequenc
     """
     fresh = [party for party in parties if beliefs[party] is None]
     opening = [*_spread(case, space, rng), None] if fresh else []
-    out: dict[int, Lists] = {party: (_shuffled(opening, rng),) for party in fresh}
+    out: dict[int, Lists] = {party: (_shuffled(opening, rng),) for party in fresh if len(opening) > 1}
     later = [party for party in parties if beliefs[party] is not None]
     if later:
-        offers = _shortlist(case, space, beliefs, rng)
+        known = {party: _Models.of(belief) for party, belief in enumerate(beliefs) if belief is not None}
+        offers = _shortlist(case, space, beliefs, known, rng)
+        if not len(offers):  # policy leaves nothing to ask about
+            return out
         weights = np.array([party.weight for party in case.parties])
-        worth = [None if belief is None else _worth(belief, offers) for belief in beliefs]
-        leading = _leading(weights / weights.sum(), worth, rng)
-        around = _around(space, offers[leading], rng)
+        leading = offers[_leading([(weights[party] / weights.sum(), models.worth(offers)) for party, models in known.items()], rng)]
+        around = _around(space, leading, rng)
         for party in later:
-            belief = beliefs[party]
-            assert belief is not None
-            told = _telling(case, space, belief, offers[leading], around)
+            told = _telling(case, space, known[party], leading, around)
             if len(told) > 1:
                 out[party] = (_shuffled(told, rng),)
     return out
@@ -86,23 +88,44 @@ def orders(party: int, said: Sequence[Exchange]) -> list[tuple[Offer | None, ...
     return out
 
 
-def _worth(belief: Belief, offers: Indices) -> Numbers:
-    """Gains over the fallback: one row a model, one column an offer."""
-    out = -np.array([[model.reservation] for model in belief.models])
-    for issue in range(offers.shape[1]):
-        out = out + np.array([model.contrib[issue] for model in belief.models])[:, offers[:, issue]]
-    for (i, a, j, b), extras in _extras(belief).items():
-        out += extras[:, None] * ((offers[:, i] == a) & (offers[:, j] == b))
-    return out
+class _Models(NamedTuple):
+    """The models of a belief as arrays, on a scale on which the issues' ranges sum to 1."""
 
+    issues: tuple[Numbers, ...]  # for each issue: models x values
+    homes: Numbers  # what the fallback is worth to each
+    pairs: dict[tuple[int, int, int, int], Numbers]  # what a pair of values adds, by model
 
-def _extras(belief: Belief) -> dict[tuple[int, int, int, int], Numbers]:
-    """What each pair of values adds, by model."""
-    found: dict[tuple[int, int, int, int], Numbers] = {}
-    for row, model in enumerate(belief.models):
-        for i, a, j, b, extra in model.pairs:
-            found.setdefault((i, a, j, b), np.zeros(len(belief.models)))[row] += extra
-    return found
+    @classmethod
+    def of(cls, belief: Belief) -> _Models:
+        issues = [np.array([model.contrib[issue] for model in belief.models], dtype=float) for issue in range(len(belief.models[0].contrib))]
+        scale = 1 / max(sum(float(np.ptp(table.mean(axis=0))) for table in issues), 1e-9)
+        pairs: dict[tuple[int, int, int, int], Numbers] = {}
+        for row, model in enumerate(belief.models):
+            for i, a, j, b, extra in model.pairs:
+                pairs.setdefault((i, a, j, b), np.zeros(len(belief.models)))[row] += extra * scale
+        return cls(tuple(table * scale for table in issues), np.array([model.reservation for model in belief.models]) * scale, pairs)
+
+    def worth(self, offers: Indices) -> Numbers:
+        """Gains over the fallback: one row a model, one column an offer."""
+        out = np.repeat(-self.homes[:, None], len(offers), axis=1)
+        for issue, table in enumerate(self.issues):
+            out += table[:, offers[:, issue]]
+        for (i, a, j, b), extras in self.pairs.items():
+            if (there := (offers[:, i] == a) & (offers[:, j] == b)).any():
+                out[:, there] += extras[:, None]
+        return out
+
+    def everywhere(self) -> Numbers:
+        """The mean gains of all outcomes, in the order of their enumeration."""
+        gains = np.full(1, -float(self.homes.mean()))
+        for table in self.issues:
+            gains = (gains[:, None] + table.mean(axis=0)[None]).ravel()
+        shaped = gains.reshape([table.shape[1] for table in self.issues])
+        for (i, a, j, b), extras in self.pairs.items():
+            places: list[int | slice] = [slice(None)] * len(self.issues)
+            places[i], places[j] = a, b
+            shaped[tuple(places)] += extras.mean()
+        return gains
 
 
 def _log(gains: Numbers) -> Numbers:
@@ -110,35 +133,27 @@ def _log(gains: Numbers) -> Numbers:
     return np.where(low, np.log(LEAST) + gains - LEAST, np.log(np.maximum(gains, LEAST)))
 
 
-def _shortlist(case: Case, space: Space, beliefs: Sequence[Belief | None], rng: np.random.Generator) -> Indices:
+def _shortlist(case: Case, space: Space, beliefs: Sequence[Belief | None], known: Mapping[int, _Models], rng: np.random.Generator) -> Indices:
+    """The outcomes that are best by what is expected, best first."""
     if not space.enumerable:
         flat = Belief((Utility(tuple((0.0,) * size for size in case.sizes)),))
         found = candidates(space, [belief or flat for belief in beliefs], [party.weight for party in case.parties], 2 * LEADING, rng)
         return np.array(found, dtype=np.intp).reshape(-1, len(case.sizes))
-    known = [(party.weight, belief) for party, belief in zip(case.parties, beliefs, strict=True) if belief is not None]
-    total = np.zeros(len(space.offers))
-    for weight, belief in known:
-        tables = [np.mean([model.contrib[issue] for model in belief.models], axis=0) for issue in range(len(case.sizes))]
-        gains = np.full(1, -float(np.mean([model.reservation for model in belief.models])))
-        for table in tables:
-            gains = (gains[:, None] + table[None]).ravel()
-        for (i, a, j, b), extras in _extras(belief).items():
-            places: list[int | slice] = [slice(None)] * len(case.sizes)
-            places[i], places[j] = a, b
-            gains.reshape(case.sizes)[tuple(places)] += extras.mean()
-        total += weight * _log(gains if len(total) == space.total else gains[space.codes])
+    total = np.zeros(len(space.codes))
+    for party, models in known.items():
+        gains = models.everywhere()
+        total += case.parties[party].weight * _log(gains if len(total) == space.total else gains[space.codes])
     top = np.argpartition(-total, SHORT)[:SHORT] if len(total) > SHORT else np.arange(len(total))
-    return space.offers[top[np.argsort(-total[top])]]
+    return np.stack(np.unravel_index(space.codes[top[np.argsort(-total[top])]], space.sizes), axis=1)
 
 
-def _leading(weights: Numbers, worth: Sequence[Numbers | None], rng: np.random.Generator) -> Indices:
-    logs = [(weight, _log(gains)) for weight, gains in zip(weights, worth, strict=True) if gains is not None]
+def _leading(worth: Sequence[tuple[float, Numbers]], rng: np.random.Generator) -> Indices:
+    """Those that are best by what is expected, or under one draw of every belief (Thompson sampling): the most often drawn first."""
+    logs = [(weight, _log(gains)) for weight, gains in worth]
     expected = sum(weight * log.mean(axis=0) for weight, log in logs)
-    picks = [np.argsort(-expected)[:6]]
-    for _ in range(2):
-        together = sum(weight * log[rng.permutation(len(log))] if len(log) == DRAWS else weight * log.mean(axis=0) for weight, log in logs)
-        picks.append(np.argmax(np.atleast_2d(together), axis=1))
-    every, counts = np.unique(np.concatenate(picks), return_counts=True)
+    together = sum(weight * log[np.concatenate([rng.permutation(len(log)) for _ in range(-(-THOUGHTS // len(log)))])[:THOUGHTS]] for weight, log in logs)
+    picks = np.concatenate([np.argsort(-expected)[:6], np.argmax(together, axis=1)])
+    every, counts = np.unique(picks, return_counts=True)
     return every[np.argsort(-(counts + 0.001 * expected[every]))][:LEADING]
 
 
@@ -166,9 +181,9 @@ def _allowed(space: Space, offers: Indices) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _telling(case: Case, space: Space, belief: Belief, leading: Indices, around: Indices) -> list[Offer | None]:
+def _telling(case: Case, space: Space, models: _Models, leading: Indices, around: Indices) -> list[Offer | None]:
     """The fallback, what the party likes least and most, and those outcomes whose place in the order tells most about the leading ones' gains."""
-    tables = [np.mean([model.contrib[issue] for model in belief.models], axis=0) for issue in range(len(case.sizes))]
+    tables = [table.mean(axis=0) for table in models.issues]
     ends = np.array([[int(table.argmin()) for table in tables], [int(table.argmax()) for table in tables]])
     ends = ends[_allowed(space, ends)]
     pool = np.concatenate([leading, ends, around])
@@ -178,8 +193,8 @@ def _telling(case: Case, space: Space, belief: Belief, leading: Indices, around:
     pool = pool[np.sort(first)]
     if not len(pool):  # policy leaves nothing but the fallback
         return [None]
-    gains = _worth(belief, pool)
-    target = _log(_worth(belief, leading))
+    gains = models.worth(pool)
+    target = _log(models.worth(leading))
     target = target - target.mean(axis=0)
     target = target - target.mean(axis=1, keepdims=True)
     seen = gains - gains.mean(axis=0)

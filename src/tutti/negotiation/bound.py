@@ -11,6 +11,7 @@ from tutti.negotiation.space import Indices, Numbers
 from tutti.negotiation.terrain import SOFT, Terrain
 
 ROUNDS = 5  # programmes solved, each with the tangents at the last one's solution; two or three suffice
+RELAXED = 2  # programmes solved before these without the choices being whole: quick, and a bound even where time is short
 FIRST = np.append(SOFT, np.geomspace(0.03, 1.0, 10))  # where the first tangents touch, in shares of what a party can gain or lose at all
 PROOF = 1e-6  # a gap this small counts as none: gains that differ by a millionth
 
@@ -35,7 +36,8 @@ def bound(terrain: Terrain, known: Offer | None, seconds: float) -> Bound:
     if known is not None:
         low_value, gains = _height(terrain, known)
         touches = [_with(old, gain) for old, gain in zip(touches, gains, strict=True)]
-    for turn in range(ROUNDS):
+    for turn in range(-RELAXED, ROUNDS):
+        relaxed = turn < 0
         rows, limits = _tangents(programme, terrain, touches)
         constraints = [LinearConstraint(programme.rows, programme.low, programme.high), LinearConstraint(rows, -np.inf, limits)]
         if np.isfinite(low_value):
@@ -43,21 +45,27 @@ def bound(terrain: Terrain, known: Offer | None, seconds: float) -> Bound:
         found: Any = milp(
             -programme.goal,
             constraints=constraints,
-            integrality=programme.whole,
+            integrality=0 * programme.whole if relaxed else programme.whole,
             bounds=Bounds(programme.least, programme.most),
-            options={"time_limit": seconds / 2**turn, "mip_rel_gap": 0.0},
+            options={"time_limit": seconds / 2 ** max(turn, 0), "mip_rel_gap": 0.0},
         )
         if found.status == 2:  # nothing is better than what is known
             return Bound(min(high_value, low_value), offer)
-        if found.mip_dual_bound is not None and np.isfinite(found.mip_dual_bound):
-            high_value = min(high_value, -float(found.mip_dual_bound))
+        above = found.fun if relaxed and found.status == 0 else found.mip_dual_bound
+        if above is not None and np.isfinite(above):
+            high_value = min(high_value, -float(above))
         if found.x is None:
+            if relaxed:
+                continue
             break
-        here = _offer(terrain, found.x)
-        value, gains = _height(terrain, here)
-        if value > low_value + PROOF and terrain.space.allows(here):
-            low_value, offer = value, here
-        if found.status != 0 or high_value - low_value <= PROOF:
+        if relaxed:
+            gains = programme.gains @ found.x + terrain.start
+        else:
+            here = _offer(terrain, found.x)
+            value, gains = _height(terrain, here)
+            if value > low_value + PROOF and terrain.space.allows(here):
+                low_value, offer = value, here
+        if high_value - low_value <= PROOF or (not relaxed and found.status != 0):
             break
         touches = [_with(old, gain) for old, gain in zip(touches, gains, strict=True)]
     return Bound(high_value, offer)
@@ -118,7 +126,8 @@ def _programme(terrain: Terrain) -> _Programme:
     least, most, whole = np.zeros(columns), np.ones(columns), np.zeros(columns)
     most[:features] -= terrain.shut > 0
     least[logs:] = np.log(SOFT) - 1.0  # the straight line's height where nothing is gained
-    most[logs:] = np.log(2.0)  # a gain is at most the span above the best outcome's own distance to the fallback
+    reach = [np.maximum.reduceat(row, terrain.offset).sum() for row in terrain.linear]
+    most[logs:] = np.log(np.maximum(terrain.start + np.array(reach) + np.maximum(terrain.pairs, 0).sum(axis=(1, 2)) / 2, SOFT)) + PROOF
     whole[:features] = 1.0
     return _Programme(csr_array(np.array(rows)), np.array(low), np.array(high), gains, goal, whole, least, most)
 

@@ -10,7 +10,7 @@ import numpy as np
 from tutti.model.negotiation import Offer, Utility
 from tutti.negotiation.bound import bound
 from tutti.negotiation.space import SLACK, Indices, Numbers, Space
-from tutti.negotiation.terrain import Terrain
+from tutti.negotiation.terrain import Terrain, Walk
 
 SECONDS = 0.9  # of the solver's clock for the first programme; it proved the best outcome of 4 to the 20th within 0.5 s
 STARTS = 32
@@ -53,7 +53,8 @@ def explore(
             issues = rng.choice(len(space.sizes), size=min(len(space.sizes), int(rng.integers(2, 5))), replace=False)
             row[issues] = rng.integers(0, np.array(space.sizes)[issues])
         pool, heights = _best(np.concatenate([pool, climb(terrain, shaken)[-len(shaken) :]]), terrain, KEPT)
-    known = next((offer for offer in _offers(pool) if space.allows(offer)), None)
+    allowed = pool[terrain.allowed(pool)]
+    known = tuple(int(value) for value in allowed[0]) if len(allowed) else None
     gap = float("inf")
     if seconds > 0:
         above = bound(terrain, known, seconds)
@@ -61,25 +62,27 @@ def explore(
             pool, heights = _best(np.concatenate([np.array([above.offer], dtype=np.intp), pool]), terrain, KEPT)
         gap = above.value
     pool, heights = _best(np.concatenate([pool, _around(terrain, pool[:AROUND])]), terrain, 2 * KEPT)
-    keep = [at for at, offer in enumerate(_offers(pool)) if space.allows(offer)]
-    pool, heights = pool[keep][:KEPT], heights[keep][:KEPT]
+    keep = np.flatnonzero(terrain.allowed(pool))[:KEPT]
+    pool, heights = pool[keep], heights[keep]
     return Found(pool, max(0.0, gap - float(heights[0])) if len(pool) and np.isfinite(gap) else gap)
 
 
 def climb(terrain: Terrain, starts: Indices) -> Indices:
     """Steepest ascent by changes of one issue, all starts at once; every outcome on the way, the last ones last."""
-    offers = starts.copy()
-    visited = [starts]
-    active = np.arange(len(offers))
+    offers, visited = starts.copy(), [starts]
+    walk, active = Walk(terrain, starts), np.arange(len(starts))
     for _ in range(SWEEPS):
-        here, there = terrain.neighbours(offers[active])
+        here, there = walk.around()
         best = there.argmax(axis=1)
         better = there[np.arange(len(active)), best] > here + SLACK
-        active, best = active[better], best[better]
+        if not better.all():
+            active, best = active[better], best[better]
+            walk.keep(better)
         if not len(active):
             break
-        offers[active, terrain.issue[best]] = best - terrain.offset[terrain.issue[best]]
-        visited.append(offers[active])
+        walk.move(best)
+        offers[active] = walk.offers
+        visited.append(walk.offers)
     return np.concatenate([*visited, offers])
 
 
@@ -99,7 +102,3 @@ def _around(terrain: Terrain, offers: Indices) -> Indices:
         changed[np.arange(len(terrain.issue)), terrain.issue] = np.arange(len(terrain.issue)) - terrain.offset[terrain.issue]
         rows.append(changed)
     return np.concatenate(rows) if rows else offers
-
-
-def _offers(rows: Indices) -> list[Offer]:
-    return [tuple(int(value) for value in row) for row in rows]

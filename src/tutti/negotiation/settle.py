@@ -20,6 +20,7 @@ FLOOR = 1e-3  # where a belief is uncertain, a draw without gain counts as this 
 RISK = 0.1  # a party's chance of ending under the fallback that is borne where nobody is asked again
 AT_ONCE = 6_000_000  # gains computed in one go (48 MB); above, the outcomes are shortlisted by their mean gains first
 SHORTLIST = 4096
+SEARCHES = 3  # that a space remembers
 DRAWS, DRAWS_SEARCHED = 24, 8  # samples of what all want at once, per message; a search takes a hundred times as long as an enumeration
 
 
@@ -83,7 +84,7 @@ def ranked(
     _check(space, beliefs, weights)
     pool = space.unattended
     offers, judged, found = _judge(pool, beliefs, weights, 0.0, more)
-    order = _order(judged, weights, risk, worst)[:k]
+    order = _order(judged, weights, risk, worst, k)
     return [_settlement(pool, offers, judged, weights, int(at), found.gap) for at in order]
 
 
@@ -93,8 +94,8 @@ def candidates(space: Space, beliefs: Sequence[Belief], weights: Sequence[float]
     """
     _check(space, beliefs, weights)
     pool = space.unattended
-    best = [found.offer for found in ranked(pool, beliefs, weights, k, risk=risk, worst=1.0)]
-    drawn = _drawn(pool, beliefs, weights, rng) if any(len(belief.models) > 1 for belief in beliefs) else []
+    best = [found.offer for found in ranked(pool, beliefs, weights, k, risk=risk, worst=1.0) if found.offer is not None]
+    drawn = _drawn(pool, beliefs, weights, rng, best) if any(len(belief.models) > 1 for belief in beliefs) else []
     turns = [offer for pair in zip_longest(best, dict.fromkeys(drawn)) for offer in pair if offer is not None]
     return list(dict.fromkeys(turns))[:k]
 
@@ -152,7 +153,7 @@ def mean_model(belief: Belief) -> Utility:
 
 def _best(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], risk: float, seconds: float, more: Sequence[Offer]) -> Settlement:
     offers, judged, found = _judge(space, beliefs, weights, seconds, more)
-    order = _order(judged, weights, risk, risk)
+    order = _order(judged, weights, risk, risk, 1)
     if len(order):
         return _settlement(space, offers, judged, weights, int(order[0]), found.gap)
     nothing = tuple(0.0 for _ in beliefs)
@@ -168,7 +169,7 @@ def _best(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], ris
 def _judge(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], seconds: float, more: Sequence[Offer]) -> tuple[Indices | None, Judged, Found]:
     models = [model for belief in beliefs for model in belief.models]
     if not space.enumerable:
-        found = explore(space, [mean_model(belief) for belief in beliefs], weights, seconds=seconds, more=more)
+        found = _searched(space, beliefs, weights, seconds, more)
         return found.offers, judge(space.worth(models, found.offers), beliefs), found
     exact = Found(np.empty((0, len(space.sizes)), dtype=np.intp), 0.0)
     if len(models) * space.total <= AT_ONCE:
@@ -177,19 +178,18 @@ def _judge(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], se
     rough = judge(space.gains(*(belief.models[0] for belief in means)), means)
     if len(models) == len(beliefs):
         return None, rough, exact
-    rows = _order(rough, weights, 0.0, 1.0)[:SHORTLIST]
+    rows = _order(rough, weights, 0.0, 1.0, SHORTLIST)
     offers = np.stack(np.unravel_index(space.codes[rows], space.sizes), axis=1)
     return offers, judge(space.worth(models, offers), beliefs), exact
 
 
-def _drawn(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], rng: np.random.Generator) -> list[Offer | None]:
-    """The best outcome under one draw of every belief, several times over."""
+def _drawn(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], rng: np.random.Generator, best: Sequence[Offer]) -> list[Offer]:
+    """The best outcome under one draw of every belief, several times over; a search begins with the `best` known ones."""
     sizes = np.array([len(belief.models) for belief in beliefs])
     picks = (rng.random((DRAWS, len(sizes))) * sizes).astype(np.intp)
     if not space.enumerable or sizes.sum() * space.total > AT_ONCE:
-        best = [found.offer for found in ranked(space, beliefs, weights, 8, worst=1.0) if found.offer is not None]
         some = [[belief.models[at] for belief, at in zip(beliefs, pick, strict=True)] for pick in picks[:DRAWS_SEARCHED]]
-        searched = [explore(space, one, weights, seconds=0.0, more=best, starts=8, shakes=0).offers[:2] for one in some]
+        searched = [explore(space, one, weights, seconds=0.0, more=best[:8], starts=8, shakes=0).offers[:2] for one in some]
         return [tuple(int(value) for value in offer) for offers in searched for offer in offers]
     models = [model for belief in beliefs for model in belief.models]
     shares = space.gains(*models) / np.array([span(model) for model in models])[:, None]
@@ -201,23 +201,42 @@ def _drawn(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], rn
     return [space.offer(int((share @ logs[first + pick]).argmax())) for pick in picks] if logs.shape[1] else []
 
 
+def _searched(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], seconds: float, more: Sequence[Offer]) -> Found:
+    """What a search finds; a case is decided, ranked and recorded on the same beliefs, so the last searches are kept, and one that took more time serves too."""
+    asked = (tuple(belief.models for belief in beliefs), tuple(weights))
+    before: float
+    found: Found | None
+    before, found = space.searched.get(asked, (-1.0, None))
+    if found is None or before < seconds or not set(more) <= set(map(tuple, found.offers.tolist())):
+        begin = [*more, *(tuple(offer) for offer in found.offers[:1].tolist())] if found is not None else more
+        found = explore(space, [mean_model(belief) for belief in beliefs], weights, seconds=max(seconds, before), more=begin)
+        space.searched = dict([*space.searched.items(), (asked, (max(seconds, before), found))][-SEARCHES:])
+    return found
+
+
 def _values(judged: Judged, weights: Sequence[float]) -> Numbers:
     """The weighted mean log gain; minus infinity where a party gains nothing."""
     share = np.asarray(weights, dtype=float) / sum(weights)
     return np.where(judged.strict.all(axis=0), share @ judged.logs, -np.inf)
 
 
-def _order(judged: Judged, weights: Sequence[float], risk: float, worst: float) -> Indices:
-    """The columns in which somebody gains and nobody's risk is above `worst`, best first."""
+def _order(judged: Judged, weights: Sequence[float], risk: float, worst: float, k: int) -> Indices:
+    """The `k` best of the columns in which somebody gains and nobody's risk is above `worst`, best first."""
     share = np.asarray(weights, dtype=float) / sum(weights)
     danger = judged.risks.max(axis=0) if len(judged.risks) else np.zeros(0)
     keep = np.flatnonzero((danger <= worst) & judged.strict.any(axis=0))
-    if not len(keep):
-        return keep
-    gaining = np.round(share @ judged.strict[:, keep], 12)
-    value = np.round(share @ judged.logs[:, keep], 11)  # rounding makes ties of what differs by the order of additions only
+    risky = (danger > risk).astype(float)
+    less = -np.round(share @ judged.strict, 12)
+    worse = -np.round(share @ judged.logs, 11)  # rounding makes ties of what differs by the order of additions only
+    for key in (risky, less, worse):  # most columns are never sorted: what is behind the k-th in the first key that tells them apart is out
+        if len(keep) <= k:
+            break
+        last = np.partition(key[keep], k - 1)[k - 1]
+        keep = keep[key[keep] <= last]
+        if key[keep].min() < last:
+            break
     welfare = np.round(share @ judged.shares[:, keep], 11)
-    return keep[np.lexsort((keep, -welfare, -value, -gaining, danger[keep] > risk))]
+    return keep[np.lexsort((keep, -welfare, worse[keep], less[keep], risky[keep]))][:k]
 
 
 def _settlement(space: Space, offers: Indices | None, judged: Judged, weights: Sequence[float], at: int, gap: float) -> Settlement:

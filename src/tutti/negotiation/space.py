@@ -41,6 +41,7 @@ class Space:
             _check(self.sizes, constraints)
         self.total = math.prod(self.sizes)
         self.enumerable = self.total <= ENUMERATED
+        self.searched: dict[Any, Any] = {}  # what the last searches found here, see `settle`
 
     def less(self, without: Collection[Offer]) -> Space:
         """The same space without these offers too."""

@@ -155,7 +155,11 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
         rows, prior = [shape.rows(items) for items in lists], _prior(shape, spread)
         theta, sigma = _again(shape, rows, prior, np.concatenate([theta[:at], np.zeros(len(found)), theta[at:]]), sigma, noise)
     hessian = _curve(rows, sigma, shares, theta)[2] + prior
-    root = np.linalg.inv(np.linalg.cholesky(hessian)).T
+    try:
+        root = np.linalg.inv(np.linalg.cholesky(hessian)).T
+    except np.linalg.LinAlgError:  # rounding has made it flat in a direction of which nothing is known
+        values, vectors = np.linalg.eigh(hessian)
+        root = vectors / np.sqrt(np.maximum(values, 1e-9 * float(values.max())))
     stretch = np.zeros(shape.width)  # what changes the scale alone is no uncertainty: only ratios of gains are of use
     for block in shape.blocks:
         stretch[block.start + int(np.argmax(theta[block]))] += 1.0

@@ -36,6 +36,7 @@ _ROUNDS = 8  # assignments that are made anew because policy forbids a pair
 _STUCK = 1_000_000  # microseconds until a task is looked at again whose agents were all at work, though none of them is free
 _PAUSE_S = 1.0  # until the market opens again after the database refused
 _SERVED = 10.0  # times the largest score: that a task is served counts more than by whom
+_TURN = 0.1  # share of the largest score that being first in the queue is worth against being last of those looked at: no task overtakes for nothing
 _DUE = 100.0  # that a task has waited long enough counts more than how many are served
 _CLASS = 10_000.0  # a higher priority counts more than all of this
 
@@ -247,17 +248,18 @@ class Market:
         return scores, able
 
     def _urgency(self, skill: str, candidates: Sequence[_Candidate], passed: Mapping[str, int]) -> np.ndarray:
-        """What serving each task is worth by itself: the class of its priority first, then that it is due, then that it is served at all."""
+        """What serving each task is worth by itself: the class of its priority first, then that it is due, that it is served at all, and its turn."""
         weights = self._house.weights
         span = max(weights.quality + weights.latency + weights.cost + weights.load, 1e-6)
         classes = {priority: number for number, priority in enumerate(sorted({candidate.row["priority"] for candidate in candidates}))}
         usual = max(self._house.board(skill, "").latency_ms) + 1000 * WINDOW_S
         urgent = []
-        for candidate in candidates:
+        for place, candidate in enumerate(candidates):
             left = candidate.case.time_left_ms
             pressing = left is not None and left <= 2 * usual
             due = max(passed.get(candidate.row["id"], 0) - PATIENCE + 1, 0) or int(pressing)
-            urgent.append(span * (_SERVED + _DUE * min(due, 90) + _CLASS * classes[candidate.row["priority"]]))
+            turn = _TURN * (1 - place / len(candidates))
+            urgent.append(span * (turn + _SERVED + _DUE * min(due, 90) + _CLASS * classes[candidate.row["priority"]]))
         return np.array(urgent)
 
     def _denied(self, candidate: _Candidate, card: AgentCard) -> bool:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from tutti import Bid, Context, Fleet, Workspace
+from tutti import Bid, Fleet, Workspace
 
 SECOND = timedelta(seconds=1)
 
@@ -66,30 +66,22 @@ async def test_under_load_tasks_go_to_whom_they_suit_and_why_says_so(tutti):
             assert " won with " not in why["sentence"]
 
 
-async def test_departments_keep_their_shares(tutti):
-    done: list[str] = []
-    fleet = Fleet("shares", departments={"big": 3, "small": 1})
+async def test_nobody_overtakes_for_nothing(tutti):
+    """Where tasks suit all agents alike they go on in their turn."""
+    watched = Watched()
+    fleet = Fleet("alike")
     for number in range(2):
 
         @fleet.agent(skill="job.do", department="ops", name=f"g{number}", concurrency=1, latency=SECOND, bids=lambda input: Bid(0.5))
-        async def do(whose: str, number: int = number) -> str:
-            done.append(whose)
-            await asyncio.sleep(1)
-            return whose
-
-    for department in ("big", "small"):
-
-        @fleet.agent(skill=f"{department}.ask", department=department, name=f"{department}-asks")
-        async def ask(n: int, ctx: Context, department: str = department) -> str:
-            return str(await ctx.ask("job.do", department, name=str(n)))
+        async def do(n: int, number: int = number) -> int:
+            await watched.work(f"g{number}", n, 1)
+            return n
 
     workspace = await tutti(fleet)._open()
-    for n in range(60):
-        await workspace.submit("big.ask", n)
-        await workspace.submit("small.ask", n)
-    await asyncio.sleep(20)
-    assert len(done) >= 36
-    assert 0.6 <= done[4:36].count("big") / 32 <= 0.9
+    ids = [await workspace.submit("job.do", n) for n in range(40)]
+    await workspace.quiet()
+    assert [n // 2 for n in watched.order] == [n // 2 for n in range(40)]  # two at a time
+    assert (await workspace.why(ids[20]))["route"]["joint"]["waited"] == 0
 
 
 async def test_without_load_nothing_is_gathered(tutti):

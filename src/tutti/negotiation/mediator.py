@@ -24,6 +24,7 @@ MISSED = 3  # messages in a row without an answer, after which a party is not wa
 REGRET = 0.0001  # share of the Nash product that the remaining doubt may cost
 FLOOR = 1e-3  # a gain below this share of what a party can gain counts as this much
 SAMPLE = 400  # outcomes that a function is asked about beside those that its features need
+WORTH_ASKING = 0.005  # mean log gain by which an outcome must be better for a person to be asked about it: less is noise
 WILD = 0.5  # chance of ending under the fallback above which nobody is asked to confirm an offer
 
 
@@ -317,7 +318,7 @@ class _Talk:
         worst = None
         if found is not None and found.offer != settlement.offer:
             settlement, worst = replace(found, better=settlement.better), WILD
-        if better is None and settlement.better is not None:
+        if better is None and settlement.better is not None and not settlement.better.value - settlement.value < WORTH_ASKING:  # both may be minus infinity
             better = settlement.better.offer
         return End(offer, how, why, better, tuple(self.beliefs), settlement, self._doubts(), tuple(sorted(rejected)), worst)
 

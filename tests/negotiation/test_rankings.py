@@ -259,3 +259,21 @@ def test_any_orders_at_all_are_believed_somehow(seed: int) -> None:
     for belief in open_case.beliefs[:2]:
         assert belief is not None
         assert np.isfinite([[value for row in model.contrib for value in row] + [model.reservation] for model in belief.models]).all()
+
+
+@pytest.mark.parametrize("issues", [6, 11])
+def test_a_policy_that_leaves_little_is_asked_about_all_the_same(issues: int) -> None:
+    pairs = tuple(("apart", i, a, i + 1, b) for i in range(issues - 1) for a in range(4) for b in range(4) if abs(a - b) > 1)
+    named = tuple(Issue(str(at), tuple("abcd")) for at in range(issues))
+    case = Case("tight", named, (Party("a", Level.RANK), Party("b", Level.RANK)), Constraints(pairs=pairs), fallback=(0,) * issues)
+    space = Space(case.sizes, case.policy)
+    asked = questions(case, space, [0, 1], [None, None], np.random.default_rng(1))
+    assert len(asked[0][0]) == ITEMS
+    assert all(space.allows(offer) for offer in asked[0][0] if offer is not None)
+
+
+def test_where_policy_leaves_nothing_nothing_is_asked() -> None:
+    case = Case("none", (Issue("a", ("x", "y")),), (Party("a", Level.RANK), Party("b", Level.RANK)), Constraints((("no", 0, 0), ("no", 0, 1))))
+    assert questions(case, Space(case.sizes, case.policy), [0, 1], [None, None], np.random.default_rng(1)) == {}
+    known = [Belief((Utility(((0.0, 1.0),)),)), None]
+    assert questions(case, Space(case.sizes, case.policy), [0, 1], known, np.random.default_rng(1)) == {}

@@ -22,6 +22,7 @@ ITEMS = 64  # outcomes in one message at most, the fallback counted
 DRAWS = 32  # models in a belief
 LEADING = 24  # outcomes that every party sees in a later message
 SHORT = 400  # outcomes that are looked at under every model
+TRIES = 20  # rounds of looking for allowed outcomes
 THOUGHTS = 2 * DRAWS  # draws of what all want at once
 LEAST = 1e-3  # a gain below this share of the utility's range counts as this much: its logarithm must not rule alone
 
@@ -172,7 +173,14 @@ def _around(space: Space, leading: Indices, rng: np.random.Generator) -> Indices
 
 def _allowed(space: Space, offers: Indices) -> npt.NDArray[np.bool_]:
     if not space.enumerable:
-        return np.array([space.allows(tuple(int(value) for value in offer)) for offer in offers], dtype=bool)
+        fine = np.ones(len(offers), dtype=bool)
+        for _, issue, value in space.policy.values:
+            fine &= offers[:, issue] != value
+        for _, i, a, j, b in space.policy.pairs:
+            fine &= (offers[:, i] != a) | (offers[:, j] != b)
+        for at in np.flatnonzero(fine):  # the sums, and what is out for another reason
+            fine[at] = space.allows(tuple(int(value) for value in offers[at]))
+        return fine
     if not len(space.codes):
         return np.zeros(len(offers), dtype=bool)
     codes = np.ravel_multi_index(tuple(offers.T), space.sizes)
@@ -219,9 +227,16 @@ def _spread(case: Case, space: Space, rng: np.random.Generator) -> list[Offer]:
     if space.enumerable and len(space.codes) <= want:
         return [space.offer(row) for row in range(len(space.codes))]
     found: dict[Offer, None] = {}
-    for _ in range(40):
-        offers = np.stack([rng.permutation(np.resize(_evenly(size, rng), 2 * want)) for size in space.sizes], axis=1)
-        for offer in map(tuple, offers[_allowed(space, offers)].tolist()):
+    for turn in range(TRIES):
+        if turn < TRIES // 2:
+            offers = np.stack([rng.permutation(np.resize(_evenly(size, rng), 2 * want)) for size in space.sizes], axis=1)
+            offers = offers[_allowed(space, offers)]
+        elif space.enumerable:
+            offers = np.stack(np.unravel_index(rng.choice(space.codes, 2 * want), space.sizes), axis=1)
+        else:  # policy leaves little: walk on from what was found
+            start = list(found) or ([case.fallback] if case.fallback is not None else [])
+            offers = _around(space, np.array(start, dtype=np.intp), rng) if start else np.zeros((0, len(space.sizes)), dtype=np.intp)
+        for offer in map(tuple, offers.tolist()):
             if len(found) < want and offer != case.fallback:
                 found[offer] = None
         if len(found) == want:

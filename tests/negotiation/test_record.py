@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.negotiation.test_settle import a_model, some_rules, utility
 
 from tutti.errors import Invalid
-from tutti.model.negotiation import Belief, Case, Constraints, Issue, Level, Party, Utility
-from tutti.negotiation import Space, explain, ranked, recompute, recorded, settle
+from tutti.model.negotiation import Belief, Case, Constraints, Exchange, Issue, Level, Party, Reply, Utility
+from tutti.negotiation import End, Space, exchange_to_json, explain, ranked, recompute, recorded, retrace, settle, step
 from tutti.negotiation.record import case_from_json, case_to_json
 
 
@@ -167,3 +167,47 @@ def test_a_large_space_is_recomputed_from_its_record():
     flip = record["flip"]
     weights = [flip["to"] if party.name == flip["party"] else party.weight for party in case.parties]
     assert settle(Space(sizes, case.policy), beliefs, weights, seconds=0.0, more=[tuple(flip["offer"])]).offer != settlement.offer
+
+
+@pytest.mark.parametrize("level", [Level.TABLE, Level.FUNCTION, Level.SCORE, Level.RANK, Level.ANSWER])
+def test_the_recorded_replies_lead_to_the_settlement_again(level):
+    rng = np.random.default_rng(11)
+    models = [a_model(rng, [3, 4, 3], pairs=0, reservation=0.4) for _ in range(2)]
+    case = Case(
+        "told",
+        tuple(Issue(f"issue {at}", tuple("abcd"[:size])) for at, size in enumerate([3, 4, 3])),
+        (Party("one", level), Party("two", Level.SCORE, 2.0)),
+        turns=12,
+    )
+    functions = (
+        {0: lambda offers: [models[0].reservation if offer is None else utility(models[0], offer) for offer in offers]} if level is Level.FUNCTION else {}
+    )
+    said, end = [], step(case, [], functions)
+    while not isinstance(end, End):
+        said += [
+            Exchange(question, Reply(question.party, question.number, an_answer(models[question.party], question, [3, 4, 3]))) for question in end.questions
+        ]
+        end = step(case, said, functions)
+    assert end.offer is not None
+    record = through_json(recorded(case, end.beliefs, end.settlement, rejected=end.rejected, worst=end.worst, said=[exchange_to_json(each) for each in said]))
+    assert retrace(record) == recompute(record) == end.settlement.offer
+    with pytest.raises(Invalid):
+        retrace({**record, "said": []})
+
+
+def an_answer(model, question, sizes):
+    def worth(offer):
+        return model.reservation if offer is None else utility(model, offer)
+
+    if question.ask == "table":
+        return model
+    if question.ask == "score":
+        return tuple(worth(offer) for offer in question.lists[0])
+    if question.ask == "rank":
+        return tuple(tuple(sorted(range(len(offers)), key=lambda at: -worth(offers[at]))) for offers in question.lists)
+    offer = question.lists[0][0]
+    changes = [(*offer[:issue], value, *offer[issue + 1 :]) for issue, size in enumerate(sizes) for value in range(size)]
+    best = max(changes, key=worth)
+    if question.ask == "respond" and worth(best) > max(worth(offer), model.reservation) + 1e-9:
+        return best
+    return worth(offer) >= model.reservation - 1e-9

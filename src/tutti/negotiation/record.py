@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tutti.errors import Invalid
 from tutti.model.negotiation import Belief, Case, Constraints, Issue, Level, Limit, Offer, Party, Utility
+from tutti.negotiation.mediator import End, step
+from tutti.negotiation.messages import exchange_from_json
 from tutti.negotiation.settle import NOTHING, RISK, Judged, Settlement, contenders, judge, ranked, settle
 from tutti.negotiation.space import Indices, Numbers, Space, by_rule
 
@@ -70,6 +73,31 @@ def recompute(record: Mapping[str, Any]) -> Offer | None:
     case = case_from_json(record["case"])
     beliefs = [Belief(tuple(_utility_from_json(model) for model in models)) for models in record["models"]]
     return _decide(case, beliefs, [party.weight for party in case.parties], record)
+
+
+def retrace(record: Mapping[str, Any]) -> Offer | None:
+    """The offer that the recorded messages and replies lead to, the wishes estimated anew from them: it is the recorded one unless they were altered.
+
+    A party at level `function` is played by the model that was made of it. Raises: `Invalid` where the record holds no messages.
+    """
+    if not record.get("said"):
+        raise Invalid("the record holds no messages and replies", hint="recompute it from its models")
+    case = case_from_json(record["case"])
+    said = [exchange_from_json(each) for each in record["said"]]
+    models = [_utility_from_json(models[0]) for models in record["models"]]
+    functions = {
+        at: partial(_numbers, model, Space(case.sizes))
+        for at, (party, model) in enumerate(zip(case.parties, models, strict=True))
+        if party.level is Level.FUNCTION
+    }
+    end = step(case, said, functions)
+    if not isinstance(end, End):  # it was ended before all was asked that could have been
+        end = step(case, said, functions, last=True)
+    return end.settlement.offer if isinstance(end, End) and end.settlement else None
+
+
+def _numbers(model: Utility, space: Space, offers: Sequence[Offer | None]) -> list[float]:
+    return [model.reservation + (0.0 if offer is None else float(space.worth([model], [offer])[0, 0])) for offer in offers]
 
 
 def explain(record: Mapping[str, Any]) -> list[str]:

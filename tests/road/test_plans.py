@@ -333,3 +333,21 @@ async def test_a_plan_goes_on_where_it_was_after_a_crash(tmp_path: Path):
         assert await workspace.result(task) == 2
         assert asked == [("first", {}), ("second", {"one": 1})]
         assert len(await workspace.facts(kind="plan.made")) == 1
+
+
+async def test_a_plan_that_was_made_anew_is_found_again_after_a_crash(tmp_path: Path):
+    desk, settings = Desk("approve"), Settings("plans", tmp_path, grace=timedelta())
+    desk.failing = {"decide"}
+    async with Workspace(desk.fleet, settings) as workspace:
+        task = await workspace.run_plan(goal="Receipt", input={**TICKET, "urgency": 0.5, "orders": 2})
+        while not await workspace.approvals():
+            await asyncio.sleep(0.01)
+        workspace.journal.abandon()
+    assert desk.skills == ["decide", "guess"]
+    async with Workspace(desk.fleet, settings) as workspace:
+        while not (waiting := await workspace.approvals()):
+            await asyncio.sleep(0.01)
+        await workspace.answer_as_owner(waiting[0]["id"], "approve")
+        assert await workspace.result(task) == {"number": "r-a1"}
+        assert len(await workspace.facts(kind="plan.made")) == len(await workspace.facts(kind="plan.changed")) == 1
+    assert desk.skills == ["decide", "guess", "pay"]

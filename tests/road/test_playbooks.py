@@ -177,3 +177,13 @@ def test_the_doctor_says_what_nobody_offers():
     fleet = Fleet("x")
     fleet.playbook("some.thing", steps=[step("a", "x.y")], department="d", owner="me")
     assert fleet.problems() == ["playbook some.thing: no agent offers x.y"]
+
+
+async def test_playbooks_that_ask_for_each_other_in_a_circle_end(tutti):
+    fleet = Fleet("circle")
+    fleet.playbook("a.one", steps=[step("next", "a.two")], department="d")
+    fleet.playbook("a.two", steps=[step("next", "a.one")], department="d")
+    trial = await tutti(fleet).submit("a.one", {})
+    assert {task.state for task in trial.tasks()} == {"failed"}
+    assert len(trial.tasks()) == 9
+    assert "agents ask one another already" in trial.tasks()[-1].detail

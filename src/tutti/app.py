@@ -149,6 +149,7 @@ class Workspace(Desk):
                 self.house.adopt(own(self.corridor))
             if self.fleet is not None:
                 self.house.functions |= plans.played(self.corridor, self.fleet.playbooks, self.fleet.functions)
+            self.corridor.arbiter.mediator = mediation.MEDIATE
             self.house.load()
             self.accounts = Accounts(self)
             self.outside.token_for = self.accounts.token_for

@@ -7,6 +7,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,8 @@ _RUNNING = 30 * MICROS  # how long an action may run whose skill nobody offers a
 _TOGETHER = 200  # leases that expire in one append
 _IDLE = 256  # resources nobody holds any more that memory keeps
 _PAUSE = 1.0  # seconds before leases are expired again after the database refused
+_TALK = 60 * MICROS  # that a negotiation about who goes first may take
+_ANSWER = "negotiation.answer"  # the skill of agents that take part in negotiations
 _ENDS = frozenset(f"task.{state.value}" for state in ENDED_STATES)
 _UNDER_WAY = (Stage.RUNNING, Stage.ASKING, Stage.BACKOFF)
 
@@ -59,6 +62,8 @@ class Arbiter:
         self._met: dict[str, set[str]] = {}  # task → its open conflicts
         self._behind: dict[str, set[str]] = {}  # task that stands in line → tasks that it lets go first
         self._said: dict[str, tuple[Any, ...]] = {}  # what was last recorded of a task in line, so that a second look says nothing twice
+        self._talks: dict[str, set[str]] = {}  # negotiation about who goes first → the tasks that wait for it
+        self.mediator = ""  # the skill that negotiates; empty where nobody does
         self._rules: Rules | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._chore: asyncio.Task[None] | None = None
@@ -110,6 +115,10 @@ class Arbiter:
                         self._met.pop(task, None)
             elif kind == "resource.set":
                 self._rules = None
+            elif kind in _ENDS and fact.about in self._talks:
+                for task in sorted(self._talks.pop(fact.about)):
+                    if (task,) in self._tasks:
+                        self._corridor.traffic.later(task, 0.0)
 
     def _note(self, index: dict[str, set[str]], task: str, resource: str) -> None:
         index.setdefault(resource, set()).add(task)
@@ -289,6 +298,11 @@ class Arbiter:
             if resolution.fate is Fate.GOES or resolution.rung != "lease":
                 return True
             bundle = Bundle()
+        if resolution.fate is Fate.ASKS and await self._negotiating(task, resolution, now):
+            return False
+        if resolution.fate is Fate.ASKS and (agreed := await self._agreed(id, resolution)):
+            fate = Fate.GOES if agreed == id else Fate.WAITS
+            resolution = Resolution(fate, "negotiation", met=resolution.met, reason="those who proposed the two have agreed so")
         if resolution.fate is Fate.WAITS and self._circle(id, resolution):
             resolution = Resolution(Fate.GOES, "line", met=resolution.met, reason="each waited for the next in a circle, and it came first to its turn")
         if resolution.fate is Fate.GOES:
@@ -428,6 +442,58 @@ class Arbiter:
                     look += self._behind.get(task, ())
         return False
 
+    # --- what those who proposed agree on ------------------------------------------------------------------------
+
+    async def _negotiating(self, task: Row, resolution: Resolution, now: int) -> bool:
+        """Whether the agents that proposed the two are asked who goes first: opened where both take part in negotiations, and waited for, in line."""
+        corridor, house, other = self._corridor, self._house, resolution.behind[0]
+        talk = _talk(task["id"], other.task)
+        row = await house.journal.row("task", (talk,))
+        if row is None:
+            rival = self._tasks.get((other.task,))
+            parties = (await self._proposer(task), await self._proposer(rival)) if rival is not None else ()
+            offers = {card.name for card in house.registry.offers(_ANSWER)} if self.mediator else set()
+            if len(resolution.behind) > 1 or len(set(parties)) < 2 or not set(parties) <= offers:
+                return False
+        elif not row["open"]:
+            return False
+        limit = self._limit(task, resolution, now)
+        if now >= limit:
+            return False
+        if row is None:
+            await corridor.present(self.mediator)
+            opening = {
+                "issues": {"first": sorted((f"{task['skill']} {task['id']}", f"{other.skill} {other.task}"))}, "parties": dict.fromkeys(parties), "deadline_ms": min(_TALK, limit - now) // 1000 or 1,
+                "about": {"rule": other.rule, "resource": _kind(other.resource), task["id"]: other.mine, other.task: other.effect},
+            }  # fmt: skip
+            origin = Origin("tutti", task["department"], task["seq"], task["hops"] + 1, None, None, "tutti")
+            with suppress(Conflict):  # the other one has opened it just now
+                await corridor.bring(lambda bundle: corridor.reception.task(bundle, self.mediator, opening, None, origin, id=talk))
+        self._talks.setdefault(talk, set()).update((task["id"], other.task))
+        if task["stage"] != Stage.QUEUED:
+            bundle = Bundle(expect={("task", (task["id"],)): task["version"]})
+            reason = f"{_words(resolution)}; those who proposed the two negotiate who goes first ({talk})"
+            bundle.add(Draft("task.queued", task["id"], "tutti", {"reason": reason, "until": limit}, task["seq"]))
+            await corridor.record(bundle)
+        corridor.traffic.later(task["id"], (min(limit, now + _LOOK) - now) / MICROS + 0.001)
+        return True
+
+    async def _proposer(self, task: Row) -> str:
+        """The agent that proposed an action; empty where a person or a signal asked for it."""
+        parent = await self._house.journal.row("task", (task["parent"],)) if task["parent"] else None
+        return (parent["agent"] or "") if parent is not None else ""
+
+    async def _agreed(self, id: str, resolution: Resolution) -> str:
+        """Which task goes first by what those who proposed agreed on; empty where they have not."""
+        other = resolution.behind[0].task
+        row = await self._house.journal.row("task", (_talk(id, other),))
+        if row is None or row["state"] != "completed":
+            return ""
+        settled = (await self._house.journal.payloads([row["output"]])).get(row["output"])
+        first = (settled["outcome"] or {}).get("first") if settled is not None and settled["how"] == "settled" else None
+        winner = str(first).rpartition(" ")[2]  # a value says the skill as well, for the parties to read
+        return winner if winner in (id, other) else ""
+
     # --- what becomes of it -------------------------------------------------------------------------------------
 
     def _settled(self, bundle: Bundle, task: Row, skill: Skill, met: Met, resolution: Resolution, winner: str, outcome: str) -> None:
@@ -489,8 +555,7 @@ class Arbiter:
     async def _stand(self, bundle: Bundle, task: Row, skill: Skill, resolution: Resolution, now: int) -> None:
         """Stand in line until what is in its way is gone, if that can be in time; else it is rejected, with the reason."""
         id = task["id"]
-        waits = max(micros(self.rules.of(met.resource).waits) for met in resolution.behind)
-        limit = task["run_at"] if task["stage"] == Stage.QUEUED else min(now + waits, _FAR) if task["deadline_at"] is None else task["deadline_at"]
+        limit = self._limit(task, resolution, now)
         frees_at = [self._frees_at(met, now) for met in resolution.behind]
         known = [instant for instant in frees_at if instant is not None]
         if now >= limit or (known and max(known) >= limit):
@@ -506,6 +571,14 @@ class Arbiter:
         again = min(limit, now + _LOOK, *(instant for instant in known if instant > now))
         self._corridor.traffic.later(id, (again - now) / MICROS + 0.001)
         return None
+
+    def _limit(self, task: Row, resolution: Resolution, now: int) -> int:
+        """Until when a task stands in line: its deadline, else as long as the resource's rule says, from when it began to."""
+        if task["stage"] == Stage.QUEUED:
+            return int(task["run_at"])
+        if task["deadline_at"] is not None:
+            return int(task["deadline_at"])
+        return now + max(micros(self.rules.of(met.resource).waits) for met in resolution.behind)
 
     def _frees_at(self, met: Met, now: int) -> int | None:
         """When a lease that was met runs out; None where nobody knows."""
@@ -532,7 +605,7 @@ class Arbiter:
             return
         first = resolution.behind[0]
         data = {
-            "task": id, "skill": skill.name, "input": await house.input(task), "proposed_by": task["from_agent"], "resource": _kind(first.resource),
+            "task": id, "skill": skill.name, "input": await house.input(task), "proposed_by": await self._proposer(task), "resource": _kind(first.resource),
             "effect": first.mine, "lost_to": {"task": first.task, "skill": first.skill, "effect": first.effect}, "rung": resolution.rung,
             "reason": resolution.reason, "again_after": None if frees_at is None else to_text(frees_at),
         }  # fmt: skip
@@ -581,9 +654,12 @@ class Arbiter:
         task = self._tasks.get((id,))
         stage = task["stage"] if task is not None else Stage.ENDED
         done = draft.kind == "task.completed"
-        maybe = stage in _UNDER_WAY and (draft.kind == "task.canceled" or (draft.kind == "task.failed" and (stage != Stage.RUNNING or self._unsure(id))))
+        maybe = draft.kind in ("task.canceled", "task.failed") and (
+            self._unsure(id) or (stage in _UNDER_WAY and (stage != Stage.RUNNING or draft.kind == "task.canceled"))
+        )
         if done or maybe:
-            for row in self._mine(id, now):
+            said = {other.data["resource"] for other in bundle.drafts if other.kind == "lease.released" and other.about == id}
+            for row in (row for row in self._mine(id, now) if row["resource"] not in said):
                 until = row["until_at"] if row["until_at"] is not None else now + row["lasts"]
                 if until > now:
                     bundle.add(Draft("lease.acted", id, "tutti", {"resource": row["resource"], "until": until}, bundle.since(place)))
@@ -597,6 +673,11 @@ class Arbiter:
         if count:
             bundle.add(Draft("intent.closed", id, "tutti", {"count": count}, bundle.since(place)))
         self._leave(bundle, id, place, "the other one has ended")
+
+    def give_up(self, bundle: Bundle, id: str) -> None:
+        """Let go of what a task holds, because a person says that nothing came of it."""
+        for row in self._mine(id, self._house.clock.now()):
+            bundle.add(Draft("lease.released", id, "tutti", {"resource": row["resource"], "reason": "a person says that nothing happened"}, row["token"]))
 
     def _let_go(self, bundle: Bundle, id: str, place: int, reason: str, *, acted: bool = False) -> None:
         for resource in sorted(self._touched.get(id, ())):
@@ -715,7 +796,7 @@ class Arbiter:
             lease = next((one for one in self._leases.values() if one["task"] == task and one["resource"] == row["resource"]), None)
             sides.append({
                 "task": task, "skill": skill, "department": found["department"] if found else None, "effect": effect, "state": found["state"] if found else None, "stage": found["stage"] if found else None, "caller": found["caller"] if found else None,
-                "agent": found["from_agent"] if found else None, "amount": None if found is None or found["amount"] is None else found["amount"] / MICROS,
+                "agent": await self._proposer(found) if found else None, "amount": None if found is None or found["amount"] is None else found["amount"] / MICROS,
                 "input": await self._parameters(found), "holds_until": None if lease is None or lease["until_at"] is None else to_text(lease["until_at"]),
                 "holds": lease is not None, "wins": None if row["winner"] is None else row["winner"] == task,
             })  # fmt: skip
@@ -760,6 +841,11 @@ def sentence_of(conflict: Mapping[str, Any], task: str) -> str:
 def _pair(one: str, other: str) -> str:
     """A conflict's id: the same for both sides."""
     return derived("c", *sorted((one, other)))
+
+
+def _talk(one: str, other: str) -> str:
+    """The id of the task in which two agents negotiate which of their two goes first."""
+    return derived("t", _pair(one, other), "negotiate")
 
 
 def _kind(resource: str) -> str:

@@ -294,7 +294,9 @@ class Desk:
             bundle.payloads.append(payload)
             await self.corridor.end(row, "task.completed", {"output": payload.id}, bundle=bundle, by=by)
         elif how == "drop":
-            await self.corridor.end(row, "task.canceled", {"reason": reason or "dropped by a person"}, by=by)
+            bundle = Bundle()
+            self.corridor.arbiter.give_up(bundle, id)
+            await self.corridor.end(row, "task.canceled", {"reason": reason or "dropped by a person"}, bundle=bundle, by=by)
         else:
             raise Invalid(f"{how!r} settles nothing.", hint="Say again, happened or drop.")
         return await self.task(id)

@@ -407,3 +407,48 @@ async def test_what_cannot_be_declared_is_refused_at_its_line():
 
     with pytest.raises(Invalid, match="capacity is 1 or more"):
         fleet.resource("price", capacity=0)
+
+
+class Department:
+    """A party that proposes an action, and says in numbers how much it wants the own one to go first."""
+
+    def __init__(self, action: str, own: float, other: float) -> None:
+        self.action, self.own, self.other = action, own, other
+
+    def score(self, outcomes: list[dict[str, Any] | None]) -> list[float]:
+        return [0.0 if outcome is None else self.own if outcome["first"].startswith(self.action) else self.other for outcome in outcomes]
+
+
+@pytest.mark.parametrize(("renewal", "pricing", "rung", "first"), [
+    ((0.9, 0.2), (0.5, 0.4), "negotiation", "discount 17"), ((0.9, 0.5), (0.9, 0.1), "negotiation", "raise 17"), ((0.9, -1.0), (0.9, -1.0), "authority", "")
+])  # fmt: skip
+async def test_agents_that_negotiate_agree_who_goes_first_and_a_person_is_asked_where_they_do_not(tutti, renewal, pricing, rung, first):
+    world = World()
+    fleet = pricing_by_proposals(world, renewal, pricing)
+    run = tutti(fleet)
+    await run.submit("renewal.plan", {"account": "17"})
+    await run.submit("pricing.plan", {"account": "17"})
+    await run.approve("renewal.discount")
+    await run.approve("price.raise")
+    await run.advance(timedelta(minutes=2))
+    assert done(world) == ([first] if first else [])
+    stages = sorted(run.task(skill).stage for skill in ("renewal.discount", "price.raise"))
+    assert stages == (["ended", "ended"] if first else ["parked", "parked"])
+    (found,) = (await run.workspace.conflicts(state="all"))["conflicts"]
+    assert found["rung"] == rung
+
+
+def pricing_by_proposals(world: World, renewal: tuple[float, float], raising: tuple[float, float]) -> Fleet:
+    fleet = pricing(world, order=[], level="approve")
+
+    def declare(name: str, action: str, wants: tuple[float, float]) -> None:
+        async def plan(price: Price, ctx: Context) -> str:
+            ctx.propose(action, price)
+            return "proposed"
+
+        fleet.agent(skill=f"{name}.plan", department=name, name=name)(plan)
+        fleet.party(Department(action, *wants), name=name, department=name)
+
+    declare("renewal", "renewal.discount", renewal)
+    declare("pricing", "price.raise", raising)
+    return fleet

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.negotiation.talking import LEVELS, Alternating, Garbling, Honest, Leaving, Lying, Silent, a_case, a_utility, broken, gain, nash, talk
 
-from tutti.model.negotiation import Constraints, Exchange, Level, Limit, Question, Reply, Utility
+from tutti.model.negotiation import Constraints, Exchange, Level, Limit, Reply, Utility
 from tutti.negotiation import Ask, End, Propose, step
 
 MANNERS = (Honest, Silent, Leaving, Alternating, Lying, Garbling)
@@ -193,9 +193,20 @@ def test_beside_what_needs_no_person_stands_what_would_be_better_with_one():
 
 
 def test_a_confirmation_that_counters_is_a_no():
-    case = a_case("counter", (3,), [Level.ANSWER, Level.TABLE])
-    models = [Utility(((0.1, 0.5, 1.0),)), Utility(((1.0, 0.5, 0.1),))]
-    said = [Exchange(Question(1, 1, "table"), Reply(1, 1, models[1])), Exchange(Question(0, 1, "confirm", (((1,),),)), Reply(0, 1, (2,)))]
+    case = a_case("counter", (3,), [Level.SCORE, Level.TABLE])
+    models = [Utility(((0.1, 0.8, 1.0),)), Utility(((1.0, 0.9, 0.1),))]
+    said, out = confirmations(case, [Honest(model, (3,)) for model in models])
+    assert out.offer == (1,)
+    said += [Exchange(question, Reply(question.party, question.number, (2,))) for question in out.questions]
     out = step(case, said)
     assert isinstance(out, Propose)
     assert out.offer == (2,)
+
+
+def test_where_policy_leaves_nothing_nobody_is_asked():
+    nothing = Constraints(values=tuple((f"rule {value}", 0, value) for value in range(3)))
+    for level in LEVELS:
+        out = step(a_case("nothing", (3, 2), [level] * 2, policy=nothing), [])
+        assert isinstance(out, End)
+        assert (out.how, out.offer) == ("fallback", None)
+        assert out.settlement.reason == "nothing allowed"

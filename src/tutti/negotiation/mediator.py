@@ -107,7 +107,7 @@ class _Talk:
 
     def next_round(self) -> list[Question]:
         """The questions of the next round; none when enough is known, or all that may be asked was."""
-        if any(each.question.ask == "confirm" for each in self.said):
+        if any(each.question.ask == "confirm" for each in self.said) or (self.space.enumerable and not len(self.space.codes)):
             return []
         open_to = [party for party in range(len(self.case.parties)) if self._may_ask(party)]
         if not open_to or (all(belief is not None for belief in self.known) and self._regret() < REGRET):

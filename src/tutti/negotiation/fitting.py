@@ -17,6 +17,7 @@ KNOTS = 40  # an issue with more values is fitted at this many of them, and line
 EXACT = 0.004  # noise, as a share of the utility's range, below which a party counts as never contradicting itself
 CALM = (0.04, 0.008, 0.0015)  # how sharply the barrier bends, from the first pass to the last, as shares of the range
 WORSE, AWAY = -0.2, 0.6  # where "no deal" stands before anything is known, from the middle of the outcomes, in ranges of the utility
+ATBOTTOM, CLOSE = 0.25, 0.06  # the chance that it stands just under the worst outcome (often it is as good as that one), and how far under
 INTERACTION = 0.04  # how much a pair of values adds or takes, likewise
 MIXED, STEP = 12, 6  # pairs that may become features, and as many at a time
 ODD = 3.5  # how far, in standard deviations, what is left must point to a pair
@@ -118,10 +119,13 @@ class Fit:
                 at = int(place[0])
                 near = np.delete(np.arange(len(items)), at) if self.noise else np.array([k for k in (at - 1, at + 1) if 0 <= k < len(items)])
                 known.append((thetas[:, :-1] @ items[near, :-1].T, np.where(near < at, 1.0, -1.0), share))
+        bottom = sum(thetas[:, block].min(axis=1) for block in self.shape.blocks)[:, None]
         low, high = np.full(len(thetas), -2.5), np.full(len(thetas), 1.5)
         for _ in range(3):
             grid = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 33)
-            log = -0.5 * ((grid - WORSE) / AWAY) ** 2
+            wide = np.exp(-0.5 * ((grid - WORSE) / AWAY) ** 2) / (AWAY * np.sqrt(2 * np.pi))
+            near = np.where(grid < bottom, np.exp(np.minimum(grid - bottom, 0.0) / CLOSE) / CLOSE, 0.0)
+            log = np.log((1 - ATBOTTOM) * wide + ATBOTTOM * near + 1e-300)
             for worths, side, share in known:
                 x = (worths[:, None, :] - grid[:, :, None]) * side / (SMOOTH * self.noise if self.noise else CALM[-1])
                 log -= share * np.logaddexp(0.0, -x).sum(axis=2)

@@ -305,12 +305,12 @@ class Arbiter:
             resolution = Resolution(fate, "negotiation", met=resolution.met, reason="those who proposed the two have agreed so")
         if resolution.fate is Fate.WAITS and self._circle(id, resolution):
             resolution = Resolution(Fate.GOES, "line", met=resolution.met, reason="each waited for the next in a circle, and it came first to its turn")
+        resolution = await self._recalled(task, resolution)
         if resolution.fate is Fate.GOES:
             await self._grant(bundle, task, skill, wants, keyed, resolution, now)
             bundle.expect |= {("resource", (resource,)): version for resource, version in near.items()}
             return True
         bundle = Bundle(expect={("task", (id,)): task["version"]})
-        resolution = await self._recalled(task, resolution)
         match resolution.fate:
             case Fate.TAKES:
                 await self._amend(bundle, task, skill, resolution)
@@ -506,12 +506,12 @@ class Arbiter:
         self._resume(bundle, met.task, place)
 
     async def _recalled(self, task: Row, resolution: Resolution) -> Resolution:
-        """What a lease in its way rests on: where the ladder decided between the two before, its rung and its reason stay."""
-        if resolution.rung != "lease":
+        """Where the ladder decided between two before, and now a lease or the line says so, that rung and its reason stay."""
+        if resolution.rung not in ("lease", "line") or not resolution.met:
             return resolution
-        first = resolution.behind[0]
-        row = await self._house.journal.row("conflict", (_pair(task["id"], first.task),))
-        if row is None or row["winner"] != first.task or row["rung"] is None:
+        first = resolution.met[0].task
+        row = await self._house.journal.row("conflict", (_pair(task["id"], first),))
+        if row is None or row["rung"] is None or row["winner"] != (task["id"] if resolution.fate is Fate.GOES else first):
             return resolution
         return replace(resolution, rung=row["rung"], reason=row["reason"])
 

@@ -106,14 +106,14 @@ _STEPS = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=60)
+@settings(max_examples=20, deadline=None)
 @given(steps=st.lists(_STEPS, max_size=4), returns=_VALUES, watch=st.lists(st.text(max_size=3), max_size=2))
 def test_a_plan_is_the_same_after_it_was_written_and_read(steps: list[Step], returns: Any, watch: list[str]):
     plan = Plan(tuple(steps), "p", returns=returns, watch=tuple(watch))
     assert plan_from_json(plan_to_json(plan)) == plan
 
 
-@settings(max_examples=60)
+@settings(max_examples=30, deadline=None)
 @given(value=_VALUES)
 def test_a_template_without_references_is_itself_and_one_alone_is_its_value(value: Any):
     if not list(references(value)):

@@ -73,8 +73,8 @@ def meaning(input: Any) -> Meaning:
 
 
 def likeness(one: Meaning, other: Meaning) -> float:
-    """How alike two inputs are, 0..1; 0 where what must be equal is not."""
-    if one.frame != other.frame or one.vector is None or other.vector is None:
+    """How alike the prose of two inputs of one frame is, 0..1."""
+    if one.vector is None or other.vector is None:
         return 0.0
     (places, weights), (others, theirs) = one.vector, other.vector
     _, mine, its = np.intersect1d(places, others, assume_unique=True, return_indices=True)

@@ -214,10 +214,27 @@ async def test_the_best_without_approval_holds_and_the_better_one_waits_for_a_pe
     assert "adopted by" in await run.why("negotiation.mediate")
 
 
+async def test_a_person_is_not_asked_about_what_is_better_by_noise_alone(tutti, monkeypatch):
+    monkeypatch.setitem(WANTS, "pricing", {"price": {"-10 %": 0, "-5 %": 2, "0 %": 4, "+5 %": 5}, "term": {"12": 0, "24": 2, "36": 4}})  # 6 x 2 = 3 x 4
+    run = await tutti(fleet_of(Scoring("renewal"), Scoring("pricing"))).submit("negotiation.mediate", opening(approval=CAPPED))
+    assert run.task("negotiation.mediate").output["outcome"] == {"price": "0 %", "term": 36}
+    assert (run.task("negotiation.mediate").output["better"], run.tasks("negotiation.adopt")) == (None, [])
+
+
+async def test_a_bare_yes_is_no_word_for_the_best_of_all(tutti):
+    parties = Answering("renewal"), Answering("pricing")
+    run = await tutti(fleet_of(*parties)).submit("negotiation.mediate", opening(approval=CAPPED))
+    settled = run.task("negotiation.mediate").output
+    assert (settled["how"], settled["outcome"]["price"] in ("0 %", "+5 %")) == ("settled", True)
+    assert min(len(party.asked) for party in parties) > 2
+
+
 async def test_nobody_adopts_what_was_not_proposed(tutti):
     fleet = fleet_of(Telling("renewal"), Telling("pricing"))
     fleet.autonomy("negotiation.adopt", level="act")
-    run = await tutti(fleet).submit("negotiation.mediate", opening())
+    run = await tutti(fleet).submit("negotiation.mediate", opening(approval=CAPPED))
+    proposed = run.task("negotiation.adopt")
+    assert (proposed.state, proposed.input["outcome"]["price"]) == ("completed", "-5 %")
     forged = {"negotiation": run.task("negotiation.mediate").id, "outcome": {"price": "-10 %", "term": 36}, "instead": None, "needs": [], "words": "?"}
     await run.submit("negotiation.adopt", forged)
     assert (run.task("negotiation.adopt").state, run.task("negotiation.adopt").reason) == ("failed", "invalid_input")
@@ -279,15 +296,18 @@ async def test_a_slow_party_is_waited_for_and_heard(tutti):
 
 
 @pytest.mark.parametrize(
-    "says", [[1.0], ["good"], None, [float("nan")] * 64, {"accept": "perhaps"}], ids=["too few", "words", "nothing", "no numbers", "another question's"]
+    "says",
+    [[1.0], ["good"], None, lambda asked: [1e300] * len(asked), {"accept": "perhaps"}],
+    ids=["too few", "words", "nothing", "no sane numbers", "another question's"],
 )
 async def test_nonsense_is_no_answer(tutti, says):
     fleet = fleet_of(Scoring("renewal"))
 
     @fleet.agent(skill="negotiation.answer", department="sales", name="pricing")
     async def babble(question: dict[str, Any]) -> Any:
-        return says if isinstance(says, dict) else {"scores": says}
+        return says if isinstance(says, dict) else {"scores": says(question["outcomes"]) if callable(says) else says}
 
+    object.__setattr__(fleet.cards["pricing", "1"].skills["negotiation.answer"], "level", "score")
     run = await tutti(fleet).submit("negotiation.mediate", opening(deadline_ms=20_000))
     assert run.task("negotiation.mediate").state == "completed"
     told = (await run.workspace.negotiation(run.task("negotiation.mediate").id))["rounds_told"]
@@ -351,6 +371,7 @@ async def test_a_case_that_a_crash_interrupts_ends_as_one_that_was_not(tutti):
     assert run.task(id).output["outcome"] == whole.task("negotiation.mediate").output["outcome"]
     facts = await run.facts()
     assert [fact["kind"] for fact in facts].count("negotiation.settled") == 1
+    assert [fact["kind"] for fact in facts].count("negotiation.opened") == 1
     rounds = [fact["data"]["round"] for fact in facts if fact["kind"] == "negotiation.answered"]
     assert rounds == list(range(1, len(rounds) + 1))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -187,3 +188,39 @@ async def test_playbooks_that_ask_for_each_other_in_a_circle_end(tutti):
     assert {task.state for task in trial.tasks()} == {"failed"}
     assert len(trial.tasks()) == 9
     assert "agents ask one another already" in trial.tasks()[-1].detail
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whenever_the_process_ends_the_playbook_comes_to_the_same_end_and_acts_once(tutti, seed: int):
+    rng, acted = random.Random(seed), []
+    fleet = Fleet("restarts")
+
+    @fleet.agent(skill="a.slow", department="d", quality=0.9, attempts=9)
+    async def slow(input: dict[str, Any], ctx: Context) -> dict[str, int]:
+        await asyncio.sleep(input["n"] / 2)
+        return {"n": input["n"] * 2}
+
+    @fleet.action("a.act", department="d", quality=0.9, idempotent=True, attempts=9)
+    async def act(input: dict[str, Any], ctx: Context) -> str:
+        await asyncio.sleep(5)
+        acted.append((ctx.key, input["n"]))
+        return "done"
+
+    fleet.autonomy("a.act", level="act")
+    steps = [
+        step("one", "a.slow", input={"n": 10}), step("two", "a.slow", input={"n": 20}), step("pause", wait=timedelta(seconds=30), after="one"),
+        step("act", "a.act", input={"n": "{steps.one.n}"}, after="pause"), step("last", "a.slow", input={"n": "{steps.two.n}"}, after="act"),
+    ]  # fmt: skip
+    fleet.playbook("a.all", steps=steps, department="d")
+    trial = tutti(fleet)
+    await trial.advance(timedelta())
+    task = await trial.workspace.submit("a.all", {})
+    for _ in range(4):
+        await asyncio.sleep(rng.uniform(0, 40))
+        await trial._close_workspace()
+        await trial._open()
+    await trial.advance(timedelta())
+    assert trial.task(task).output == {"one": {"n": 20}, "two": {"n": 40}, "pause": None, "act": "done", "last": {"n": 80}}
+    assert {n for _, n in acted} == {20}
+    assert len({key for key, _ in acted}) == 1
+    assert len([fact for fact in await trial.facts("task.submitted") if fact["data"].get("parent") == task]) == 4

@@ -43,6 +43,9 @@ _PAUSE = 1.0  # seconds before leases are expired again after the database refus
 _TALK = 60 * MICROS  # that a negotiation about who goes first may take
 _ANSWER = "negotiation.answer"  # the skill of agents that take part in negotiations
 _ENDS = frozenset(f"task.{state.value}" for state in ENDED_STATES)
+_HEARD = _ENDS | {
+    "intent.declared", "intent.closed", "lease.granted", "lease.acted", "lease.released", "lease.expired", "conflict.found", "conflict.resolved", "resource.set",
+}  # fmt: skip
 _UNDER_WAY = (Stage.RUNNING, Stage.ASKING, Stage.BACKOFF)
 
 
@@ -88,6 +91,8 @@ class Arbiter:
         """Follow the facts that have just been committed; who stands in line for what became free looks again."""
         for fact in facts:
             kind = fact.kind
+            if kind not in _HEARD:
+                continue
             if kind == "intent.declared":
                 for values in fact.data["intents"]:
                     self._note(self._meaning, fact.about, values[0])

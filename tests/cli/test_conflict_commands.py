@@ -1,0 +1,49 @@
+"""`tutti conflicts` and `tutti undo`, in a workspace that no process serves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cli_site import Person
+
+FLEET = """
+from datetime import timedelta
+from typing import Any
+
+from tutti import Fleet, Intent
+
+fleet = Fleet("prices")
+for skill, effect, undo in (("price.discount", "discount", "price.raise"), ("price.raise", "raise", None)):
+    async def act(price: dict[str, Any]) -> str:
+        return "done"
+
+    intends = [Intent("price/{account}", effect=effect, lasts=timedelta(days=1))]
+    fleet.action(skill, department="d", owner="a@example.com", name=effect, intends=intends, undo=undo)(act)
+    fleet.autonomy(skill, level="act")
+fleet.resource("price", incompatible=[("discount", "raise")], order=["discount"])
+"""
+
+
+def test_what_collided_is_listed_shown_told_and_undone(tmp_path: Path) -> None:
+    person = Person(tmp_path)
+    person.file.write_text(FLEET)
+    done = person.run("price.discount", {"account": "17"}, "--json")
+    assert done.code == 0, done.err
+    lost = person.run("price.raise", {"account": "17"})
+    assert lost.code != 0
+    assert "raise must not meet discount" in lost.err
+    workspace = ("--workspace", "prices")
+    assert "Nothing collides." in person("conflicts", *workspace).err + person("conflicts", *workspace).out
+    (conflict,) = json.loads(person("conflicts", "list", "--state", "resolved", "--json", *workspace).out)
+    listed = person("conflicts", "list", "--state", "all", *workspace)
+    assert "price.raise (raise) against price.discount (discount)" in listed.out
+    shown = person("conflicts", "show", conflict["id"], *workspace)
+    assert "holds it until" in shown.out
+    assert "goes first" in shown.out
+    winner = conflict["winner"]
+    again = person("conflicts", "settle", conflict["id"], winner, *workspace)
+    assert "resolved already" in again.err
+    assert "raise must not meet" in person("why", conflict["sides"][0]["task"], *workspace).out
+    undone = person("undo", winner, *workspace)
+    assert (undone.code, "proposed: t-" in undone.err + undone.out) == (0, True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tutti.model.negotiation import Belief, Case, Constraints, Exchange, Issue, Level, Limit, Offer, Party, Question, Reply, Utility
 from tutti.negotiation import Space, settle
-from tutti.negotiation.rankings import ITEMS, believe, estimate, orders, questions, valid
+from tutti.negotiation.rankings import believe, estimate, orders, questions, valid
 from tutti.negotiation.settle import ranked
 
 
@@ -108,8 +108,8 @@ def test_noise_costs_little_in_six_messages() -> None:
 
 def test_interactions_and_constraints_cost_next_to_nothing() -> None:
     found = [bargain(seed, pairs=True).quality(4) for seed in range(8)]
-    assert np.mean(found) > 0.98
-    assert min(found) > 0.93
+    assert np.mean(found) > 0.99
+    assert min(found) > 0.97
 
 
 def test_a_space_too_large_to_enumerate() -> None:
@@ -122,7 +122,7 @@ def test_a_message_asks_about_allowed_outcomes_each_once_and_the_fallback() -> N
         open_case = bargain(seed, pairs=True)
         for _ in range(3):
             for lists in open_case.message().values():
-                assert sum(map(len, lists)) <= ITEMS
+                assert sum(map(len, lists)) <= 64
                 for items in lists:
                     assert len(set(items)) == len(items)
                     assert None in items
@@ -196,7 +196,11 @@ def test_a_rejected_offer_is_believed_to_be_under_the_fallback() -> None:
 def test_an_issue_of_a_thousand_values_is_taken_for_smooth() -> None:
     case = Case("pie", (Issue("share", tuple(map(str, range(1001)))),), (Party("a", Level.RANK), Party("b", Level.RANK)))
     truth = [Utility((tuple((at / 1000 for at in range(1001))),), (), -0.2), Utility((tuple((1 - at / 1000 for at in range(1001))),), (), -0.2)]
-    assert Bargain(case, truth).quality(3) > 0.9
+    pie = Bargain(case, truth)
+    assert pie.quality(3) > 0.95
+    found = estimate(case, orders(0, pie.said))
+    shares = found.shape.rows(np.arange(0, 1001, 50)[:, None]) @ found.mean
+    assert np.abs(np.diff(shares, 2)).max() < 0.02  # all orders fit any rising curve; a straight one is the plainest
 
 
 def test_who_has_said_nothing_is_believed_nothing() -> None:
@@ -268,7 +272,7 @@ def test_a_policy_that_leaves_little_is_asked_about_all_the_same(issues: int) ->
     case = Case("tight", named, (Party("a", Level.RANK), Party("b", Level.RANK)), Constraints(pairs=pairs), fallback=(0,) * issues)
     space = Space(case.sizes, case.policy)
     asked = questions(case, space, [0, 1], [None, None], np.random.default_rng(1))
-    assert len(asked[0][0]) == ITEMS
+    assert len(asked[0][0]) == 64
     assert all(space.allows(offer) for offer in asked[0][0] if offer is not None)
 
 

@@ -96,8 +96,10 @@ def control_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
 
         async def act(_: Once | None) -> Answer:
             pairs = [(first, second) for first, second in form.must_precede]
-            asked = {"ballots": form.ballots, "weights": form.weights, "must_precede": pairs, "most": form.most}
-            return 200, await workspace.prioritise(form.tasks, skill=form.skill, **asked, by=caller.id)
+            ranked = await workspace.prioritise(
+                form.tasks, skill=form.skill, ballots=form.ballots, weights=form.weights, must_precede=pairs, most=form.most, by=caller.id
+            )
+            return 200, ranked
 
         return await repetition.answer(request, caller, act)
 

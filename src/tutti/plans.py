@@ -193,7 +193,7 @@ class _Order:
 
 
 def _order(said: Mapping[str, Any]) -> _Order:
-    unknown = sorted(set(said) - {"plan", "goal", "input", "money", "replans", "watch"})
+    unknown = sorted(set(said) - {"plan", "goal", "input", "money", "replans"})
     if unknown or ("plan" in said) == ("goal" in said):
         raise _wrong(f"There is no {unknown[0]!r} in it." if unknown else "It needs a plan or a goal.")
     money, replans = said.get("money"), said.get("replans", REPLANS)

@@ -215,7 +215,7 @@ async def test_the_best_without_approval_holds_and_the_better_one_waits_for_a_pe
 
 
 async def test_a_person_is_not_asked_about_what_is_better_by_noise_alone(tutti, monkeypatch):
-    monkeypatch.setitem(WANTS, "pricing", {"price": {"-10 %": 0, "-5 %": 2, "0 %": 4, "+5 %": 5}, "term": {"12": 0, "24": 2, "36": 4}})  # 6 x 2 = 3 x 4
+    monkeypatch.setitem(WANTS, "pricing", {"price": {"-10 %": 0, "-5 %": 2.005, "0 %": 4, "+5 %": 5}, "term": {"12": 0, "24": 2, "36": 4}})  # 6 x 2.005, 3 x 4
     run = await tutti(fleet_of(Scoring("renewal"), Scoring("pricing"))).submit("negotiation.mediate", opening(approval=CAPPED))
     assert run.task("negotiation.mediate").output["outcome"] == {"price": "0 %", "term": 36}
     assert (run.task("negotiation.mediate").output["better"], run.tasks("negotiation.adopt")) == (None, [])
@@ -364,7 +364,7 @@ async def test_a_case_that_a_crash_interrupts_ends_as_one_that_was_not(tutti):
     run = await tutti(fleet_of(*parties)).advance(timedelta())
     id = await run.workspace.submit("negotiation.mediate", opening())
     for _ in range(3):
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(1.5)
         await run._close_workspace()
         await run._open()
     await run.advance(timedelta(seconds=30))
@@ -372,6 +372,7 @@ async def test_a_case_that_a_crash_interrupts_ends_as_one_that_was_not(tutti):
     facts = await run.facts()
     assert [fact["kind"] for fact in facts].count("negotiation.settled") == 1
     assert [fact["kind"] for fact in facts].count("negotiation.opened") == 1
+    assert len([fact for fact in facts if fact["kind"] == "run.started" and fact["about"] == id]) > 1
     rounds = [fact["data"]["round"] for fact in facts if fact["kind"] == "negotiation.answered"]
     assert rounds == list(range(1, len(rounds) + 1))
 

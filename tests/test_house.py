@@ -18,7 +18,7 @@ from tutti.settings import Settings
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "tutti"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-ROOMS = ("intake", "routing", "gates", "execution", "evaluation", "feedback", "explanation")
+ROOMS = ("intake", "routing", "gates", "execution", "evaluation", "feedback", "explanation", "dialogue", "conflicts", "negotiation", "planning")
 DOORS = ("cli", "api", "testing", "fleets")
 
 
@@ -52,7 +52,7 @@ def test_rooms_read_no_clock_draw_no_chance_and_start_no_thread():
     )
     for path in [
         *modules(*ROOMS, "registry", "context", "model"),
-        *(SOURCE / name for name in ("orchestrator.py", "traffic.py", "reception.py", "line.py", "house.py", "desk.py")),
+        *(SOURCE / name for name in ("orchestrator.py", "traffic.py", "reception.py", "line.py", "house.py", "desk.py", "arbiter.py", "market.py", "plans.py")),
     ]:
         assert not {name for name in names_called(path) if forbidden.match(name)}, path
 

@@ -17,8 +17,7 @@ from typing import Any
 
 import orjson
 
-from tutti import evaluation, execution, explanation, gates, intake, mediation, plans, telemetry
-from tutti.arbiter import sentence_of, undo_id
+from tutti import arbiter, evaluation, execution, explanation, gates, intake, mediation, plans, telemetry
 from tutti.clock import MICROS, micros, to_text
 from tutti.errors import Conflict, Invalid, NotFound, Refused
 from tutti.feedback import interval
@@ -529,10 +528,10 @@ class Desk:
         limit = max(1, min(limit, 200))
         where: dict[str, Any] = {"open": 1} if state is None else {} if state == "all" else {"state": state}
         if task is not None:
-            found = [view for view in await self.corridor.arbiter.of(task) if state == "all" or view["state"] in ((state,) if state else ("open", "asked"))]
+            found = [view for view in await arbiter.of(self.corridor.house, task) if state == "all" or view["state"] in ((state,) if state else ("open", "asked"))]
             return {"conflicts": found[:limit], "next": None}
         rows = await self._journal.rows("conflict", where, after=after, descending=True, limit=limit)
-        views = [await self.corridor.arbiter.view(row) for row in rows]
+        views = [await arbiter.view(self.corridor.house, row) for row in rows]
         if departments is not None:
             views = [view for view in views if any(side["department"] in departments for side in view["sides"])]
         return {"conflicts": views, "next": rows[-1]["rowid"] if len(rows) == limit else None}
@@ -542,7 +541,7 @@ class Desk:
         row = await self._journal.row("conflict", (id,))
         if row is None:
             raise NotFound(f"There is no conflict {id}.", hint="`tutti conflicts` lists them.")
-        return await self.corridor.arbiter.view(row)
+        return await arbiter.view(self.corridor.house, row)
 
     async def settle_conflict(self, id: str, winner: str, *, by: str = OWNER) -> dict[str, Any]:
         """Decide which task goes first in a conflict; the other one waits for it, takes an alternative, or is told why it cannot be."""
@@ -557,7 +556,7 @@ class Desk:
             raise Conflict(f"{row['skill']} has no inverse.", hint='Declare one: fleet.action(..., undo="the.inverse").')
         if row["state"] != "completed":
             raise Conflict(f"{id} has not been done: it is {row['state']}.", hint="Only what was done can be undone.")
-        undo = undo_id(id, inverse)
+        undo = arbiter.undo_id(id, inverse)
         subject = await self.corridor.house.subject(row)
         input = await self.corridor.house.input(row)
         origin = Origin(by, row["department"], row["seq"], row["hops"], id, None, "person" if by.startswith("person/") else by)
@@ -767,9 +766,9 @@ class Desk:
         row = await self._row("task", id, "task")
         facts = await self._journal.facts(about=[id, *([row["approval"]] if row["approval"] else []), *([row["ranking"]] if row["ranking"] else [])])
         told = explanation.explain(await self.task(id), facts, self._journal.head.seq)
-        if met := await self.corridor.arbiter.of(id):
+        if met := await arbiter.of(self.corridor.house, id):
             told["conflicts"] = met
-            told["sentence"] = " ".join([told["sentence"], *(sentence_of(conflict, id) for conflict in met)])
+            told["sentence"] = " ".join([told["sentence"], *(arbiter.sentence_of(conflict, id) for conflict in met)])
         planned = await plans.told(self.corridor.house, row, facts)
         negotiation = await self._journal.row("negotiation", (id,)) if row["skill"] == mediation.MEDIATE else None
         if negotiation is not None:

@@ -156,7 +156,7 @@ class Market(Day):
         await asyncio.sleep(120.0)  # all leases run out, and what was held is let go
         for table in ("intent", "lease", "conflict"):
             self.result.violations += [f"{table} left open: {row}" for row in workspace.journal.hot.table(table).values()]
-        self.result.violations += [f"still in line: {task}" for task in workspace.corridor.arbiter._meaning.values()]
+        self.result.violations += [f"still in line: {task}" for task in workspace.corridor.arbiter._open.meaning.values()]
         self.result.tasks = len((await workspace.tasks(limit=1000))["tasks"])
         self.result.root = (await workspace.head())["root"]
         self.result.effects = sum(len(world.effects) for world in self.worlds.values())

@@ -11,6 +11,7 @@ from sim_conflicts import Market, run_market
 from sim_run import PLACES
 
 from tutti.arbiter import Arbiter
+from tutti.arbiter.standing import Standing
 from tutti.conflicts import Fate, Resolution
 
 FEW = range(18)
@@ -64,11 +65,12 @@ def without_fence(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def without_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Arbiter, "_unsure", lambda self, task: False)
+    monkeypatch.setattr(Standing, "unsure", lambda self, task: False)
 
 
 def without_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tutti.arbiter._live", lambda row, now: row["state"] == "held")
+    for module in ("arbiter", "standing"):
+        monkeypatch.setattr(f"tutti.arbiter.{module}.live", lambda row, now: row["state"] == "held")
 
 
 def without_waking(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,26 +1,23 @@
-"""The arbiter: the corridor's side of conflicts. It declares what actions mean to touch, grants leases in the append that starts them, lets the
-ladder decide where two collide, and keeps the reasons. What is decided is in `tutti.conflicts`."""
+"""What becomes of actions that touch things: declared, granted in the append that starts them, decided between where two collide, let go of."""
 
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from tutti import conflicts
+from tutti.arbiter.standing import CONTESTED, RUNNING, Standing, held_need, kind_of, live, name_of, pair
+from tutti.arbiter.telling import proposer
 from tutti.clock import MICROS, micros, to_text
 from tutti.conflicts import Claim, Fate, Held, Met, Option, Resolution, Wanted
 from tutti.errors import Conflict, Invalid, NoRoute, NotFound, Overloaded, StorageFailed
 from tutti.ids import derived
 from tutti.model.agent import Skill
-from tutti.model.conflict import Lease, Need, Rule, Rules
+from tutti.model.conflict import Lease, Need
 from tutti.model.fact import Draft, Fact
 from tutti.model.outcome import Ending, Outcome
 from tutti.model.task import ENDED_STATES, Stage
@@ -32,11 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("tutti")
 Row = Mapping[str, Any]
 AGE = 60 * MICROS  # what one step of priority is worth in waiting: who has waited a minute longer stands as high as one of the next priority
-CONTESTED = "conflict"  # how the reason of a task begins that is parked for a person to decide who goes first
-_FAR = 1 << 62
 _CROWD = 12  # actions that are packed together; in a larger crowd only the line decides, so that a turn costs little
 _LOOK = 60 * MICROS  # after which one in line looks again at the latest
-_RUNNING = 30 * MICROS  # how long an action may run whose skill nobody offers any more
 _TOGETHER = 200  # leases that expire in one append
 _IDLE = 256  # resources nobody holds any more that memory keeps
 _PAUSE = 1.0  # seconds before leases are expired again after the database refused
@@ -56,18 +50,13 @@ class Arbiter:
         self._corridor = corridor
         self._house = corridor.house
         hot = corridor.house.journal.hot
-        self._tasks, self._intents, self._leases = hot.table("task"), hot.table("intent"), hot.table("lease")
-        self._conflicts, self._resources, self._classes = hot.table("conflict"), hot.table("resource"), hot.table("resource_class")
-        self._secret = corridor.house.journal.keys.subject
-        self._meaning: dict[str, set[str]] = {}  # resource → tasks that mean to touch it
-        self._holding: dict[str, set[str]] = {}  # resource → tasks that hold it
-        self._touched: dict[str, set[str]] = {}  # task → resources that it means to touch or holds
-        self._met: dict[str, set[str]] = {}  # task → its open conflicts
+        self._open = Standing(corridor.house)
+        self._tasks, self._leases = hot.table("task"), hot.table("lease")
+        self._conflicts, self._resources = hot.table("conflict"), hot.table("resource")
         self._behind: dict[str, set[str]] = {}  # task that stands in line → tasks that it lets go first
         self._said: dict[str, tuple[Any, ...]] = {}  # what was last recorded of a task in line, so that a second look says nothing twice
         self._talks: dict[str, set[str]] = {}  # negotiation about who goes first → the tasks that wait for it
         self.mediator = ""  # the skill that negotiates; empty where nobody does
-        self._rules: Rules | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._chore: asyncio.Task[None] | None = None
 
@@ -75,13 +64,7 @@ class Arbiter:
 
     def load(self) -> None:
         """Take in what is open."""
-        for row in self._intents.values():
-            self._note(self._meaning, row["task"], row["resource"])
-        for row in self._leases.values():
-            self._note(self._holding, row["task"], row["resource"])
-        for row in self._conflicts.values():
-            for task in (row["task"], row["other"]):
-                self._met.setdefault(task, set()).add(row["id"])
+        self._open.load()
 
     def start(self) -> None:
         """Begin to expire what runs out."""
@@ -93,74 +76,26 @@ class Arbiter:
             kind = fact.kind
             if kind not in _HEARD:
                 continue
-            if kind == "intent.declared":
-                for values in fact.data["intents"]:
-                    self._note(self._meaning, fact.about, values[0])
-            elif kind == "intent.closed":
-                for resource in list(self._touched.get(fact.about, ())):
-                    self._forget(self._meaning, fact.about, resource)
-                    self._wake(resource)
-                self._behind.pop(fact.about, None)
-                self._said.pop(fact.about, None)
-            elif kind == "lease.granted":
-                self._note(self._holding, fact.about, fact.data["resource"])
-            elif kind in ("lease.released", "lease.expired"):
-                self._forget(self._holding, fact.about, fact.data["resource"])
-                self._wake(fact.data["resource"])
-            elif kind == "lease.acted":
-                self._wake(fact.data["resource"])
-                self._wind()
-            elif kind == "conflict.found":
-                for task in (fact.data["task"], fact.data["other"]):
-                    self._met.setdefault(task, set()).add(fact.about)
-            elif kind == "conflict.resolved":
-                for task in (fact.data["task"], fact.data["other"]):
-                    self._met.get(task, set()).discard(fact.about)
-                    if not self._met.get(task):
-                        self._met.pop(task, None)
-            elif kind == "resource.set":
-                self._rules = None
-            elif kind in _ENDS and fact.about in self._talks:
-                for task in sorted(self._talks.pop(fact.about)):
+            if kind in _ENDS:
+                for task in sorted(self._talks.pop(fact.about, ())):
                     if (task,) in self._tasks:
                         self._corridor.traffic.later(task, 0.0)
-
-    def _note(self, index: dict[str, set[str]], task: str, resource: str) -> None:
-        index.setdefault(resource, set()).add(task)
-        self._touched.setdefault(task, set()).add(resource)
-
-    def _forget(self, index: dict[str, set[str]], task: str, resource: str) -> None:
-        there = index.get(resource)
-        if there is not None:
-            there.discard(task)
-            if not there:
-                del index[resource]
-        if task not in self._meaning.get(resource, ()) and task not in self._holding.get(resource, ()) and task in self._touched:
-            self._touched[task].discard(resource)
-            if not self._touched[task]:
-                del self._touched[task]
+                continue
+            for resource in self._open.learn(fact):
+                self._wake(resource)
+            if kind == "intent.closed":
+                self._behind.pop(fact.about, None)
+                self._said.pop(fact.about, None)
+            elif kind == "lease.acted":
+                self._wind()
 
     def _wake(self, resource: str) -> None:
         """Let those look again that stand in line for a resource, or for one that it excludes."""
-        for near in self._beside(resource):
-            for task in sorted(self._meaning.get(near, ())):
+        for near in self._open.beside(resource):
+            for task in sorted(self._open.meaning.get(near, ())):
                 row = self._tasks.get((task,))
                 if row is not None and row["stage"] == Stage.QUEUED:
                     self._corridor.traffic.later(task, 0.0)
-
-    @property
-    def rules(self) -> Rules:
-        """The rules of all classes of resources."""
-        if self._rules is None:
-            self._rules = Rules({row["name"]: Rule.from_data(orjson.loads(row["rule"])) for row in self._classes.values()})
-        return self._rules
-
-    def _beside(self, resource: str) -> list[str]:
-        """A resource, and those that it excludes or that exclude it."""
-        kind, _, name = resource.partition("/")
-        rules = self.rules
-        others = rules[kind].exclusive | {other for other, rule in rules.items() if kind in rule.exclusive}
-        return [resource, *(f"{other}/{name}" for other in sorted(others) if other != kind)]
 
     # --- declaring ----------------------------------------------------------------------------------------------
 
@@ -185,7 +120,7 @@ class Arbiter:
             payload = self._house.journal.seal(want.resource, subject)
             bundle.payloads.append(payload)
             value = None if want.value is None else round(want.value * MICROS)
-            rows.append([self._key(want.resource), payload.id, want.effect, want.units, value, want.start, want.end, want.lasts])
+            rows.append([self._open.key(want.resource), payload.id, want.effect, want.units, value, want.start, want.end, want.lasts])
         data: dict[str, Any] = {"skill": skill.name, "intents": rows}
         if alternatives:
             data["alternatives"] = alternatives
@@ -193,84 +128,29 @@ class Arbiter:
         bundle.add(draft)
         return draft
 
-    def _key(self, resource: str) -> str:
-        """What stands for a resource in facts: its class, and a keyed digest of its name, which may be a subject's."""
-        kind, _, name = resource.partition("/")
-        return f"{kind}/{hmac.new(self._secret, name.encode(), sha256).hexdigest()[:24]}"
-
     def _foresee(self, bundle: Bundle, id: str, skill: Skill, drawn: Draft, before: Sequence[Draft], origin: Origin) -> None:
         now, found = self._house.clock.now(), dict[str, tuple[str, str, str, str, str]]()
-        own = {origin.parent, *self._ancestors(origin.parent)} | {id}
+        own = {origin.parent, *self._open.ancestors(origin.parent)} | {id}
         for resource, name, effect, units, _, start, end, lasts in drawn.data["intents"]:
             need = Wanted(resource, effect, units, None, start, end, lasts).need(now, micros(skill.timeout))
-            for task, other_skill, other in self._around(resource, now):
-                if task not in own and (rule := conflicts.collide(need, other, self.rules)):
+            for task, other_skill, other in self._open.around(resource, now):
+                if task not in own and (rule := conflicts.collide(need, other, self._open.rules)):
                     found.setdefault(task, (rule, name, effect, other.effect, other_skill))
             for draft in before:
                 for there, _, other_effect, other_units, _, starts, ends, stays in draft.data["intents"]:
-                    other = Wanted(there, other_effect, other_units, None, starts, ends, stays).need(now, _RUNNING)
-                    if draft.about not in own and (rule := conflicts.collide(need, other, self.rules)):
+                    other = Wanted(there, other_effect, other_units, None, starts, ends, stays).need(now, RUNNING)
+                    if draft.about not in own and (rule := conflicts.collide(need, other, self._open.rules)):
                         found.setdefault(draft.about, (rule, name, effect, other_effect, draft.data["skill"]))
         for task, (rule, name, effect, other_effect, other_skill) in found.items():
             resource = drawn.data["intents"][0][0]
             data = {"task": id, "other": task, "resource": resource, "name": name, "rule": rule, "effect": effect, "other_effect": other_effect}
-            bundle.add(Draft("conflict.found", _pair(id, task), "tutti", data | {"skill": skill.name, "other_skill": other_skill}, -1))
-
-    def _around(self, resource: str, now: int) -> Iterable[tuple[str, str, Need]]:
-        """What others mean to do with a resource and with those it excludes, and what they hold: (task, skill, need)."""
-        for near in self._beside(resource):
-            for task in sorted(self._holding.get(near, ())):
-                row = self._leases.get((near, task))
-                if row is not None and _live(row, now):
-                    yield task, row["skill"], _held(row, now)
-            for task in sorted(self._meaning.get(near, ())):
-                if not self._holds(task, now) and self._contends(task):
-                    for intent in self._rows(task):
-                        if intent["resource"] == near:
-                            yield task, intent["skill"], self._need(intent, now)
-
-    def _contends(self, task: str) -> bool:
-        """Whether a task may still act by itself or by an approval; one that is parked for another reason comes back to the gates first."""
-        row = self._tasks.get((task,))
-        return row is not None and (row["stage"] != Stage.PARKED or str(row["reason"]).startswith(CONTESTED))
-
-    def _rows(self, task: str) -> list[Row]:
-        rows: list[Row] = []
-        while (row := self._intents.get((task, len(rows)))) is not None:
-            rows.append(row)
-        return rows
-
-    def _need(self, row: Row, now: int) -> Need:
-        want = Wanted(row["resource"], row["effect"], row["units"], None, row["start_at"], row["end_at"], row["lasts"])
-        return want.need(now, self._timeout(row["skill"]))
-
-    def _timeout(self, skill: str) -> int:
-        try:
-            return micros(self._house.registry.skill(skill).timeout)
-        except NoRoute:
-            return _RUNNING
-
-    def _ancestors(self, task: str | None) -> set[str]:
-        """The tasks that led to this one and are still open: what they hold they hold for it as well."""
-        found: set[str] = set()
-        while task is not None and task not in found:
-            found.add(task)
-            row = self._tasks.get((task,))
-            task = row["parent"] if row is not None else None
-        return found
+            bundle.add(Draft("conflict.found", pair(id, task), "tutti", data | {"skill": skill.name, "other_skill": other_skill}, -1))
 
     # --- leases -------------------------------------------------------------------------------------------------
 
-    def _mine(self, task: str, now: int) -> list[Row]:
-        rows = [self._leases.get((resource, task)) for resource in sorted(self._touched.get(task, ()))]
-        return [row for row in rows if row is not None and _live(row, now)]
-
-    def _holds(self, task: str, now: int) -> bool:
-        return bool(self._mine(task, now))
-
     async def leases(self, task: str) -> tuple[Lease, ...]:
         """What a task holds, with its tokens, for the agent that runs it."""
-        rows = self._mine(task, self._house.clock.now())
+        rows = self._open.mine(task, self._house.clock.now())
         names = await self._house.journal.payloads([row["name"] for row in rows])
         return tuple(Lease(str(names.get(row["name"], row["resource"])), row["effect"], row["token"], row["until_at"]) for row in rows)
 
@@ -286,18 +166,18 @@ class Arbiter:
         except Invalid as error:
             await self._corridor.end(task, "task.failed", {"error": "invalid_input"}, f"{error.message} {error.hint}".strip())
             return False
-        keyed = [want._replace(resource=self._key(want.resource)) for want in wants]
+        keyed = [want._replace(resource=self._open.key(want.resource)) for want in wants]
         if len({want.resource for want in keyed}) < len(keyed):
             await self._corridor.end(task, "task.failed", {"error": "invalid_input"}, f"{skill.name} touches one resource by two intents.")
             return False
-        held = {row["resource"] for row in self._mine(id, now)}
+        held = {row["resource"] for row in self._open.mine(id, now)}
         if held >= {want.resource for want in keyed}:  # it began before the process went away, and nobody took its place
             return True
         over = next((want for want in keyed if want.end is not None and want.end <= now), None)
         if over is not None:
-            await self._corridor.end(task, "task.rejected", {"reason": f"its time on {_kind(over.resource)} was over at {to_text(over.end or 0)}"})
+            await self._corridor.end(task, "task.rejected", {"reason": f"its time on {kind_of(over.resource)} was over at {to_text(over.end or 0)}"})
             return False
-        near = {beside: await self._version(beside) for want in keyed for beside in self._beside(want.resource)}  # before looking at who holds them
+        near = {beside: await self._version(beside) for want in keyed for beside in self._open.beside(want.resource)}  # before looking at who holds them
         resolution = await self._resolve(task, skill, keyed, now)
         if not grant:
             if resolution.fate is Fate.GOES or resolution.rung != "lease":
@@ -328,7 +208,7 @@ class Arbiter:
     async def _grant(self, bundle: Bundle, task: Row, skill: Skill, wants: Sequence[Wanted], keyed: Sequence[Wanted], resolution: Resolution, now: int) -> None:
         id = task["id"]
         cause = -1 if bundle.drafts else task["seq"]
-        known = self._rows(id)
+        known = self._open.rows(id)
         if [row["resource"] for row in known] != [want.resource for want in keyed]:
             subject = await self._house.subject(task)
             draft = self._declared(bundle, id, skill, wants, subject, known[0]["alternatives"] if known else None, cause)
@@ -343,7 +223,7 @@ class Arbiter:
                 "start_at": now if want.start is None else want.start, "until_at": want.end, "lasts": want.lasts,
             }  # fmt: skip
             bundle.add(Draft("lease.granted", id, "tutti", data, -1 if bundle.drafts else cause))
-            for near in self._beside(want.resource):
+            for near in self._open.beside(want.resource):
                 bundle.expect["resource", (near,)] = await self._version(near)
 
     async def _version(self, resource: str) -> int:
@@ -362,41 +242,37 @@ class Arbiter:
 
     async def _resolve(self, task: Row, skill: Skill, keyed: Sequence[Wanted], now: int) -> Resolution:
         id = task["id"]
-        own = self._ancestors(id) | ({task["parent"]} if task["parent"] else set())
-        near = sorted({beside for want in keyed for beside in self._beside(want.resource)})
+        own = self._open.ancestors(id) | ({task["parent"]} if task["parent"] else set())
+        near = sorted({beside for want in keyed for beside in self._open.beside(want.resource)})
         held, rivals = list[Held](), set[str]()
         for resource in near:
-            for other in sorted(self._holding.get(resource, ())):
+            for other in sorted(self._open.holding.get(resource, ())):
                 row = self._leases.get((resource, other))
-                if other not in own and row is not None and _live(row, now):
-                    held.append(Held(other, row["skill"], _held(row, now)))
-            for other in self._meaning.get(resource, ()):
-                if other not in own and not self._holds(other, now) and self._contends(other) and id not in self._ancestors(other):
+                if other not in own and row is not None and live(row, now):
+                    held.append(Held(other, row["skill"], held_need(row, now)))
+            for other in self._open.meaning.get(resource, ()):
+                if other not in own and not self._open.holds(other, now) and self._open.contends(other) and id not in self._open.ancestors(other):
                     rivals.add(other)
         if not held and not rivals:
             return Resolution(Fate.GOES, "")
-        rows = {other: self._rows(other) for other in sorted(rivals)}
-        sealed = [row[0]["alternatives"] for row in (self._rows(id), *rows.values()) if row and row[0]["alternatives"]]
+        rows = {other: self._open.rows(other) for other in sorted(rivals)}
+        sealed = [row[0]["alternatives"] for row in (self._open.rows(id), *rows.values()) if row and row[0]["alternatives"]]
         inputs = await self._house.journal.payloads(sealed) if sealed else {}
-        mine = self._claim(task, skill, keyed, inputs.get(self._alternatives(id) or "", ()), now)
+        mine = self._claim(task, skill, keyed, inputs.get(self._open.alternatives(id) or "", ()), now)
         claims = [claim for other, intents in rows.items() if (claim := self._rival(other, intents, inputs, now)) is not None]
         if len(claims) > _CROWD:
             claims = [Claim(one.task, one.skill, one.options[:1], one.rank, one.moves) for one in claims]
             mine = Claim(mine.task, mine.skill, mine.options, mine.rank, mine.moves)
         ruled = await self._ruled(id, claims)
         yielding = {claim.task for claim in claims if id in self._behind.get(claim.task, ())}
-        return conflicts.resolve(mine, claims, held, self.rules, ruled=ruled, yielding=yielding)
-
-    def _alternatives(self, task: str) -> str | None:
-        row = self._intents.get((task, 0))
-        return row["alternatives"] if row is not None else None
+        return conflicts.resolve(mine, claims, held, self._open.rules, ruled=ruled, yielding=yielding)
 
     def _claim(self, task: Row, skill: Skill, keyed: Sequence[Wanted], alternatives: Sequence[Any], now: int) -> Claim:
         running = micros(skill.timeout)
         wants = [list(keyed)]
         for input in alternatives:
             try:
-                wants.append([want._replace(resource=self._key(want.resource)) for want in conflicts.wanted(skill, input)])
+                wants.append([want._replace(resource=self._open.key(want.resource)) for want in conflicts.wanted(skill, input)])
             except Invalid:  # one that cannot be done has no needs and no value
                 wants.append([])
         worths = [conflicts.worth(option) for option in wants]
@@ -425,7 +301,7 @@ class Arbiter:
         """What a person has decided between this action and others."""
         ruled = {}
         for claim in claims:
-            row = await self._house.journal.row("conflict", (_pair(id, claim.task),))
+            row = await self._house.journal.row("conflict", (pair(id, claim.task),))
             if row is not None and row["state"] == "resolved" and row["rung"] == "authority" and row["winner"] in (id, claim.task):
                 ruled[claim.task] = row["winner"] == id
         return ruled
@@ -456,7 +332,7 @@ class Arbiter:
         row = await house.journal.row("task", (talk,))
         if row is None:
             rival = self._tasks.get((other.task,))
-            parties = (await self._proposer(task), await self._proposer(rival)) if rival is not None else ()
+            parties = (await proposer(self._house, task), await proposer(self._house, rival)) if rival is not None else ()
             offers = {card.name for card in house.registry.offers(_ANSWER)} if self.mediator else set()
             if len(resolution.behind) > 1 or len(set(parties)) < 2 or not set(parties) <= offers:
                 return False
@@ -469,7 +345,7 @@ class Arbiter:
             await corridor.present(self.mediator)
             opening = {
                 "issues": {"first": sorted((f"{task['skill']} {task['id']}", f"{other.skill} {other.task}"))}, "parties": dict.fromkeys(parties), "deadline_ms": min(_TALK, limit - now) // 1000 or 1,
-                "about": {"rule": other.rule, "resource": _kind(other.resource), task["id"]: other.mine, other.task: other.effect},
+                "about": {"rule": other.rule, "resource": kind_of(other.resource), task["id"]: other.mine, other.task: other.effect},
             }  # fmt: skip
             origin = Origin("tutti", task["department"], task["seq"], task["hops"] + 1, None, None, "tutti")
             with suppress(Conflict):  # the other one has opened it just now
@@ -482,11 +358,6 @@ class Arbiter:
             await corridor.record(bundle)
         corridor.traffic.later(task["id"], (min(limit, now + _LOOK) - now) / MICROS + 0.001)
         return True
-
-    async def _proposer(self, task: Row) -> str:
-        """The agent that proposed an action; empty where a person or a signal asked for it."""
-        parent = await self._house.journal.row("task", (task["parent"],)) if task["parent"] else None
-        return (parent["agent"] or "") if parent is not None else ""
 
     async def _agreed(self, id: str, resolution: Resolution) -> str:
         """Which task goes first by what those who proposed agreed on; empty where they have not."""
@@ -503,8 +374,8 @@ class Arbiter:
 
     def _settled(self, bundle: Bundle, task: Row, skill: Skill, met: Met, resolution: Resolution, winner: str, outcome: str) -> None:
         """Record how a conflict was resolved. No person is needed any more: the other side goes on, where it was parked for one."""
-        id = _pair(task["id"], met.task)
-        if id not in self._met.get(task["id"], ()):
+        id = pair(task["id"], met.task)
+        if id not in self._open.met.get(task["id"], ()):
             self._find(bundle, task, skill, met)
         data = {"task": task["id"], "other": met.task, "rung": resolution.rung, "winner": winner, "outcome": outcome, "reason": resolution.reason}
         place = bundle.add(Draft("conflict.resolved", id, "tutti", data, -1 if bundle.drafts else task["seq"]))
@@ -515,24 +386,24 @@ class Arbiter:
         if resolution.rung not in ("lease", "line") or not resolution.met:
             return resolution
         first = resolution.met[0].task
-        row = await self._house.journal.row("conflict", (_pair(task["id"], first),))
+        row = await self._house.journal.row("conflict", (pair(task["id"], first),))
         if row is None or row["rung"] is None or row["winner"] != (task["id"] if resolution.fate is Fate.GOES else first):
             return resolution
         return replace(resolution, rung=row["rung"], reason=row["reason"])
 
     def _find(self, bundle: Bundle, task: Row, skill: Skill, met: Met) -> None:
-        rows = self._rows(task["id"])
-        name = next((row["name"] for row in rows if _name(row["resource"]) == _name(met.resource)), rows[0]["name"] if rows else None)
+        rows = self._open.rows(task["id"])
+        name = next((row["name"] for row in rows if name_of(row["resource"]) == name_of(met.resource)), rows[0]["name"] if rows else None)
         data = {
             "task": task["id"], "other": met.task, "resource": met.resource, "name": name, "rule": met.rule, "effect": met.mine, "other_effect": met.effect,
             "skill": skill.name, "other_skill": met.skill,
         }  # fmt: skip
-        bundle.add(Draft("conflict.found", _pair(task["id"], met.task), "tutti", data, -1 if bundle.drafts else task["seq"]))
+        bundle.add(Draft("conflict.found", pair(task["id"], met.task), "tutti", data, -1 if bundle.drafts else task["seq"]))
 
     async def _amend(self, bundle: Bundle, task: Row, skill: Skill, resolution: Resolution) -> None:
         """Let it take an alternative that it brought: exact parameters, so it goes through the gates as if they were its first."""
         id, journal = task["id"], self._house.journal
-        alternatives = (await journal.payloads([self._alternatives(id) or ""])).get(self._alternatives(id) or "", ())
+        alternatives = (await journal.payloads([self._open.alternatives(id) or ""])).get(self._open.alternatives(id) or "", ())
         if len(alternatives) < resolution.option:
             raise NotFound(f"The alternatives of {id} were erased.", hint="Nothing can be done with it any more.")
         subject = await self._house.subject(task)
@@ -549,7 +420,7 @@ class Arbiter:
             left = journal.seal(rest, subject)
             bundle.payloads.append(left)
             sealed = left.id
-        bundle.add(Draft("intent.closed", id, "tutti", {"count": len(self._rows(id))}, -1))
+        bundle.add(Draft("intent.closed", id, "tutti", {"count": len(self._open.rows(id))}, -1))
         self._declared(bundle, id, skill, conflicts.wanted(skill, alternatives[resolution.option - 1]), subject, sealed, -1)
         await self._corridor.record(bundle)
 
@@ -583,12 +454,12 @@ class Arbiter:
             return int(task["run_at"])
         if task["deadline_at"] is not None:
             return int(task["deadline_at"])
-        return now + max(micros(self.rules.of(met.resource).waits) for met in resolution.behind)
+        return now + max(micros(self._open.rules.of(met.resource).waits) for met in resolution.behind)
 
     def _frees_at(self, met: Met, now: int) -> int | None:
         """When a lease that was met runs out; None where nobody knows."""
         row = self._leases.get((met.resource, met.task))
-        return row["until_at"] if row is not None and row["state"] == "acted" and _live(row, now) else None
+        return row["until_at"] if row is not None and row["state"] == "acted" and live(row, now) else None
 
     async def run_out(self, task: Row) -> None:
         """The deadline of a task in line has come."""
@@ -610,7 +481,7 @@ class Arbiter:
             return
         first = resolution.behind[0]
         data = {
-            "task": id, "skill": skill.name, "input": await house.input(task), "proposed_by": await self._proposer(task), "resource": _kind(first.resource),
+            "task": id, "skill": skill.name, "input": await house.input(task), "proposed_by": await proposer(self._house, task), "resource": kind_of(first.resource),
             "effect": first.mine, "lost_to": {"task": first.task, "skill": first.skill, "effect": first.effect}, "rung": resolution.rung,
             "reason": resolution.reason, "again_after": None if frees_at is None else to_text(frees_at),
         }  # fmt: skip
@@ -622,10 +493,10 @@ class Arbiter:
     async def _ask(self, bundle: Bundle, task: Row, skill: Skill, resolution: Resolution) -> None:
         """Park it for a person, who sees both sides. An approval that it has already stays good."""
         for met in resolution.behind:
-            if _pair(task["id"], met.task) not in self._met.get(task["id"], ()):
+            if pair(task["id"], met.task) not in self._open.met.get(task["id"], ()):
                 self._find(bundle, task, skill, met)
-            bundle.add(Draft("conflict.asked", _pair(task["id"], met.task), "tutti", {"reason": resolution.reason}, -1 if bundle.drafts else task["seq"]))
-        id = _pair(task["id"], resolution.behind[0].task)
+            bundle.add(Draft("conflict.asked", pair(task["id"], met.task), "tutti", {"reason": resolution.reason}, -1 if bundle.drafts else task["seq"]))
+        id = pair(task["id"], resolution.behind[0].task)
         reason = f"{CONTESTED} {id}: {_words(resolution)}; a person decides who goes first"
         bundle.add(Draft("task.parked", task["id"], "tutti", {"reason": reason}, -1))
         await self._corridor.record(bundle)
@@ -634,10 +505,10 @@ class Arbiter:
 
     def attend(self, bundle: Bundle) -> None:
         """Add to an append what the end of an action in it does to what the action meant to touch or held."""
-        if not self._touched:
+        if not self._open.touched:
             return
         for place, draft in enumerate(list(bundle.drafts)):
-            if draft.about not in self._touched:
+            if draft.about not in self._open.touched:
                 continue
             if draft.kind in _ENDS:
                 self._ended(bundle, draft, place)
@@ -645,14 +516,9 @@ class Arbiter:
                 draft.kind == "run.finished"
                 and draft.data["next"] in ("retry", "fallback", "park")
                 and _nothing_happened(draft.data)
-                and not self._unsure(draft.about)
+                and not self._open.unsure(draft.about)
             ):
                 self._let_go(bundle, draft.about, place, "nothing happened")
-
-    def _unsure(self, task: str) -> bool:
-        """Whether an earlier attempt may have had its effect."""
-        row = self._intents.get((task, 0))
-        return row is not None and bool(row["unsure"])
 
     def _ended(self, bundle: Bundle, draft: Draft, place: int) -> None:
         id, now = draft.about, self._house.clock.now()
@@ -660,11 +526,11 @@ class Arbiter:
         stage = task["stage"] if task is not None else Stage.ENDED
         done = draft.kind == "task.completed"
         maybe = draft.kind in ("task.canceled", "task.failed") and (
-            self._unsure(id) or (stage in _UNDER_WAY and (stage != Stage.RUNNING or draft.kind == "task.canceled"))
+            self._open.unsure(id) or (stage in _UNDER_WAY and (stage != Stage.RUNNING or draft.kind == "task.canceled"))
         )
         if done or maybe:
             said = {other.data["resource"] for other in bundle.drafts if other.kind == "lease.released" and other.about == id}
-            for row in (row for row in self._mine(id, now) if row["resource"] not in said):
+            for row in (row for row in self._open.mine(id, now) if row["resource"] not in said):
                 until = row["until_at"] if row["until_at"] is not None else now + row["lasts"]
                 if until > now:
                     bundle.add(Draft("lease.acted", id, "tutti", {"resource": row["resource"], "until": until}, bundle.since(place)))
@@ -674,18 +540,18 @@ class Arbiter:
             self._let_go(bundle, id, place, draft.kind.removeprefix("task."))
         if done and task is not None and task["parent"] and id == undo_id(task["parent"], task["skill"]):
             self._let_go(bundle, task["parent"], place, "undone", acted=True)
-        count = len(self._rows(id))
+        count = len(self._open.rows(id))
         if count:
             bundle.add(Draft("intent.closed", id, "tutti", {"count": count}, bundle.since(place)))
         self._leave(bundle, id, place, "the other one has ended")
 
     def give_up(self, bundle: Bundle, id: str) -> None:
         """Let go of what a task holds, because a person says that nothing came of it."""
-        for row in self._mine(id, self._house.clock.now()):
+        for row in self._open.mine(id, self._house.clock.now()):
             bundle.add(Draft("lease.released", id, "tutti", {"resource": row["resource"], "reason": "a person says that nothing happened"}, row["token"]))
 
     def _let_go(self, bundle: Bundle, id: str, place: int, reason: str, *, acted: bool = False) -> None:
-        for resource in sorted(self._touched.get(id, ())):
+        for resource in sorted(self._open.touched.get(id, ())):
             row = self._leases.get((resource, id))
             if row is not None and (acted or row["state"] == "held"):
                 bundle.add(Draft("lease.released", id, "tutti", {"resource": resource, "reason": reason}, bundle.since(place)))
@@ -693,7 +559,7 @@ class Arbiter:
     def _leave(self, bundle: Bundle, id: str, place: int, reason: str) -> None:
         """Take a task out of its open conflicts: the other sides go on, where they were parked for a person to decide."""
         settled = {draft.about for draft in bundle.drafts if draft.kind == "conflict.resolved"}
-        for conflict in sorted(self._met.get(id, ())):
+        for conflict in sorted(self._open.met.get(id, ())):
             row = self._conflicts.get((conflict,))
             if row is None:
                 continue
@@ -737,7 +603,7 @@ class Arbiter:
     async def _expire(self) -> None:
         """Record that leases have run out, and let go of resources that nobody holds."""
         now = self._house.clock.now()
-        over = [row for row in self._leases.values() if row["state"] == "acted" and not _live(row, now)][:_TOGETHER]
+        over = [row for row in self._leases.values() if row["state"] == "acted" and not live(row, now)][:_TOGETHER]
         bundle = Bundle()
         for row in over:
             bundle.expect["lease", (row["resource"], row["task"])] = row["version"]
@@ -745,7 +611,7 @@ class Arbiter:
         gone = {(row["resource"], row["task"]) for row in over}
         idle = [
             row for resource, row in list(self._resources.items())
-            if all((resource[0], task) in gone for task in self._holding.get(resource[0], ()))
+            if all((resource[0], task) in gone for task in self._open.holding.get(resource[0], ()))
         ]  # fmt: skip
         for row in idle if over or len(idle) >= _IDLE else ():
             bundle.expect["resource", (row["resource"],)] = row["version"]
@@ -786,89 +652,8 @@ class Arbiter:
             self._resume(bundle, task, place)
         await self._corridor.record(bundle)
 
-    async def of(self, task: str) -> list[dict[str, Any]]:
-        """The conflicts of a task, in the order they were found, without the other side's parameters: who may read one may not read both."""
-        rows = await self._house.journal.select("SELECT id FROM conflict WHERE task = ? OR other = ? ORDER BY found_at, id", (task, task))
-        found = [await self._house.journal.row("conflict", (row["id"],)) for row in rows]
-        return [_without_others(await self.view(row), task) for row in found if row is not None]
-
-    async def view(self, row: Row) -> dict[str, Any]:
-        """A conflict with both sides, for a door."""
-        names = await self._house.journal.payloads([row["name"]]) if row["name"] else {}
-        sides = []
-        for task, skill, effect in ((row["task"], row["skill"], row["effect"]), (row["other"], row["other_skill"], row["other_effect"])):
-            found = self._tasks.get((task,)) or await self._house.journal.row("task", (task,))
-            lease = next((one for one in self._leases.values() if one["task"] == task and one["resource"] == row["resource"]), None)
-            sides.append({
-                "task": task, "skill": skill, "department": found["department"] if found else None, "effect": effect, "state": found["state"] if found else None, "stage": found["stage"] if found else None, "caller": found["caller"] if found else None,
-                "agent": await self._proposer(found) if found else None, "amount": None if found is None or found["amount"] is None else found["amount"] / MICROS,
-                "input": await self._parameters(found), "holds_until": None if lease is None or lease["until_at"] is None else to_text(lease["until_at"]),
-                "holds": lease is not None, "wins": None if row["winner"] is None else row["winner"] == task,
-            })  # fmt: skip
-        return {
-            "schema": "tutti.conflict/1", "id": row["id"], "resource": names.get(row["name"], _kind(row["resource"])), "rule": row["rule"], "state": row["state"],
-            "rung": row["rung"], "winner": row["winner"], "outcome": row["outcome"], "reason": row["reason"], "found_at": to_text(row["found_at"]),
-            "resolved_at": None if row["resolved_at"] is None else to_text(row["resolved_at"]), "sides": sides,
-        }  # fmt: skip
-
-    async def _parameters(self, task: Row | None) -> Any:
-        if task is None:
-            return None
-        try:
-            return await self._house.input(task)
-        except NotFound:  # erased
-            return None
-
 
 _NOWHERE = Need("/", 0, 0)
-
-
-def undo_id(task: str, skill: str) -> str:
-    """The id of the task that undoes another: there is one."""
-    return derived("t", task, "undo", skill)
-
-
-def _without_others(view: dict[str, Any], task: str) -> dict[str, Any]:
-    hidden = {"input": None, "amount": None}
-    return {**view, "sides": [side if side["task"] == task else {**side, **hidden} for side in view["sides"]]}
-
-
-def sentence_of(conflict: Mapping[str, Any], task: str) -> str:
-    """A conflict as `view` gives it, told for one of its sides."""
-    mine, other = sorted(conflict["sides"], key=lambda side: side["task"] != task)
-    met = f"It met {other['skill']} ({other['task']}) on {conflict['resource']}: {mine['effect']} against {other['effect']}"
-    if conflict["state"] != "resolved":
-        return f"{met}; that is not decided yet{', a person is asked' if conflict['state'] == 'asked' else ''}."
-    first = "it goes first" if conflict["winner"] == task else "the other one goes first"
-    return f"{met}; by {conflict['rung']} {first}: {conflict['reason']}."
-
-
-def _pair(one: str, other: str) -> str:
-    """A conflict's id: the same for both sides."""
-    return derived("c", *sorted((one, other)))
-
-
-def _talk(one: str, other: str) -> str:
-    """The id of the task in which two agents negotiate which of their two goes first."""
-    return derived("t", _pair(one, other), "negotiate")
-
-
-def _kind(resource: str) -> str:
-    return resource.partition("/")[0]
-
-
-def _name(resource: str) -> str:
-    return resource.partition("/")[2]
-
-
-def _live(row: Row, now: int) -> bool:
-    """Whether a lease still counts. One that is held does so until its action has ended, however long that takes."""
-    return bool(row["state"] == "held" or (row["state"] == "acted" and row["until_at"] > now))
-
-
-def _held(row: Row, now: int) -> Need:
-    until = row["until_at"]
-    return Need(row["resource"], row["start_at"], _FAR if until is None or until <= now else until, row["effect"], row["units"])
 
 
 def _nothing_happened(data: Mapping[str, Any]) -> bool:
@@ -880,6 +665,16 @@ def _words(resolution: Resolution) -> str:
     """Why an action is not first, without a name of anything that it touches."""
     first = resolution.behind[0]
     rules = {
-        "incompatible": f"{first.mine} must not meet {first.effect}", "capacity": "there is no more room", "exclusive": f"{_kind(first.resource)} is taken",
+        "incompatible": f"{first.mine} must not meet {first.effect}", "capacity": "there is no more room", "exclusive": f"{kind_of(first.resource)} is taken",
     }  # fmt: skip
-    return f"{_kind(first.resource)}: {rules[first.rule]} by {first.skill} ({first.task}); {resolution.reason}"
+    return f"{kind_of(first.resource)}: {rules[first.rule]} by {first.skill} ({first.task}); {resolution.reason}"
+
+
+def undo_id(task: str, skill: str) -> str:
+    """The id of the task that undoes another: there is one."""
+    return derived("t", task, "undo", skill)
+
+
+def _talk(one: str, other: str) -> str:
+    """The id of the task in which two agents negotiate which of their two goes first."""
+    return derived("t", pair(one, other), "negotiate")

@@ -377,6 +377,9 @@ class Arbiter:
         id = pair(task["id"], met.task)
         if id not in self._open.met.get(task["id"], ()):
             self._find(bundle, task, skill, met)
+        rival = self._tasks.get((met.task,))
+        if rival is not None:  # it may be about to be parked for the very question that is answered here
+            bundle.expect.setdefault(("task", (met.task,)), rival["version"])
         data = {"task": task["id"], "other": met.task, "rung": resolution.rung, "winner": winner, "outcome": outcome, "reason": resolution.reason}
         place = bundle.add(Draft("conflict.resolved", id, "tutti", data, -1 if bundle.drafts else task["seq"]))
         self._resume(bundle, met.task, place)
@@ -493,6 +496,10 @@ class Arbiter:
     async def _ask(self, bundle: Bundle, task: Row, skill: Skill, resolution: Resolution) -> None:
         """Park it for a person, who sees both sides. An approval that it has already stays good."""
         for met in resolution.behind:
+            rival = self._tasks.get((met.task,))
+            if rival is None:
+                raise Conflict(f"{met.task} has ended just now", hint="look again", thing=("task", (met.task,)))
+            bundle.expect["task", (met.task,)] = rival["version"]  # where the other one begins or ends in this moment, nobody is asked
             if pair(task["id"], met.task) not in self._open.met.get(task["id"], ()):
                 self._find(bundle, task, skill, met)
             bundle.add(Draft("conflict.asked", pair(task["id"], met.task), "tutti", {"reason": resolution.reason}, -1 if bundle.drafts else task["seq"]))

@@ -88,8 +88,8 @@ def _reply(table: Any, question: Question) -> Reply:
             )
         case "respond":
             offer = _plain(question.lists[0])[0]
-            counter = table.counter(party, offer)
-            value = table.accept(party, offer) if counter is None else tuple(counter)
+            fine, counter = table.accept(party, offer), table.counter(party, offer)
+            value = fine if counter is None else (fine, tuple(counter))
         case _:
             value = table.accept(party, _plain(question.lists[0])[0])
     return Reply(party, question.number, value)

@@ -21,7 +21,7 @@ def conflict_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
     """Conflicts, for whoever may read one of their sides; of the other side they see no parameters then."""
     api = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["conflicts"])
 
-    @api.get("/conflicts", response_model=answers.Conflicts, responses=problems(*READING))
+    @api.get("/conflicts", response_model=answers.Conflicts, responses=problems(*READING, 404))
     async def conflicts(
         request: Request, state: str | None = None, task: str | None = None, limit: Annotated[int, Query(ge=1, le=200)] = 50, after: int | None = None
     ) -> Response:

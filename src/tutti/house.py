@@ -33,7 +33,7 @@ from tutti.security import Egress, Secrets
 from tutti.transports import Bound, Outside, bind, reach
 
 Row = Mapping[str, Any]
-Scorer = Callable[[Sequence[Outcome | None]], Sequence[float]]  # a party's numbers for outcomes of a negotiation
+Scorer = Callable[[Sequence[Outcome | None], Any], Sequence[float]]  # a party's numbers for outcomes of a negotiation, and what that is about
 _BOUND: dict[tuple[object, str], Bound] = {}  # of the house's own agents: reading a function's types took 5 ms, for each workspace that opens
 _OWN_ATTEMPTS = 20  # of the house's own agents: each is a process that went away, and they go on where they were
 _ENDS = frozenset(f"task.{state.value}" for state in ENDED_STATES)

@@ -160,6 +160,29 @@ async def test_a_function_in_this_process_is_asked_without_messages(tutti):
     assert run.tasks("negotiation.answer") == []
 
 
+@pytest.mark.parametrize("level", ["table", "function", "score", "rank", "answer"])
+async def test_a_party_is_told_what_the_negotiation_is_about_at_every_level(tutti, level):
+    class Informed:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def score(self, outcomes: list[dict[str, Any] | None], about: Any) -> list[float]:
+            heard.append(about)
+            return [worth(self.name, each) * about["seats"] for each in outcomes]
+
+        def utility(self, about: Any) -> dict[str, dict[str, float]]:
+            heard.append(about)
+            return WANTS[self.name]
+
+    heard: list[Any] = []
+    fleet = Fleet("deal")
+    for name in WANTS:
+        fleet.party(Informed(name), name=name, department="sales", level=level)
+    run = await tutti(fleet).submit("negotiation.mediate", opening(about={"seats": 3}))
+    assert run.task("negotiation.mediate").output["how"] == "settled"
+    assert heard == [{"seats": 3}] * len(heard) != []
+
+
 async def test_weights_come_from_the_opening_else_from_the_goals_of_a_party_or_its_department(tutti):
     heavy = best(weights={"renewal": 9})
     assert heavy != best()
@@ -195,7 +218,7 @@ async def test_the_best_without_approval_holds_and_the_better_one_waits_for_a_pe
         heard.append(news)
 
     fleet.on("negotiation.*", do="news.hear")
-    run = await tutti(fleet).submit("negotiation.mediate", opening(approval=CAPPED, parties={"renewal": 3, "pricing": 1}), subject="account/7")
+    run = await tutti(fleet).submit("negotiation.mediate", opening(approval=CAPPED, parties={"renewal": 3, "pricing": 1}, about=7), subject="account/7")
     settled = run.task("negotiation.mediate").output
     assert (settled["how"], settled["outcome"]["price"], settled["better"]["needs"]) == ("settled", "0 %", ["compliance-cap"])
     assert settled["better"]["outcome"]["price"] in ("-5 %", "-10 %")
@@ -211,6 +234,7 @@ async def test_the_best_without_approval_holds_and_the_better_one_waits_for_a_pe
         ("settled", "0 %"),
         ("adopted", settled["better"]["outcome"]["price"]),
     ]
+    assert [(news["about"], news.get("instead")) for news in heard] == [(7, None), (7, settled["outcome"])]
     assert "adopted by" in await run.why("negotiation.mediate")
 
 

@@ -57,7 +57,7 @@ class Fleet:
         self.functions: dict[tuple[str, str, str], Bound] = {}  # (agent, version, skill)
         self.remotes: list[Remote] = []
         self.models: set[str] = set()  # agents that are language models
-        self.scorers: dict[str, Callable[[Sequence[Outcome | None]], Sequence[float]]] = {}  # parties that may be asked without a message
+        self.scorers: dict[str, Callable[[Sequence[Outcome | None], Any], Sequence[float]]] = {}  # parties that may be asked without a message
         self.bids: dict[tuple[str, str, str], Bidder] = {}  # (agent, version, skill)
         self.subscriptions: dict[str, Subscription] = {}
         self.checks: dict[str, list[Check]] = {}
@@ -336,8 +336,9 @@ class Fleet:
         """Declare an object (or a mapping of functions) as an agent that takes part in negotiations.
 
         It has `score(outcomes)`, which gives a number for each (more is better), and `respond(outcome)`, which gives True, False, an outcome that it would
-        rather have (one issue changed), or both, (True, outcome); or `rank(outcomes)`, their places best first; or `utility()`, {issue: {value: number}}. Outcomes are {issue: value}; None is no agreement. `level`
-        (table, function, score, rank, answer) is how much it says of what it wants; without one, the most that it can.
+        rather have (one issue changed), or both, (True, outcome); or `rank(outcomes)`, their places best first; or `utility()`, {issue: {value: number}}.
+        Outcomes are {issue: value}; None is no agreement. A method that takes `about` is told what the negotiation is about. `level` (table, function,
+        score, rank, answer) is how much it says of what it wants; without one, the most that it can.
         """
         methods = methods_of(party, name)
         declared = level_of(methods, level, name)

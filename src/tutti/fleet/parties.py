@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import product
 from math import prod
 from typing import Any
@@ -45,10 +46,14 @@ def level_of(methods: Mapping[str, Method], said: str, where: str) -> Level:
     return level
 
 
-def scorer(methods: Mapping[str, Method]) -> Callable[[Sequence[Outcome | None]], Sequence[float]]:
-    """The party's own numbers for outcomes, as often as wanted."""
-    score = methods["score"]
-    return lambda outcomes: [float(number) for number in score(outcomes)]
+def scorer(methods: Mapping[str, Method]) -> Callable[[Sequence[Outcome | None], Any], Sequence[float]]:
+    """The party's own numbers for outcomes of a negotiation about something, as often as wanted."""
+    return lambda outcomes, about: [float(number) for number in _told(methods, about)["score"](outcomes)]
+
+
+def _told(methods: Mapping[str, Method], about: Any) -> dict[str, Method]:
+    """The methods; those that take `about` are given what the negotiation is about."""
+    return {name: partial(method, about=about) if "about" in inspect.signature(method).parameters else method for name, method in methods.items()}
 
 
 def answering(methods: Mapping[str, Method]) -> Callable[..., Any]:
@@ -57,7 +62,7 @@ def answering(methods: Mapping[str, Method]) -> Callable[..., Any]:
 
         async def answer(question: PartyQuestion, ctx: Context) -> PartyAnswer:
             """Say what outcomes of a negotiation are worth to this party."""
-            asking = _answer(methods, question)
+            asking = _answer(_told(methods, question.about), question)
             said: Any = None
             while True:
                 try:
@@ -72,7 +77,7 @@ def answering(methods: Mapping[str, Method]) -> Callable[..., Any]:
 
     def answer_at_once(question: PartyQuestion, ctx: Context) -> PartyAnswer:
         """Say what outcomes of a negotiation are worth to this party."""
-        asking = _answer(methods, question)
+        asking = _answer(_told(methods, question.about), question)
         said: Any = None
         while True:
             try:

@@ -346,7 +346,8 @@ class _Mediation:
             self._ctx.propose(ADOPT, self._adoption(settled, settled.better))
         elif settled.how == "person":
             settled = await self._by_person(settled)
-        self._ctx.signal("negotiation.settled", data={"negotiation": self._ctx.task, "how": settled.how, "outcome": settled.outcome})
+        data = {"negotiation": self._ctx.task, "how": settled.how, "outcome": settled.outcome, "about": self._opening.about}
+        self._ctx.signal("negotiation.settled", data=data)
         return settled
 
     def _settlement(self, end: End) -> Settled:
@@ -390,7 +391,9 @@ async def _adopt(corridor: Orchestrator, adoption: Adoption, ctx: Context) -> Ou
         bundle = Bundle(expect={("negotiation", (adoption.negotiation,)): row["version"]})
         bundle.add(Draft("negotiation.adopted", adoption.negotiation, "agent/mediator", {"task": ctx.task}, journal.hot.table("task")[ctx.task,]["seq"]))
         await corridor.record(bundle)
-    ctx.signal("negotiation.adopted", data={"negotiation": adoption.negotiation, "outcome": adoption.outcome})
+    task = await journal.row("task", (adoption.negotiation,))
+    about = None if task is None else (await corridor.house.input(task)).get("about")
+    ctx.signal("negotiation.adopted", data={"negotiation": adoption.negotiation, "outcome": adoption.outcome, "instead": kept["outcome"], "about": about})
     return adoption.outcome
 
 
@@ -399,7 +402,7 @@ def _function(score: Scorer, opening: Opening, case: Case) -> negotiation.Functi
 
     def numbers(offers: Sequence[Offer | None]) -> Sequence[float]:
         held = [case.fallback if offer is None else offer for offer in offers]
-        return score([None if offer is None else negotiation.outcome_of(opening, offer) for offer in held])
+        return score([None if offer is None else negotiation.outcome_of(opening, offer) for offer in held], opening.about)
 
     return numbers
 

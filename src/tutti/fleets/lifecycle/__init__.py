@@ -21,7 +21,7 @@ __all__ = ["Company", "Models", "build", "load", "model_scores", "sample", "sign
 
 
 def build(company: Company, **options: Any) -> Fleet:
-    """The fleet over a company. Options: `fitted`, `at_risk`, `letters_per_day`, `discounts_per_day`; see `assembly.py`."""
+    """The fleet over a company. Options: `fitted`, `at_risk`, `letters_per_day`, `discounts_per_day`, `large`; see `assembly.py`."""
     from tutti.fleets.lifecycle.assembly import build as put_together
 
     return put_together(company, **options)

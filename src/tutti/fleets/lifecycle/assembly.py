@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from tutti import Fleet
-from tutti.fleets.lifecycle import compliance, marketing, models, revenue, success, support
+from tutti.fleets.lifecycle import compliance, marketing, models, revenue, success, support, terms
 from tutti.fleets.lifecycle.company import Company
 
 POLICY = """
@@ -29,6 +29,9 @@ permit (principal in Tutti::Department::"support", action == Tutti::Action::"act
 @id("letters")
 permit (principal in Tutti::Department::"marketing", action == Tutti::Action::"act", resource == Tutti::Skill::"outreach.send");
 
+@id("terms")
+permit (principal in Tutti::Department::"tutti", action == Tutti::Action::"act", resource == Tutti::Skill::"negotiation.adopt");
+
 @id("prices are asked for by revenue or by a person")
 forbid (principal, action == Tutti::Action::"act", resource == Tutti::Skill::"price.change")
 unless { context.asker == "revenue" || context.cause == "person" };
@@ -42,20 +45,25 @@ def build(
     at_risk: float = 0.5,
     letters_per_day: int | None = None,
     discounts_per_day: float = 5000,
+    large: float | None = None,
 ) -> Fleet:
     """The whole fleet over a company; trains the models unless `fitted` ones are given.
 
-    `letters_per_day` is by default a fifth of the accounts, at least 100.
+    `letters_per_day` is by default a fifth of the accounts, at least 100. Terms of accounts at risk that pay `large` a month or more are negotiated:
+    by default those that pay more than four fifths of the past accounts do.
     """
+    if large is None:
+        large = _large(company)
     fitted = fitted or models.train(company)
     weights = {"support": 3, "revenue": 2, "success": 2, "marketing": 1, "compliance": 1}
     fleet = Fleet(company.name, currency="EUR", departments=weights)
     support.declare(fleet, fitted)
-    success.declare(fleet, company, fitted, at_risk)
+    success.declare(fleet, company, fitted, at_risk, large)
     revenue.declare(fleet)
     marketing.declare(fleet)
     compliance.declare(fleet)
-    _signals(fleet)
+    terms.declare(fleet, large)
+    _signals(fleet, large)
     _checks(fleet, company)
     fleet.policy(POLICY)
     fleet.autonomy("price.change", level="approve")
@@ -66,12 +74,17 @@ def build(
     fleet.resource("inbox", incompatible=[("case", "letter")], order=["case", "letter"], waits=timedelta())
     fleet.budget("discounts", action="price.change", money=discounts_per_day, per="day")
     fleet.budget("outreach", action="outreach.send", count=letters_per_day or max(100, len(company.accounts) // 5), per="day")
-    fleet.goal("keep customers", kpi="churn", target=-0.18)
+    fleet.goal("keep customers", kpi="churn", target=-0.18, parties={"success": 2})
     return fleet
 
 
-def _signals(fleet: Fleet) -> None:
-    """Accounts go before tickets, so that an answer finds its account's forecast."""
+def _large(company: Company) -> float:
+    values = sorted(success.monthly_value(account.kind, account.facts) for account in company.past_accounts)
+    return values[4 * len(values) // 5]
+
+
+def _signals(fleet: Fleet, large: float) -> None:
+    """Accounts go before tickets, so that an answer finds its account's forecast. What is negotiated is not proposed besides."""
     fleet.on("account.updated", do="churn.forecast", priority=4)
     fleet.on(
         "account.at_risk",
@@ -79,9 +92,9 @@ def _signals(fleet: Fleet) -> None:
         gather={"health": "account.health", "churn": "churn.forecast", "feedback": "feedback.digest"},
         priority=3,
     )
-    fleet.on("renewal.due", do="price.advise", priority=3)
+    fleet.on("renewal.due", do="price.advise", when=f"data.monthly < {large!r}", priority=3)
     fleet.on("renewal.due", do="outreach.write", priority=3)
-    fleet.on("renewal.due", do="price.review", priority=1)
+    fleet.on("renewal.due", do="price.review", when=f"data.monthly < {large!r}", priority=1)
     fleet.on("ticket.opened", do="ticket.answer", gather={"triage": "ticket.triage", "queue": "ticket.route"}, priority=2)
     fleet.on("ticket.opened", do="data.watch", priority=1)
     fleet.on("ticket.urgent", do="sla.watch", priority=2)

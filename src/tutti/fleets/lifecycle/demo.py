@@ -18,6 +18,7 @@ from tutti.app import FOLDS, TABLES, Workspace, collect_seldom
 from tutti.errors import Overloaded
 from tutti.fleet import Fleet
 from tutti.fleets import lifecycle
+from tutti.fleets.lifecycle import settlements
 from tutti.fleets.lifecycle.revenue import OFFER
 from tutti.fleets.lifecycle.support import CASE
 from tutti.journal import rebuild, verify
@@ -207,6 +208,10 @@ async def _invite(workspace: Workspace, settings: Settings, data: str | None, ta
     if first is not None:
         lines.insert(1, (f"tutti why {first['task']}", "why this agent, this price"))
         lines.insert(2, (f"tutti approve {first['task']}", "say yes (it shows what will happen first)"))
+    negotiated = await workspace.journal.select("SELECT id FROM negotiation WHERE how IS NOT NULL ORDER BY better DESC, id LIMIT 1")
+    if negotiated:
+        lines.append((f"tutti why {negotiated[0]['id']}", "which terms, who gains by them, what was passed over"))
+    lines += [("tutti negotiations", "what renewal, revenue and support have agreed on"), ("tutti conflicts --state all", "who went first, and why")]
     again = f" --data {data}" if data else ""
     lines.append((f"kill -9 {os.getpid()} && tutti demo{again}", "nothing is lost, nothing happens twice"))
     lines.append(("tutti audit verify", f"then stop this, change one byte of {settings.place} and do it again"))
@@ -230,6 +235,7 @@ async def _sum_up(
     workspace: Workspace, company: lifecycle.Company, scores: dict[str, Any], timing: dict[str, Any], settings: Settings, json_output: bool, talk: _Talk
 ) -> int:
     measured = await workspace.measures()
+    negotiations = await settlements.summary(workspace)
     checks = [await check(workspace, company, measured) for check in _CHECKS]
     await workspace.close()
     loop = asyncio.get_running_loop()
@@ -244,6 +250,7 @@ async def _sum_up(
         "company": {"name": company.name, "tickets": len(company.tickets), "accounts": len(company.accounts)},
         **{name: value for name, value in measured.items() if name not in ("schema", "tasks_per_second")},
         "tasks_per_second": round(measured["tasks"]["all"] / timing["seconds"], 1) if timing["seconds"] else None,
+        "negotiations": negotiations,
         "run": timing,
         "model_scores": scores,
         "journal": {"facts": report.facts, "head": report.head.root, "seq": report.head.seq},
@@ -264,12 +271,18 @@ def _tell(summary: dict[str, Any], talk: _Talk) -> None:
     print(f"autonomy ratio      {ratio['ratio']} ({ratio['alone']} of {ratio['finished']} finished actions)")
     print(f"resolution quality  {quality['mean']} [{quality['low']}, {quality['high']}], {quality['share_judged']:.0%} of completed tasks judged")
     print(f"coalesced           {summary['coalesced']}    approvals waiting {summary['approvals_waiting']}")
+    ended = summary["negotiations"]
+    print(
+        f"negotiations        {ended['settled']} settled, {ended['fallback']} as before, {ended['person']} by a person, {ended['better']} with better terms for a person; "
+        f"{ended['mean_rounds']} rounds and {ended['mean_messages']} messages on average"
+    )
+    print(f"conflicts resolved  {ended['conflicts_resolved']}")
     print("latency, ms         p50      p95   from → to")
     for pair in summary["latency_ms"][:8]:
         print(f"             {pair['p50']:>10} {pair['p95']:>8}   {pair['from']} → {pair['to']} ({pair['tasks']:,})")
     print("share of the work: the first 50 tasks, then quarters of the rest")
     for skill, agents in summary["shares"].items():
-        for agent in agents:
+        for agent in agents if any(agent["judged"] for agent in agents) else ():  # parties to negotiations are no rivals
             print(f"  {skill:<26} {agent['agent']:<17} {'  '.join(f'{share:5.0%}' for share in agent['shares'])}   quality {agent['quality']}")
     for check in summary["checks"]:
         print(f"{'✓' if check['ok'] else '✗'} {check['check']}: {check['found']}")
@@ -395,4 +408,11 @@ def _within(done: dict[tuple[str, str], list[dict[str, Any]]], accounts: Iterabl
     )
 
 
-_CHECKS: tuple[Callable[..., Any], ...] = (_everything_came_in, _all_ended_or_wait, _actions_are_gated, _no_contradictory_offers, _better_agents_rose)
+_CHECKS: tuple[Callable[..., Any], ...] = (
+    _everything_came_in,
+    _all_ended_or_wait,
+    _actions_are_gated,
+    _no_contradictory_offers,
+    settlements.check,
+    _better_agents_rose,
+)

@@ -9,6 +9,9 @@ from pydantic import BaseModel, Field
 Urgency = Literal["low", "normal", "high"]
 Mood = Literal["negative", "neutral", "positive"]
 Tone = Literal["standard", "retention"]
+Price = Literal["-15 %", "-10 %", "-5 %", "0 %", "+3 %"]
+Term = Literal["monthly", "yearly", "two years"]
+Care = Literal["none", "call", "specialist"]
 
 
 class Triage(BaseModel):
@@ -100,13 +103,55 @@ class RenewalRequest(Snapshot):
 
 
 class Renewal(BaseModel):
-    """How to keep an account; also the data of `renewal.due`."""
+    """How to keep an account; also the data of `renewal.due`. `term` is the one that it has now."""
 
     account: str
     plan: Literal["watch", "call", "yearly", "repair"]
     monthly: float
     risk: float
     reasons: list[str]
+    term: Term = "monthly"
+
+
+class Terms(BaseModel):
+    """What an account may be offered: the change of its monthly price, how long it is bound, and who cares for it."""
+
+    price: Price
+    term: Term
+    care: Care
+
+
+class Matter(BaseModel):
+    """What the parties to a negotiation about a renewal know of the account."""
+
+    account: str
+    plan: str
+    monthly: float
+    risk: float
+    term: Term
+
+
+class Agreement(BaseModel):
+    """The terms that hold after a negotiation, and how it ended."""
+
+    how: str
+    terms: Terms
+    why: str
+
+
+class Agreed(BaseModel):
+    """The data of `negotiation.settled` and `negotiation.adopted`: terms that hold, perhaps instead of others."""
+
+    negotiation: str
+    outcome: Terms
+    about: Matter
+    instead: Terms | None = None
+
+
+class Booking(BaseModel):
+    """By how much agreed terms change the monthly price; below 0 it goes down, 0 where they leave it as it is."""
+
+    amount: float
 
 
 class PriceAdvice(BaseModel):

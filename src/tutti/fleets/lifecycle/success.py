@@ -13,7 +13,7 @@ from tutti.fleets.lifecycle import texts
 from tutti.fleets.lifecycle.churn import Facts
 from tutti.fleets.lifecycle.company import Company
 from tutti.fleets.lifecycle.models import Models
-from tutti.fleets.lifecycle.shapes import Churn, Feedback, Health, Renewal, RenewalRequest, Snapshot
+from tutti.fleets.lifecycle.shapes import Churn, Feedback, Health, Renewal, RenewalRequest, Snapshot, Term
 
 OWNER = "cem@example.com"
 FAST = timedelta(milliseconds=5)
@@ -26,8 +26,8 @@ SIGNS = {
 }  # fmt: skip
 
 
-def declare(fleet: Fleet, company: Company, models: Models, at_risk: float) -> None:
-    """Declare the department's agents; a forecast over `at_risk` is signalled."""
+def declare(fleet: Fleet, company: Company, models: Models, at_risk: float, large: float) -> None:
+    """Declare the department's agents; a forecast over `at_risk` is signalled. From a monthly value of `large` on, terms are negotiated and promised by no letter."""
     _forecast(fleet, models, at_risk)
     _health(fleet, company)
     _feedback(fleet, company)
@@ -36,15 +36,18 @@ def declare(fleet: Fleet, company: Company, models: Models, at_risk: float) -> N
     async def renew(request: RenewalRequest, ctx: Context) -> Renewal:
         """Choose how to keep an account from its health, its risk and what it has written."""
         feedback, health = request.feedback, request.health
+        monthly = monthly_value(request.kind, request.facts)
+        term = _term(request.facts)
         if request.churn.risk < at_risk:
             plan = "watch"
         elif 2 * feedback.negative > feedback.tickets or health.score < 0.3:
             plan = "repair"
         else:
-            plan = "yearly" if _monthly_term(request.facts) else "call"
+            plan = "yearly" if term == "monthly" and monthly < large else "call"
         reasons = [*request.churn.reasons, *health.weak][:4]
-        monthly = monthly_value(request.kind, request.facts)
-        found = Renewal.model_validate({"account": request.account, "plan": plan, "monthly": monthly, "risk": request.churn.risk, "reasons": reasons})
+        found = Renewal.model_validate(
+            {"account": request.account, "plan": plan, "monthly": monthly, "risk": request.churn.risk, "reasons": reasons, "term": term}
+        )
         if found.plan != "watch":
             ctx.signal("renewal.due", data=found)
         return found
@@ -122,5 +125,7 @@ def monthly_value(kind: str, facts: Facts) -> float:
     return float(facts["MonthlyCharges" if kind == "telco" else "monthly_fee"])
 
 
-def _monthly_term(facts: Facts) -> bool:
-    return facts.get("Contract") == "Month-to-month" or facts.get("term") == "monthly"
+def _term(facts: Facts) -> Term:
+    """How long an account is bound now; where its facts do not say, it is not."""
+    said = facts.get("Contract", facts.get("term"))
+    return "yearly" if said in ("yearly", "One year") else "two years" if said == "Two year" else "monthly"

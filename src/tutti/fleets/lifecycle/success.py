@@ -37,16 +37,15 @@ def declare(fleet: Fleet, company: Company, models: Models, at_risk: float, larg
         """Choose how to keep an account from its health, its risk and what it has written."""
         feedback, health = request.feedback, request.health
         monthly = monthly_value(request.kind, request.facts)
-        term = _term(request.facts)
         if request.churn.risk < at_risk:
             plan = "watch"
         elif 2 * feedback.negative > feedback.tickets or health.score < 0.3:
             plan = "repair"
         else:
-            plan = "yearly" if term == "monthly" and monthly < large else "call"
+            plan = "yearly" if _monthly_term(request.facts) and monthly < large else "call"
         reasons = [*request.churn.reasons, *health.weak][:4]
         found = Renewal.model_validate(
-            {"account": request.account, "plan": plan, "monthly": monthly, "risk": request.churn.risk, "reasons": reasons, "term": term}
+            {"account": request.account, "plan": plan, "monthly": monthly, "risk": request.churn.risk, "reasons": reasons, "term": _term(request.facts)}
         )
         if found.plan != "watch":
             ctx.signal("renewal.due", data=found)
@@ -123,6 +122,10 @@ def monthly_value(kind: str, facts: Facts) -> float:
     if kind == "usage":
         return round(float(facts["customer_value"]) / 12, 2)
     return float(facts["MonthlyCharges" if kind == "telco" else "monthly_fee"])
+
+
+def _monthly_term(facts: Facts) -> bool:
+    return facts.get("Contract") == "Month-to-month" or facts.get("term") == "monthly"
 
 
 def _term(facts: Facts) -> Term:

@@ -56,10 +56,7 @@ class Hot:
                 return
             if not merged.create:
                 return  # closed, or never there
-            row = dict(zip(shape.key, key, strict=True))
-            row |= shape.start_add if merged.create == "add" else shape.start_put
-            row = {column: row.get(column) for column in shape.columns}
-            row["version"] = 0
+            row = (shape.row_add if merged.create == "add" else shape.row_put) | dict(zip(shape.key, key, strict=True))
         row = row | merged.values
         for column, delta in merged.deltas.items():
             row[column] = (row[column] or 0) + delta

@@ -178,7 +178,7 @@ class Journal:
         """The row that these drafts would make of a thing that is not there yet, as far as they speak of it; `seq` and instants are 0."""
         table, key = thing
         shape = self._tables[table]
-        row: dict[str, Any] = dict.fromkeys(shape.columns) | dict(zip(shape.key, key, strict=True)) | {"version": 0}
+        row = shape.row_put | dict(zip(shape.key, key, strict=True))
         for draft in drafts:
             for fold in self._folds.get(draft.kind, ()):
                 for change in fold(Fact(0, 0, draft.kind, draft.about, draft.by, None, draft.data)):

@@ -35,7 +35,7 @@ def literal(value: Any) -> str:
 class Shape:
     """A table's columns in their order: key, columns, `open` where it closes, `version`."""
 
-    __slots__ = ("closes", "columns", "hot", "key", "name", "start_add", "start_put", "table", "types")
+    __slots__ = ("closes", "columns", "hot", "key", "name", "row_add", "row_put", "start_add", "start_put", "table", "types")
 
     def __init__(self, table: Table) -> None:
         if table.name in RESERVED:
@@ -60,6 +60,9 @@ class Shape:
         # what the columns hold that nobody mentioned when the row came to be
         self.start_put: dict[str, Any] = dict.fromkeys(rest) | opened
         self.start_add: dict[str, Any] = {column: 0 if self.types[column] == "int" else None for column in rest} | opened | dict(table.defaults)
+        # the same as whole rows, columns in their order
+        self.row_put: dict[str, Any] = dict.fromkeys(self.columns) | self.start_put | {"version": 0}
+        self.row_add: dict[str, Any] = dict.fromkeys(self.columns) | self.start_add | {"version": 0}
 
     def check_changed(self, columns: Iterable[str]) -> None:
         """Raise `Invalid` for columns that a fold may not change."""

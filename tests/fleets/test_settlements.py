@@ -11,6 +11,7 @@ import pytest
 from tutti.fleets import lifecycle
 from tutti.fleets.lifecycle import compliance, settlements, terms
 from tutti.fleets.lifecycle.success import monthly_value
+from tutti.mediation.mediate import _Mediation
 
 RISK = 0.7
 
@@ -160,3 +161,18 @@ async def test_it_sees_a_negotiation_that_has_not_ended_and_silent_parties_hold_
     assert check["ok"], check
     assert run.task("renewal.agree").output["how"] == "fallback"
     assert run.tasks("price.change") == []
+
+
+async def test_it_sees_a_decision_after_the_deadline(tutti, company, fitted, account, monthly, monkeypatch):
+    monkeypatch.setattr(_Mediation, "_patience", lambda *_: 2 * terms.DEADLINE.total_seconds())
+    run = tutti(lifecycle.build(company, fitted=fitted))
+    for name in terms.PARTIES:
+        await run.kill("agent", name)
+    await run.send("renewal.due", subject=f"account/{account.id}", data=due(account.id, monthly))
+    await run.advance(terms.DEADLINE * 1.5)
+    await run.submit("data.watch", {"id": "1", "account": "1", "channel": "desk", "title": "", "text": ""})
+    await run.advance(terms.DEADLINE * 4)
+    assert run.task("renewal.agree").state == "completed"
+    check = await checked(run, company)
+    assert not check["ok"]
+    assert ", 1 not ended by the deadline" in check["found"]

@@ -14,7 +14,7 @@ from tutti.fleets.lifecycle.company import Company
 from tutti.fleets.lifecycle.shapes import Matter
 from tutti.fleets.lifecycle.success import monthly_value
 
-_LATE_S = 1.0  # that recording the decision may take after the deadline
+_SOON_S = 10  # after the deadline, or after a process was there again that was away at it, in which a negotiation is to be decided
 _NOTHING = 1e-9
 
 Outcome = Mapping[str, Any]
@@ -26,7 +26,7 @@ class Negotiated:
 
     matter: Matter
     how: str | None
-    late: bool
+    late: bool  # others went on after the deadline before it was decided
     outcome: Outcome | None
     adopted: Outcome | None
     by_person: bool  # whether a person has said yes to what was adopted
@@ -92,8 +92,10 @@ def under(each: Negotiated) -> list[str]:
 async def _negotiated(workspace: Workspace) -> list[Negotiated]:
     journal = workspace.journal
     rows = await journal.select(
-        "SELECT n.how, n.settled_at, n.ends_at, n.opening, n.adopted, t.output FROM negotiation n JOIN task t ON t.id = n.id JOIN task p ON p.id = t.parent "
-        "WHERE p.skill = 'renewal.agree'"
+        "SELECT n.how, n.opening, n.adopted, t.output, "
+        "n.settled_at > n.ends_at AND "
+        f"EXISTS (SELECT 1 FROM task o WHERE o.state_at > n.ends_at AND o.state_at < n.settled_at - {_SOON_S * MICROS}) AS late "
+        "FROM negotiation n JOIN task t ON t.id = n.id JOIN task p ON p.id = t.parent WHERE p.skill = 'renewal.agree'"
     )
     adoptions = await journal.select("SELECT id, output FROM task WHERE skill = 'negotiation.adopt' AND state = 'completed'")
     outputs = {row["id"]: row["output"] for row in adoptions}
@@ -102,11 +104,10 @@ async def _negotiated(workspace: Workspace) -> list[Negotiated]:
     payloads = await journal.payloads([name for name in [*names, *(row["output"] for row in rows), *outputs.values()] if name])
     found = []
     for row, name in zip(rows, names, strict=True):
-        late = row["settled_at"] is not None and row["settled_at"] > row["ends_at"] + _LATE_S * MICROS
         output = payloads.get(row["output"])
         found.append(
             Negotiated(
-                matter=Matter.model_validate(payloads[name]["about"]), how=row["how"], late=late, outcome=output["outcome"] if output else None,
+                matter=Matter.model_validate(payloads[name]["about"]), how=row["how"], late=bool(row["late"]), outcome=output["outcome"] if output else None,
                 adopted=payloads.get(outputs.get(row["adopted"], "")), by_person=row["adopted"] in approved,
             )
         )  # fmt: skip

@@ -528,7 +528,9 @@ class Desk:
         limit = max(1, min(limit, 200))
         where: dict[str, Any] = {"open": 1} if state is None else {} if state == "all" else {"state": state}
         if task is not None:
-            found = [view for view in await arbiter.of(self.corridor.house, task) if state == "all" or view["state"] in ((state,) if state else ("open", "asked"))]
+            found = [
+                view for view in await arbiter.of(self.corridor.house, task) if state == "all" or view["state"] in ((state,) if state else ("open", "asked"))
+            ]
             return {"conflicts": found[:limit], "next": None}
         rows = await self._journal.rows("conflict", where, after=after, descending=True, limit=limit)
         views = [await arbiter.view(self.corridor.house, row) for row in rows]

@@ -303,9 +303,14 @@ async def _everything_came_in(workspace: Workspace, company: lifecycle.Company, 
 
 
 async def _all_ended_or_wait(workspace: Workspace, company: lifecycle.Company, measured: dict[str, Any]) -> dict[str, Any]:
+    person = "stage IN ('approval', 'parked', 'asking') AND reason IS NOT NULL"
+    others = (  # what waits for a task that waits for a person
+        f"id IN (SELECT joins.task FROM joins JOIN task AS first ON first.id = joins.awaits WHERE joins.open = 1 AND first.open = 1 AND first.{person}) "
+        f"OR (stage = 'coalesced' AND into_task IN (SELECT id FROM task WHERE open = 1 AND {person}))"
+    )
     rows = await workspace.journal.select(
         "SELECT COUNT(*) AS n, SUM(CASE WHEN open = 0 THEN 1 ELSE 0 END) AS ended, "
-        "SUM(CASE WHEN open = 1 AND stage IN ('approval', 'parked', 'asking') AND reason IS NOT NULL THEN 1 ELSE 0 END) AS wait FROM task"
+        f"SUM(CASE WHEN open = 1 AND ({person} OR {others}) THEN 1 ELSE 0 END) AS wait FROM task"
     )
     row = rows[0]
     stuck = row["n"] - (row["ended"] or 0) - (row["wait"] or 0)

@@ -12,6 +12,16 @@ from typing import Any
 import pytest
 
 
+_SLOW_S = 1800  # for a slow test; the others have what pyproject.toml says
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests may take longer than the others before they count as hung."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(_SLOW_S))
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="tutti-pg-") as folder:

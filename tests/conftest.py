@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-
 _SLOW_S = 1800  # for a slow test; the others have what pyproject.toml says
 
 

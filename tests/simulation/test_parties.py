@@ -40,6 +40,11 @@ def test_few_seeds():
     hold([run_table(seed) for seed in FEW])
 
 
+def test_a_party_that_only_says_yes_or_no_is_bound_by_its_yes_alone():
+    """Found by simulation: its turns were spent on other offers, and an estimate of its wishes stood for its word."""
+    assert run_table(10843).violations == []
+
+
 @pytest.mark.slow
 def test_many_seeds():
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:

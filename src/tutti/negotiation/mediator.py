@@ -71,7 +71,8 @@ def step(case: Case, said: Sequence[Exchange], functions: Mapping[int, Function]
     came is an exchange with `Reply.missing`. With `last` (time or money is up) the answer is an `End`, at once.
 
     Who never says anything counts as indifferent and holds nobody up. Who has spoken is asked for its word on what is settled; where it
-    gives none (twice), what it said before stands for it if that leaves no doubt that the offer is at or above its fallback.
+    gives none (twice), or has no turn left, its numbers or orders stand for it if they leave no doubt that the offer is at or above its fallback;
+    one that only says yes or no is bound by its yes alone.
     """
     talk = _Talk(case, said, functions or {})
     if not last:

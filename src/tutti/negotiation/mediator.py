@@ -257,15 +257,10 @@ class _Talk:
         rest = max(PROPOSALS - len(self._proposed()), 0)
         if not space.enumerable and all(len(belief.models) == 1 for belief in self.beliefs):
             settle(space, self.beliefs, self.weights)  # with the solver's help; what it finds is remembered and ranked first
-        passed = set(out)  # also what would be better but cannot be had, or not in time, or hardly is
-        best = ranked(space, self.beliefs, self.weights, PROPOSALS, worst=WILD)
-        agreed = next((found for found in best if found.offer and all(self._consents(party, found.offer, word) for party, (word, _) in enumerate(words))), None)
-        for found in best:
+        passed = set(out)  # also what would be better but cannot be had, or not in time
+        for found in ranked(space, self.beliefs, self.weights, PROPOSALS, worst=WILD):
             offer = found.offer
             assert offer is not None
-            if agreed is not None and offer != agreed.offer and found.value - agreed.value < WORTH_ASKING:
-                passed.add(offer)  # to ask on for it would go round in a circle, with another leading after each answer
-                continue
             consents = [self._consents(party, offer, words[party][0]) for party in range(len(words))]
             if all(consents):
                 left = self.space.less(passed) if passed != out else space

@@ -1,0 +1,16 @@
+"""The desk: everything a door can ask of a workspace. Doors (CLI, HTTP, Python) call these, and print what comes back.
+
+All answers are JSON data. Ids of tasks begin with `t-`, signals `s-`, approvals `a-`. It decides nothing: rooms do, and the corridor appends.
+"""
+
+from tutti.desk.counter import OWNER
+from tutti.desk.governing import Governing
+from tutti.desk.record import Record
+from tutti.desk.roster import Roster
+
+
+class Desk(Governing, Roster, Record):
+    """Operations on one open workspace."""
+
+
+__all__ = ["OWNER", "Desk"]

@@ -1,0 +1,115 @@
+"""The record: why, what led to what, what is achieved, and proofs of it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tutti import arbiter, evaluation, explanation, mediation, plans
+from tutti.clock import MICROS, to_text
+from tutti.desk.counter import OWNER, Row
+from tutti.desk.work import Work
+from tutti.errors import NotFound
+from tutti.journal import Proofs
+
+
+class Record(Work):
+    """Reading what happened."""
+
+    async def why(self, id: str) -> dict[str, Any]:
+        """Why a task went as it did, from the record alone."""
+        if id.startswith("a-"):
+            id = (await self._row("approval", id, "approval"))["task"]
+        if id.startswith("s-"):
+            return await self.lineage(id)
+        row = await self._row("task", id, "task")
+        facts = await self._journal.facts(about=[id, *([row["approval"]] if row["approval"] else []), *([row["ranking"]] if row["ranking"] else [])])
+        told = explanation.explain(await self.task(id), facts, self._journal.head.seq)
+        if met := await arbiter.of(self.corridor.house, id):
+            told["conflicts"] = met
+            told["sentence"] = " ".join([told["sentence"], *(arbiter.sentence_of(conflict, id) for conflict in met)])
+        planned = await plans.told(self.corridor.house, row, facts)
+        negotiation = await self._journal.row("negotiation", (id,)) if row["skill"] == mediation.MEDIATE else None
+        if negotiation is not None:
+            told["negotiation"] = await mediation.explained(self.corridor.house, negotiation)
+            told["sentence"] = " ".join([told["sentence"], *told["negotiation"]])
+        return told if planned is None else told | {"plan": planned}
+
+    async def lineage(self, id: str) -> dict[str, Any]:
+        """What a signal (or a task) led to, as a tree; and what led to it."""
+        if id.startswith("s-"):
+            rows = await self._journal.select("SELECT * FROM signal WHERE id = ?", (id,))
+            if not rows:
+                raise NotFound(f"There is no signal {id}.", hint="`tutti tasks` shows the signals that tasks came from.")
+            return {"schema": "tutti.lineage/1", "tree": await self._signal_tree(rows[0], 0)}
+        row = await self._row("task", id, "task")
+        top = row
+        while top["parent"]:
+            top = await self._row("task", top["parent"], "task")
+        return {"schema": "tutti.lineage/1", "signal": top["signal"], "tree": await self._task_tree(row, 0)}
+
+    async def _signal_tree(self, row: Row, depth: int) -> dict[str, Any]:
+        node: dict[str, Any] = {"signal": row["id"], "type": row["type"], "at": to_text(row["at"]), "stopped": row["stopped"]}
+        node["subject"] = await self._journal.subject_name(row["subject"]) if row["subject"] else None
+        tasks = await self._journal.select("SELECT * FROM task WHERE signal = ? ORDER BY seq", (row["id"],))
+        node["led_to"] = [await self._task_tree(task, depth + 1) for task in tasks] if depth < 40 else []
+        return node
+
+    async def _task_tree(self, row: Row, depth: int) -> dict[str, Any]:
+        keys = ("id", "skill", "state", "agent", "nature", "reason")
+        node: dict[str, Any] = {
+            "task": row["id"],
+            **{name: row[name] for name in keys[1:]},
+            "amount": None if row["amount"] is None else row["amount"] / MICROS,
+        }
+        children = await self._journal.select("SELECT * FROM task WHERE parent = ? AND signal IS NULL ORDER BY seq", (row["id"],))
+        signals = await self._journal.select("SELECT * FROM signal WHERE task = ? ORDER BY seq", (row["id"],))
+        node["led_to"] = [await self._task_tree(child, depth + 1) for child in children] if depth < 40 else []
+        node["led_to"] += [await self._signal_tree(signal, depth + 1) for signal in signals] if depth < 40 else []
+        return node
+
+    async def measures(self) -> dict[str, Any]:
+        """Tasks by state, autonomy ratio, latency per pair, resolution quality, share of work, coalesced tasks, approvals waiting."""
+        return await evaluation.measures(self._journal.select)
+
+    async def head(self) -> dict[str, Any]:
+        """Where the journal stands."""
+        head = self._journal.head
+        return {"workspace": self._journal.workspace, "seq": head.seq, "root": head.root, "at": to_text(head.at) if head.at else None}
+
+    async def facts(self, *, after: int = 0, about: str | None = None, kind: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """Facts in order."""
+        facts = await self._journal.facts(after=after, about=about, kind=kind, limit=max(1, min(limit, 1000)))
+        return [{"seq": f.seq, "at": to_text(f.at), "kind": f.kind, "about": f.about, "by": f.by, "cause": f.cause, "data": f.data} for f in facts]
+
+    async def heads(self, *, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+        """Signed heads over more than `after` facts, in order; `key` is the journal's public key."""
+        rows = await self._journal.select("SELECT seq, at, root, key, signature FROM signed_head WHERE seq > ? ORDER BY seq, at LIMIT ?", (after, limit))
+        return [{**row, "at": to_text(row["at"])} for row in rows]
+
+    async def prove_inclusion(self, seq: int, size: int) -> dict[str, Any]:
+        """That fact `seq` is among the first `size`: hashes in hex, lowest first. Raises: `Invalid`."""
+        path = await self._proofs.inclusion(seq, size, self._journal.head.seq)
+        leaf = (await self._journal.select("SELECT leaf FROM fact WHERE seq = ?", (seq,)))[0]["leaf"]
+        root = (await self._proofs.root(size)).hex()
+        return {"schema": "tutti.inclusion/1", "seq": seq, "size": size, "leaf": bytes(leaf).hex(), "root": root, "path": [step.hex() for step in path]}
+
+    async def prove_consistency(self, first: int, second: int) -> dict[str, Any]:
+        """That the first `second` facts begin with the first `first`: hashes in hex. Raises: `Invalid`."""
+        path = await self._proofs.consistency(first, second, self._journal.head.seq)
+        roots = {"first_root": (await self._proofs.root(first)).hex(), "second_root": (await self._proofs.root(second)).hex()}
+        return {"schema": "tutti.consistency/1", "first": first, "second": second, **roots, "path": [step.hex() for step in path]}
+
+    @cached_property
+    def _proofs(self) -> Proofs:
+        return Proofs(self._journal.select)
+
+    async def erase(self, subject: str, *, by: str = OWNER) -> dict[str, Any]:
+        """Erase everything a subject's name or data stands in. The record still verifies."""
+        return {"subject": subject, "payloads": await self._journal.erase(subject, by)}
+
+    async def backup(self, path: str) -> dict[str, Any]:
+        """Copy the journal while it is written to."""
+        await self._journal.backup(Path(path))
+        return {"path": str(path), **await self.head()}

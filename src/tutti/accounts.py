@@ -23,7 +23,7 @@ from tutti.model.caller import EVERY, Caller
 from tutti.model.caller import OWNER as THE_OWNER
 from tutti.model.fact import Draft
 from tutti.reception import Bundle
-from tutti.security import enrolment, passwords, tokens
+from tutti.security import Links, enrolment, passwords, tokens
 
 Row = Mapping[str, Any]
 SESSION_LIFE = timedelta(hours=8)
@@ -39,10 +39,11 @@ _FRESH = "Get a fresh token; `tutti tokens new` makes one for a person or a serv
 
 
 class Admitted(NamedTuple):
-    """Who brings a token, and the thumbprint of the key they must prove to have where the token is bound to one."""
+    """Who brings a token or a session, and the thumbprint of the key they must prove to have where the token is bound to one."""
 
     caller: Caller
     key: str = ""
+    expires_at: int | None = None  # when what they bring ends
 
 
 class Accounts:
@@ -58,6 +59,7 @@ class Accounts:
         self._for_calls: dict[tuple[str, str], tuple[str, int]] = {}  # (agent, caller) → token, and until when it is sent, in seconds
         self._since = self._clock.now() // MICROS
         self._hashing = asyncio.Semaphore(_HASHING)
+        self._links = Links(self._clock, self._ids)
 
     @property
     def issuer(self) -> str:
@@ -155,6 +157,7 @@ class Accounts:
         return _account_view(self._table("account")[(id,)])
 
     def _end_sessions(self, bundle: Bundle, id: str, by: str) -> None:
+        self._links.forget(id)
         for session in self._table("session").values():
             if session["account"] == id:
                 bundle.add(Draft("session.closed", session["id"], by, {"reason": "the account has changed"}))
@@ -273,6 +276,14 @@ class Accounts:
         bundle.add(Draft("session.opened", tokens.digest_of(cookie), account, {"account": account, "expires_at": now + micros(SESSION_LIFE)}))
         await self._record(bundle)
         return cookie, caller
+
+    def session_link(self, account: str) -> tuple[str, int]:
+        """A code that opens one session for this person, in this process and within a quarter of an hour; and the instant at which it ends."""
+        return self._links.make(account)
+
+    async def log_in_by_link(self, code: str) -> tuple[str, Caller]:
+        """A session for the person whom a link was made for: the cookie's value, and who they are. Raises: `Unauthenticated`."""
+        return await self.open_session(self._links.use(code))
 
     async def log_out(self, cookie: str) -> None:
         """End a session; one that is over already is fine."""
@@ -445,23 +456,24 @@ class Accounts:
             raise Unauthenticated("This token is not accepted: it is unknown, expired or revoked.", hint=_FRESH)
         holder = self._caller_of(row["holder"])
         if row["roles"] is None and row["departments"] is None and row["scopes"] is None:
-            return Admitted(holder)
+            return Admitted(holder, expires_at=row["expires_at"])
         roles, departments, scopes = (None if row[name] is None else tuple(orjson.loads(row[name])) for name in ("roles", "departments", "scopes"))
-        return Admitted(Caller(holder.id, roles or holder.roles, departments or holder.departments, scopes, (holder,)))
+        narrowed = Caller(holder.id, roles or holder.roles, departments or holder.departments, scopes, (holder,))
+        return Admitted(narrowed, expires_at=row["expires_at"])
 
-    def session(self, cookie: str) -> Caller:
+    def session(self, cookie: str) -> Admitted:
         """Who has this session. Raises: `Unauthenticated`."""
         row = self._table("session").get((tokens.digest_of(cookie),))
         if row is None or row["expires_at"] <= self._clock.now():
             raise Unauthenticated("This session is over.", hint="Log in again.")
-        return self._caller_of(row["account"])
+        return Admitted(self._caller_of(row["account"]), expires_at=row["expires_at"])
 
     def _by_agent_token(self, text: str) -> Admitted:
         token = self._checked(text, self.issuer)
         links = [*token.actors, token.sub]
         callers = [self._link(name, token.issued_at) for name in links]
         first = callers[0]
-        return Admitted(Caller(first.id, first.roles, first.departments, token.scopes, tuple(callers[1:])), token.key)
+        return Admitted(Caller(first.id, first.roles, first.departments, token.scopes, tuple(callers[1:])), token.key, token.expires_at * MICROS)
 
     def _checked(self, text: str, audience: str) -> tokens.AgentToken:
         digest = tokens.digest_of(text)

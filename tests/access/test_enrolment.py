@@ -67,7 +67,8 @@ async def test_an_agent_comes_in_and_calls_with_five_minute_tokens(door: Door, w
     assert (made.status, made.body["token_type"], made.body["expires_in"]) == (201, "Bearer", 300)
     bearer = made.body["access_token"]
     who = (await door("GET", "/v1/session", token=bearer)).body
-    assert who == {"id": "agent/pricing", "roles": ["agent"], "departments": ["sales"], "scopes": None, "acts_for": []}
+    assert (who["id"], who["roles"], who["departments"], who["scopes"], who["acts_for"]) == ("agent/pricing", ["agent"], ["sales"], None, [])
+    assert (who["may"], who["expires_at"]) == ({"signals:send": ["sales"], "tasks:submit": ["sales"]}, "2026-01-05T09:05:01.000Z")
     assert (await door("POST", "/v1/tasks", {"skill": "ticket.read", "input": "x"}, token=bearer)).status == 403, "another department's"
     assert (await door("GET", "/v1/journal/facts", token=bearer)).status == 403
     clock.advance(timedelta(seconds=331))

@@ -20,7 +20,7 @@ from tutti.api import problems
 from tutti.api.guard import CALLER, trusted
 from tutti.app import Workspace
 from tutti.errors import Refused, TuttiError, Unauthenticated
-from tutti.model.caller import OWNER, Caller
+from tutti.model.caller import OWNER
 from tutti.security import Throttle, check_dpop
 
 _Message = MutableMapping[str, Any]
@@ -63,10 +63,11 @@ class Admission:
         cookie = None if brings else session_cookie(scope)
         try:
             if brings:
-                trusted(scope, self._by_token(scope, brings).caller)  # type: ignore[arg-type]
-            elif cookie is not None and (caller := self._by_session(cookie)) is not None:
+                admitted = self._by_token(scope, brings)
+                trusted(scope, admitted.caller, admitted.expires_at)  # type: ignore[arg-type]
+            elif cookie is not None and (held := self._by_session(cookie)) is not None:
                 check_origin(scope)
-                trusted(scope, caller)  # type: ignore[arg-type]
+                trusted(scope, held.caller, held.expires_at)  # type: ignore[arg-type]
         except TuttiError as error:
             wait = self._unknown.take(address) if isinstance(error, Unauthenticated) else 0
             await (too_often(wait) if wait else problems.of(error))(scope, receive, send)
@@ -88,7 +89,7 @@ class Admission:
 
         return count
 
-    def _by_session(self, cookie: str) -> Caller | None:
+    def _by_session(self, cookie: str) -> Admitted | None:
         """Who has this session; nobody where it is over, for browsers send old cookies by themselves, to the log-in too."""
         try:
             return self._workspace.accounts.session(cookie)

@@ -11,6 +11,7 @@ from tutti.errors import NotFound, Refused, Unauthenticated
 from tutti.model.caller import Caller
 
 CALLER = "tutti.caller"  # where admission puts the caller into the ASGI scope
+UNTIL = "tutti.until"  # and when what they bring ends, where it does
 
 
 def caller_of(request: HTTPConnection) -> Caller:
@@ -47,6 +48,6 @@ def absent(what: str, id: str) -> NotFound:
     return NotFound(f"There is no {what} {id}.", hint="`tutti tasks` lists tasks, `tutti tasks --waiting` what waits for you.")
 
 
-def trusted(scope: dict[str, Any], caller: Caller) -> None:
-    """Note in a scope who calls."""
-    scope[CALLER] = caller
+def trusted(scope: dict[str, Any], caller: Caller, until: int | None = None) -> None:
+    """Note in a scope who calls, and the instant at which what they bring ends."""
+    scope[CALLER], scope[UNTIL] = caller, until

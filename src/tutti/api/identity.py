@@ -7,14 +7,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
+from tutti import access
 from tutti.accounts import SESSION_LIFE
 from tutti.api import identity_forms as forms
-from tutti.api.admission import COOKIES, address_of, session_cookie, too_often
+from tutti.api.admission import COOKIES, address_of, check_origin, session_cookie, too_often
 from tutti.api.describing import CHANGING, READING, StrictRoute, problems, reply
-from tutti.api.guard import caller_of, require
+from tutti.api.guard import UNTIL, caller_of, require
 from tutti.app import Workspace
-from tutti.errors import Refused, Unauthenticated
-from tutti.model.caller import Caller
+from tutti.clock import to_text
+from tutti.errors import Conflict, Refused, Unauthenticated
+from tutti.model.caller import EVERY, Caller
 from tutti.security import Throttle, check_dpop, oidc, proof_key, tokens
 
 _TRIES = (5, timedelta(minutes=5))  # log-ins of one account from one address
@@ -53,6 +55,15 @@ def routes(workspace: Workspace) -> APIRouter:
     return api
 
 
+def make_link(workspace: Workspace, account: str) -> dict[str, Any]:
+    """A one-time link to the console for this person. Raises: `Conflict` where this process listens on no address of TCP."""
+    base = workspace.outside.base_url
+    if not base:
+        raise Conflict("This workspace is not served on TCP, so there is no page to open.", hint="Start `tutti up` without --listen off.")
+    code, expires_at = workspace.accounts.session_link(account)
+    return {"url": f"{base}/console/enter#code={code}", "code": code, "expires_at": to_text(expires_at)}
+
+
 def _router() -> APIRouter:
     return APIRouter(route_class=StrictRoute, tags=["identity"])
 
@@ -63,23 +74,34 @@ def _sessions(workspace: Workspace, tries: _Tries) -> APIRouter:
     @api.post("/session", status_code=201, response_model=forms.Who, responses=problems(*CHANGING) | _TOO_OFTEN, openapi_extra=_OPEN)
     async def log_in(request: Request, form: Annotated[forms.LogIn, Body()] = forms.LogIn()) -> Response:  # noqa: B008  a constant
         """Open a session for pages of this server: its cookie is good for eight hours. Programs send a token instead."""
-        if form.account or form.password:
+        if b"origin" in dict(request.scope["headers"]):
+            check_origin(request.scope)  # another site must not have a browser log in as somebody else
+        if form.account or form.password or form.code:
             if wait := tries.take(request, form.account):
                 return _late(wait)
-            cookie, caller = await accounts.log_in(form.account, form.password)
+            cookie, _ = await (accounts.log_in_by_link(form.code) if form.code else accounts.log_in(form.account, form.password))
         else:
             caller = caller_of(request)
-            if caller.kind != "person" or caller.chain or caller.scopes is not None:
+            if caller.kind != "person" or not _whole(caller):
                 raise Unauthenticated(
                     "A session is for a person with all that is theirs.", hint="Log in with account and password, or with a token that is not narrowed."
                 )
-            cookie, caller = await accounts.open_session(caller.id)
-        return _with_cookie(request, reply(_who(caller), 201), cookie)
+            cookie, _ = await accounts.open_session(caller.id)
+        held = accounts.session(cookie)
+        return _with_cookie(request, reply(_who(workspace, held.caller, held.expires_at), 201), cookie)
+
+    @api.post("/session-links", status_code=201, response_model=forms.SessionLink, responses=problems(*CHANGING))
+    async def link(request: Request) -> Response:
+        """A link with which the person who asks signs in to the console, in any browser: once, within a quarter of an hour, at this process."""
+        caller = caller_of(request)
+        if caller.kind != "person" or not _whole(caller):
+            raise Refused("A link is for a person with all that is theirs.", hint="Ask with a token that is not narrowed.")
+        return reply(make_link(workspace, caller.id), 201, {"cache-control": "no-store"})
 
     @api.get("/session", response_model=forms.Who, responses=problems(*READING))
     async def who(request: Request) -> Response:
-        """Who calls, and how far their authority goes."""
-        return reply(_who(caller_of(request)))
+        """Who calls, how far their authority goes and until when."""
+        return reply(_who(workspace, caller_of(request), request.scope.get(UNTIL)), headers={"cache-control": "no-store"})
 
     @api.delete("/session", status_code=204, responses=problems(*CHANGING))
     async def log_out(request: Request) -> Response:
@@ -219,10 +241,14 @@ def _whole(caller: Caller) -> bool:
     return not caller.chain and caller.scopes is None
 
 
-def _who(caller: Caller) -> dict[str, Any]:
-    scopes = None if caller.scopes is None else list(caller.scopes)
-    acts_for = [link.id for link in caller.chain if link.id != caller.id]
-    return {"id": caller.id, "roles": list(caller.roles), "departments": list(caller.departments), "scopes": scopes, "acts_for": acts_for}
+def _who(workspace: Workspace, caller: Caller, until: int | None) -> dict[str, Any]:
+    where = {action: access.departments_of(caller, action) for action in access.ACTIONS}
+    return {
+        "id": caller.id, "roles": list(caller.roles), "departments": list(caller.departments), "scopes": None if caller.scopes is None else list(caller.scopes),
+        "acts_for": [link.id for link in caller.chain if link.id != caller.id], "workspace": workspace.settings.workspace,
+        "expires_at": None if until is None else to_text(until),
+        "may": {action: [EVERY] if places is None else list(places) for action, places in where.items() if places != ()},
+    }  # fmt: skip
 
 
 def _late(seconds: int) -> Response:

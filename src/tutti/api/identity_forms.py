@@ -14,10 +14,11 @@ _DAY_MS = 24 * 3600 * 1000
 
 
 class LogIn(Form):
-    """A person's account (`person/ana`) and password. Without them, the token that comes with the request opens the session."""
+    """A person's account (`person/ana`) and password, or the code of a one-time link. Without them, the token that comes with the request opens the session."""
 
     account: str = Field(default="", max_length=80)
     password: str = Field(default="", max_length=1024)
+    code: str = Field(default="", max_length=100)
 
 
 class NewAccount(Form):
@@ -82,13 +83,27 @@ class TokenWish(Form):
 
 
 class Who(TypedDict):
-    """Who calls, and how far their authority goes. `acts_for` are those on whose behalf they act."""
+    """Who calls, and how far their authority goes. `acts_for` are those on whose behalf they act.
+
+    `may` names the departments (`*`: all) for each thing that they may do; what they may do to their own tasks only is not in it.
+    """
 
     id: str
     roles: list[str]
     departments: list[str]
     scopes: list[str] | None
     acts_for: list[str]
+    workspace: str
+    expires_at: str | None
+    may: dict[str, list[str]]
+
+
+class SessionLink(TypedDict):
+    """A link that opens one session in a browser, for whoever opens it first."""
+
+    url: str
+    code: str
+    expires_at: str
 
 
 class _Account(TypedDict):

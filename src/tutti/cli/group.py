@@ -19,6 +19,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "demo": (_M + "demo:demo", "See a whole company's fleet at work"),
         "init": (_M + "init:init", "Write a working two-agent fleet into a folder"),
         "up": (_M + "up:up", "Run a fleet until Ctrl-C"),
+        "console": (_M + "console:console", "A link that signs you in to the console, once"),
         "serve-agent": (_M + "serve_agent:serve_agent", "Run one agent as an A2A service of its own"),
         "doctor": (_M + "doctor:doctor", "Check this machine, the workspace and a fleet"),
     },

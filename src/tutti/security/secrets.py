@@ -16,7 +16,7 @@ _PREFIX = "TUTTI_SECRET_"
 _SHORTEST = 6  # characters; hiding shorter values would hide ordinary words, and they protect nothing
 _LARGEST = 65536  # bytes of a file
 # What this workspace hands out is a secret wherever it turns up: opaque tokens, enrolment codes, signed tokens.
-_TOKENS = re.compile(r"\btutti_[0-9a-f]{8}_[A-Za-z0-9_-]{43}|\benrol_[A-Za-z0-9_-]{43}|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}")
+_TOKENS = re.compile(r"\btutti_[0-9a-f]{8}_[A-Za-z0-9_-]{43}|\b(?:enrol|link)_[A-Za-z0-9_-]{43}|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}")
 _HIDDEN = "[secret]"
 
 

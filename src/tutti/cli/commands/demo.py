@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from dataclasses import replace
 from importlib import import_module
 
 import click
@@ -9,6 +11,7 @@ import click
 from tutti.cli.options import Look, command, pass_look
 from tutti.cli.places import settings_for
 from tutti.errors import NotFound
+from tutti.settings import DEFAULT_LISTEN
 
 
 @command()
@@ -22,9 +25,23 @@ from tutti.errors import NotFound
 def demo(look: Look, data: str | None, once: bool, seed: int, tickets: int, accounts: int, services: bool) -> int:
     """Run the customer-lifecycle fleet: a sample company, or your data. No key, no network. Ctrl-C stops it."""
     settings = settings_for(look, "acme-data" if data else "acme")
+    if not settings.listen and not once:
+        settings = replace(settings, listen=_listen())
     try:
         module = import_module("tutti.fleets.lifecycle.demo")
     except ModuleNotFoundError as error:
         raise NotFound(f"The demo needs {error.name}, which is not installed.", hint="pip install 'tutti[fleets]'") from error
     code: int = module.run(data=data, once=once, json_output=look.machine, seed=seed, tickets=tickets, accounts=accounts, settings=settings, services=services)
     return code
+
+
+def _listen() -> str:
+    """Where `tutti up` would listen; on a free port where that one is taken."""
+    host, _, port = DEFAULT_LISTEN.rpartition(":")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except OSError:
+            return f"{host}:0"
+    return DEFAULT_LISTEN

@@ -6,10 +6,12 @@ import asyncio
 import logging
 import os
 import sys
+import webbrowser
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from time import monotonic
 from typing import Any
 
@@ -19,6 +21,7 @@ from tutti.cli.options import Look, command, listed, pass_look
 from tutti.cli.places import settings_for
 from tutti.cli.screen import Screen, count
 from tutti.fleet import Fleet
+from tutti.model.caller import OWNER
 from tutti.settings import DEFAULT_LISTEN, Settings
 
 
@@ -29,9 +32,10 @@ from tutti.settings import DEFAULT_LISTEN, Settings
 @click.option("--tls-key", metavar="FILE", help="Its key. [TUTTI_TLS_KEY]")
 @click.option("--tls-client-ca", metavar="FILE", help="Callers must show a certificate of this CA. [TUTTI_TLS_CLIENT_CA]")
 @click.option("--behind-proxy", is_flag=True, help="A proxy in front has the TLS. [TUTTI_BEHIND_PROXY, TUTTI_PROXIES]")
+@click.option("--open", "open_", is_flag=True, help="Open the console in a browser.")
 @click.option("--config", metavar="FILE", help="Settings in TOML. [TUTTI_CONFIG, else tutti.toml]")
 @pass_look
-def up(look: Look, /, file: str, config: str | None, **said: Any) -> None:
+def up(look: Look, /, file: str, config: str | None, open_: bool, **said: Any) -> None:
     """Run the fleet in FILE (fleet.py, or fleet.py:name where it holds several) and serve its workspace until Ctrl-C."""
     from tutti.cli.loading import load_fleet
 
@@ -51,7 +55,7 @@ def up(look: Look, /, file: str, config: str | None, **said: Any) -> None:
     settings = settings_for(look, fleet.name)
     settings = replace(settings, **{name: value for name, value in said.items() if value})
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        runner.run(_serve(screen, fleet, settings if settings.listen else replace(settings, listen=DEFAULT_LISTEN)))
+        runner.run(_serve(screen, fleet, settings if settings.listen else replace(settings, listen=DEFAULT_LISTEN), open_))
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -63,8 +67,8 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(screen: Screen, fleet: Fleet, settings: Settings) -> None:
-    from tutti.api import ensure_owner_token, serve
+async def _serve(screen: Screen, fleet: Fleet, settings: Settings, open_: bool) -> None:
+    from tutti.api import ensure_owner_token, make_link, serve
     from tutti.app import Workspace, collect_seldom
 
     start = monotonic()
@@ -86,6 +90,10 @@ async def _serve(screen: Screen, fleet: Fleet, settings: Settings) -> None:
             screen.done(f"listening on {f'{url} and ' if url else ''}{path}")
             if url:
                 screen.say(f"  the owner's token for {url} is in {token}")
+                link = make_link(workspace, OWNER.id)["url"]
+                screen.say(f"  console: {link}\n           (good once, for 15 minutes; `tutti console` makes another)")
+                if open_:
+                    Thread(target=webbrowser.open, args=(link,), daemon=True).start()
             if screen.look.machine:
                 screen.data({"workspace": settings.workspace, "socket": str(path), "url": url or None, "token_file": str(token), "pid": os.getpid()})
                 sys.stdout.flush()

@@ -22,6 +22,7 @@ from tutti.fleets.lifecycle import settlements
 from tutti.fleets.lifecycle.revenue import OFFER
 from tutti.fleets.lifecycle.support import CASE
 from tutti.journal import rebuild, verify
+from tutti.model.caller import OWNER
 from tutti.settings import Settings
 
 _AT_A_TIME = 32  # signals under way: beyond it the demo waits, as any sender should
@@ -113,7 +114,12 @@ async def _at_work(
         else:
             from tutti import api
 
-            serving = asyncio.create_task(api.serve(workspace))  # it ends at SIGINT and SIGTERM, and the demo with it
+            def ready(_: Path) -> None:
+                if workspace.outside.base_url:
+                    link = api.make_link(workspace, OWNER.id)["url"]
+                    talk.say(f"✓ console, good once for 15 minutes (`tutti console` makes another): {link}")
+
+            serving = asyncio.create_task(api.serve(workspace, ready=ready))  # it ends at SIGINT and SIGTERM, and the demo with it
             serving.add_done_callback(lambda _: stop.set())
         timing = await _feed(workspace, company, talk, stop)
         await _until(workspace.quiet(), stop)

@@ -6,7 +6,8 @@ import asyncio
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from pydantic import AwareDatetime
 
 from tutti.api import cloudevents, forms
 from tutti.api.describing import CHANGING, KEYED, READING, StrictRoute, problems, reply
@@ -17,14 +18,18 @@ from tutti.api.repetition import Repetition
 from tutti.api.rights import listed, on_task, own_only
 from tutti.api.waiting import wait
 from tutti.app import Workspace
+from tutti.clock import from_datetime
+from tutti.desk.work import Wanted
 from tutti.errors import TuttiError
 from tutti.model import answers
+from tutti.model.agent import Nature
 from tutti.model.caller import Caller
 from tutti.model.request import Once
-from tutti.model.task import State
+from tutti.model.task import State, Status
 
 _WAIT_AT_MOST = 300_000  # milliseconds one request may wait
 _AT_A_TIME = 64  # events of a batch that are taken in together
+_STATUSES = "^(?:{0})(?:,(?:{0}))*$".format("|".join(Status))
 _EVENT = {"type": "object", "description": "A CloudEvent 1.0."}
 _SIGNAL_BODY = {
     "requestBody": {
@@ -96,6 +101,37 @@ def _may_send(request: Request, event: Any) -> None:
     require(request, "signals:send", department=department if isinstance(department, str) else "")
 
 
+def _wanted(
+    status: Annotated[str | None, Query(pattern=_STATUSES)] = None,
+    agent: str | None = None,
+    department: str | None = None,
+    nature: Nature | None = None,
+    retrying: bool = False,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+    q: Annotated[str | None, Query(max_length=200)] = None,
+) -> Wanted:
+    """Filters of a list of tasks."""
+    return Wanted(
+        status=None if status is None else status.split(","), agent=agent, department=department, nature=nature, retrying=retrying,
+        since=None if since is None else from_datetime(since), until=None if until is None else from_datetime(until), q=q,
+    )  # fmt: skip
+
+
+def _readable(request: Request, mine: bool) -> tuple[str | None, tuple[str, ...] | None]:
+    """Whose tasks a list is about, and of which departments: None for all. Raises: `Refused`."""
+    caller = caller_of(request)
+    if own_only(caller) and mine:
+        return caller.id, None
+    try:
+        _, departments = listed(request, "tasks:read")
+    except TuttiError:
+        if not own_only(caller):
+            raise
+        return caller.id, None
+    return caller.id if mine else None, departments
+
+
 def task_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition, stopping: asyncio.Event) -> APIRouter:
     """Submitting tasks, following them, and what people do about them."""
     api = APIRouter(prefix="/v1/tasks", route_class=StrictRoute, tags=["tasks"])
@@ -125,6 +161,7 @@ def task_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition
     @api.get("", response_model=answers.Tasks, responses=problems(*READING))
     async def tasks(
         request: Request,
+        wanted: Annotated[Wanted, Depends(_wanted)],
         state: State | None = None,
         waiting: bool = False,
         mine: bool = False,
@@ -133,23 +170,23 @@ def task_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
         after: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
     ) -> Response:
-        """A page of tasks that the caller may read, newest first; `after` is the `next` of the page before, `mine` leaves out what others asked for."""
-        caller = caller_of(request)
-        departments: tuple[str, ...] | None = None
-        if own_only(caller) and mine:
-            asked_by: str | None = caller.id
-        else:
-            asked_by = caller.id if mine else None
-            try:
-                _, departments = listed(request, "tasks:read")
-            except TuttiError:
-                if not own_only(caller):
-                    raise
-                asked_by = caller.id
+        """A page of tasks that the caller may read, newest first; `after` is the `next` of the page before, `mine` leaves out what others asked for.
+
+        `status` names any of queued, running, waiting, human, done, failed; `q` is the beginning of an id (8 characters or more), or a part of a skill or subject.
+        """
+        asked_by, departments = _readable(request, mine)
         found = await workspace.tasks(
-            state=state, waiting=waiting, skill=skill, subject=subject, caller=asked_by, departments=departments, limit=limit, after=after
+            state=state, waiting=waiting, skill=skill, subject=subject, caller=asked_by, departments=departments, limit=limit, after=after, **wanted
         )
         return reply(found)
+
+    @api.get("/counts", response_model=answers.TaskCounts, responses=problems(*READING))
+    async def counts(
+        request: Request, wanted: Annotated[Wanted, Depends(_wanted)], mine: bool = False, skill: str | None = None, subject: str | None = None
+    ) -> Response:
+        """How many of the tasks that the caller may read pass the filters, by status; and how many would without one of them."""
+        asked_by, departments = _readable(request, mine)
+        return reply(await workspace.task_counts(skill=skill, subject=subject, caller=asked_by, departments=departments, **wanted))
 
     @api.get("/{id}", response_model=answers.WholeTask, responses=problems(*READING, 404))
     async def task(request: Request, id: str) -> Response:

@@ -29,11 +29,17 @@ def submit(
 
 
 def tasks(
-    *, state: str | None = None, waiting: bool = False, mine: bool = False, skill: str | None = None, subject: str | None = None, limit: int = 50, after: int | None = None
+    *, state: str | None = None, waiting: bool = False, mine: bool = False, skill: str | None = None, subject: str | None = None, limit: int = 50,
+    after: int | None = None, **wanted: Any,
 ) -> Call[answers.Tasks]:  # fmt: skip
-    """A page of tasks, newest first; `after` is the `next` of the page before."""
-    query = {"state": state, "waiting": waiting, "mine": mine, "skill": skill, "subject": subject, "limit": limit, "after": after}
+    """A page of tasks, newest first; `after` is the `next` of the page before. `wanted` holds the other filters: status, agent, since, q …"""
+    query = {"state": state, "waiting": waiting, "mine": mine, "skill": skill, "subject": subject, "limit": limit, "after": after, **wanted}
     return Call("GET", "/v1/tasks", query=query)
+
+
+def task_counts(**wanted: Any) -> Call[answers.TaskCounts]:
+    """How many tasks pass these filters, by status, and how many would without one of them."""
+    return Call("GET", "/v1/tasks/counts", query=wanted)
 
 
 def task(id: str) -> Call[answers.WholeTask]:

@@ -110,6 +110,7 @@ class Client:
     send_batch = _Operation(calls.send_batch)
     submit = _Operation(calls.submit)
     tasks = _Operation(calls.tasks)
+    task_counts = _Operation(calls.task_counts)
     task = _Operation(calls.task)
     wait = _Operation(calls.wait)
     cancel = _Operation(calls.cancel)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from tutti import evaluation, intake, telemetry
 from tutti.clock import MICROS, micros, to_text
+from tutti.desk import listing
 from tutti.desk.counter import OWNER, Counter, Row
 from tutti.errors import Conflict, Invalid, NotFound, Refused
 from tutti.model.fact import Draft
 from tutti.model.outcome import Judgement, Source
-from tutti.model.task import Stage
+from tutti.model.task import ENDED_STATES, OPEN_STATUSES, Stage, Status, is_retrying, status_of
 from tutti.reception import Bundle, Origin
 
 _AGAIN_S = 5.0  # seconds that an answer waits for an agent to come to its question again
@@ -23,6 +24,26 @@ _WAITS = {
     Stage.APPROVAL: "person", Stage.PARKED: "person", Stage.ASKING: "person", Stage.JOINING: "tasks", Stage.COALESCED: "task",
     Stage.READY: "agent", Stage.APPROVED: "agent", Stage.BACKOFF: "time", Stage.QUEUED: "lease",
 }  # fmt: skip
+
+
+_TOLD = (
+    "id", "skill", "nature", "department", "priority", "state", "stage", "reason", "agent", "parent", "signal", "attempts", "currency", "approval", "caller",
+)  # fmt: skip
+_AT_A_TIME = 500  # plans that are looked up in one statement
+
+
+class Wanted(TypedDict, total=False):
+    """What else a list of tasks can be asked for: these statuses only, this agent's, this department's, one nature (advice or action), only those whose
+    attempts failed, submitted from `since` on and before `until` (microseconds), and words: the beginning of an id, or a part of a skill or subject."""
+
+    status: Collection[str] | None
+    agent: str | None
+    department: str | None
+    nature: str | None
+    retrying: bool
+    since: int | None
+    until: int | None
+    q: str | None
 
 
 class Work(Counter):
@@ -109,7 +130,7 @@ class Work(Counter):
     async def task(self, id: str) -> dict[str, Any]:
         """One task with its input and output."""
         row = await self._row("task", id, "task")
-        view = await self._task_view(row)
+        (view,) = await self._task_views([row])
         reference, _, part = (row["input"] or "").partition("#")
         payloads = await self._journal.payloads([name for name in (reference, row["output"], row["detail"], row["question"]) if name])
         value = payloads.get(reference)
@@ -133,50 +154,85 @@ class Work(Counter):
         departments: Collection[str] | None = None,
         limit: int = 50,
         after: int | None = None,
+        **wanted: Unpack[Wanted],
     ) -> dict[str, Any]:
         """A page of tasks, newest first; `after` is the `next` of the page before. `waiting` means: for a person, `caller`: asked for by them.
 
-        `departments` leaves out all others'; None leaves out nothing.
+        `departments` leaves out all others'; None leaves out nothing. `Wanted` says what else can be asked for. A page looks at a bounded number of
+        finished tasks: one of a rare kind may be short, or empty, and have a next one. Raises: `Invalid`.
         """
-        where: dict[str, Any] = {}
-        if caller:
-            where["caller"] = caller
-        if departments is not None:
-            where["department"] = sorted(departments)
+        tests, always, statuses = await self._tests(wanted | {"skill": skill, "subject": subject}, caller, departments)
         if state:
-            where["state"] = state
+            tests.append(listing.equals("state", "state", state))
+            if state not in ENDED_STATES:
+                statuses = OPEN_STATUSES if statuses is None else statuses & OPEN_STATUSES
         if waiting:
-            where |= {"stage": [Stage.APPROVAL.value, Stage.PARKED.value, Stage.ASKING.value], "open": 1}
-        if skill:
-            where["skill"] = skill
-        if subject:
-            where["subject"] = self._journal.pseudonym(subject)
-        limit = max(1, min(limit, 1000))
-        rows = await self._journal.rows("task", where, after=after, descending=True, limit=limit)
-        return {"tasks": [await self._task_view(row) for row in rows], "next": rows[-1]["rowid"] if len(rows) == limit else None}
+            tests.append(listing.in_status(human := frozenset({Status.HUMAN})))
+            statuses = human if statuses is None else statuses & human
+        rows, following = await self._listing.page([*always, *tests], statuses, after, max(1, min(limit, 1000)))
+        return {"tasks": await self._task_views(rows), "next": following}
 
-    async def _task_view(self, row: Row) -> dict[str, Any]:
+    async def task_counts(
+        self, *, skill: str | None = None, subject: str | None = None, caller: str | None = None, departments: Collection[str] | None = None,
+        **wanted: Unpack[Wanted],
+    ) -> dict[str, Any]:  # fmt: skip
+        """How many tasks pass the filters of `tasks`, by status, and how many would if one of the filters were dropped. Raises: `Invalid`.
+
+        All open ones are counted; finished ones among the newest 50,000 tasks of the time asked for.
+        """
+        tests, always, _ = await self._tests(wanted | {"skill": skill, "subject": subject}, caller, departments)
+        found = await self._listing.counts(tests, always)
+        return {"schema": "tutti.counts/1", **found, "from_at": None if found["from_at"] is None else to_text(found["from_at"])}
+
+    @property
+    def _listing(self) -> listing.Listing:
+        return listing.Listing(self._journal.select, self._journal.hot.table("task"))
+
+    async def _tests(
+        self, wanted: Mapping[str, Any], caller: str | None, departments: Collection[str] | None
+    ) -> tuple[list[listing.Filter], list[listing.Filter], frozenset[Status] | None]:
+        """The filters that were asked for, those that hold in any case, and the statuses that can pass (None: any)."""
+        always = [listing.equals("caller", "caller", caller)] if caller else []
+        if departments is not None:
+            always.append(listing.among("departments", "department", departments))
+        tests = [listing.equals(name, name, wanted[name]) for name in ("agent", "department", "skill", "nature") if wanted.get(name)]
+        statuses: frozenset[Status] | None = None
+        if subject := wanted.get("subject"):
+            tests.append(listing.equals("subject", "subject", self._journal.pseudonym(subject)))
+        if said := wanted.get("status"):
+            statuses = listing.statuses(said)
+            tests.append(listing.in_status(statuses))
+        if wanted.get("retrying"):
+            tests.append(listing.retrying())
+            statuses = OPEN_STATUSES if statuses is None else statuses & OPEN_STATUSES
+        if (since := wanted.get("since")) is not None:
+            tests.append(listing.since(since))
+        if (until := wanted.get("until")) is not None:
+            tests.append(listing.until(until))
+        if (q := wanted.get("q")) and q.strip():
+            tests.append(await listing.words(self._journal.select, q))
+        return tests, always, statuses
+
+    async def _task_views(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        """Rows as they are told, with the names of the plans that they are steps of."""
+        parents = sorted({row["parent"] for row in rows if row["parent"]})
+        plans: dict[str, str] = {}
+        for start in range(0, len(parents), _AT_A_TIME):
+            found = await self._journal.rows("plan", {"task": parents[start : start + _AT_A_TIME]}, limit=_AT_A_TIME)
+            plans |= {plan["task"]: plan["name"] for plan in found}
+        return [await self._task_view(row, plans.get(row["parent"])) for row in rows]
+
+    async def _task_view(self, row: Row, plan: str | None) -> dict[str, Any]:
         view: dict[str, Any] = {"schema": "tutti.task/1"}
-        for name in (
-            "id",
-            "skill",
-            "nature",
-            "department",
-            "priority",
-            "state",
-            "stage",
-            "reason",
-            "agent",
-            "parent",
-            "signal",
-            "attempts",
-            "currency",
-            "approval",
-            "caller",
-        ):
+        for name in _TOLD:
             view[name] = row[name]
         view["version"] = row["agent_version"]
         view["waiting_for"] = _WAITS.get(Stage(row["stage"]))
+        view["status"] = status_of(row).value
+        view["retrying"] = is_retrying(row)
+        view["with"] = listing.holder(row, self._awaited)
+        view["plan"] = plan
+        view["cost"] = None if row["cost"] is None else row["cost"] / MICROS
         view["class"] = row["class"] or ""
         view["coalesced_into"] = row["into_task"]
         view["amount"] = None if row["amount"] is None else row["amount"] / MICROS
@@ -186,6 +242,15 @@ class Work(Counter):
         for name in ("submitted_at", "started_at", "finished_at", "deadline_at"):
             view[name] = None if row[name] is None else to_text(row[name])
         return view
+
+    def _awaited(self, id: str) -> str | None:
+        """The first task that a joining one still waits for."""
+        hot, number = self._journal.hot, 0
+        while (join := hot.table("joins").get((id, number))) is not None:
+            if (join["awaits"],) in hot.table("task"):
+                return str(join["awaits"])
+            number += 1
+        return None
 
     async def cancel(self, id: str, *, reason: str = "", by: str = OWNER) -> dict[str, Any]:
         """Cancel an open task. What already happened outside stays."""

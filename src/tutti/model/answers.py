@@ -45,11 +45,15 @@ class Submitted(TypedDict):
     task: str
 
 
-_Class = TypedDict("_Class", {"class": str})
+_Class = TypedDict("_Class", {"class": str, "with": str | None})
 
 
 class Task(_Class):
-    """A task in a list. Times are ISO 8601 in UTC, qualities 0..1."""
+    """A task in a list. Times are ISO 8601 in UTC, qualities 0..1.
+
+    `status` is queued, running, waiting, human, done or failed; `with` who has it: an agent, "person", or the task or resource that it waits for;
+    `plan` names the plan that it is a step of.
+    """
 
     schema: str
     id: str
@@ -70,6 +74,10 @@ class Task(_Class):
     approval: str | None
     caller: str | None
     waiting_for: str | None
+    status: str
+    retrying: bool
+    plan: str | None
+    cost: float | None
     coalesced_into: str | None
     quality: float | None
     quality_source: str | None
@@ -93,10 +101,36 @@ class WholeTask(Task):
 
 
 class Tasks(TypedDict):
-    """A page of tasks; `next` is the `after` of the next one."""
+    """A page of tasks; `next` is the `after` of the next one. A page of a rare kind may be short, or empty, and have a next one: it says where to look on."""
 
     tasks: list[Task]
     next: int | None
+
+
+class StatusCounts(TypedDict):
+    """Tasks by status."""
+
+    queued: int
+    running: int
+    waiting: int
+    human: int
+    done: int
+    failed: int
+
+
+class TaskCounts(TypedDict):
+    """How many tasks pass the filters; `without` says how many would without one of them.
+
+    Open ones are counted all; finished ones among the newest tasks, from `from_at` on (null: from the beginning). `whole` says that nothing older is left out.
+    """
+
+    schema: str
+    by_status: StatusCounts
+    retrying: int
+    all: int
+    without: dict[str, int]
+    from_at: str | None
+    whole: bool
 
 
 class Waited(TypedDict):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from tutti.model.view import Table
 
@@ -34,6 +36,40 @@ class Stage(StrEnum):
     ASKING = "asking"  # the agent waits for an answer
     PARKED = "parked"  # a person must decide what becomes of it
     ENDED = "ended"
+
+
+class Status(StrEnum):
+    """A task in a person's words: what lists, counts and the console speak of."""
+
+    QUEUED = "queued"  # ready, and no agent has worked on it
+    RUNNING = "running"
+    WAITING = "waiting"  # for other tasks, a lease, a time, or an agent that takes it up again
+    HUMAN = "human"  # a person has to say something
+    DONE = "done"
+    FAILED = "failed"  # or canceled, or rejected
+
+
+OPEN_STATUSES = frozenset({Status.QUEUED, Status.RUNNING, Status.WAITING, Status.HUMAN})
+_STATUS = {
+    Stage.RUNNING: Status.RUNNING, Stage.JOINING: Status.WAITING, Stage.COALESCED: Status.WAITING, Stage.BACKOFF: Status.WAITING, Stage.QUEUED: Status.WAITING,
+    Stage.APPROVED: Status.WAITING, Stage.APPROVAL: Status.HUMAN, Stage.PARKED: Status.HUMAN, Stage.ASKING: Status.HUMAN,
+}  # fmt: skip
+
+
+def status_of(row: Mapping[str, Any]) -> Status:
+    """A task's row in a person's words."""
+    stage = row["stage"]
+    if stage == Stage.ENDED:
+        return Status.DONE if row["state"] == State.COMPLETED else Status.FAILED
+    if stage == Stage.READY:
+        return Status.WAITING if row["attempts"] else Status.QUEUED
+    return _STATUS[stage]
+
+
+def is_retrying(row: Mapping[str, Any]) -> bool:
+    """Whether an attempt at it has failed, and another one waits or runs."""
+    stage = row["stage"]
+    return stage == Stage.BACKOFF or (stage == Stage.READY and bool(row["attempts"])) or (stage == Stage.RUNNING and (row["attempts"] or 0) > 1)
 
 
 ENDED_STATES = frozenset({State.COMPLETED, State.FAILED, State.CANCELED, State.REJECTED})

@@ -16,8 +16,10 @@ from tutti.cli.inputs import Duration, json_of
 from tutti.cli.options import Look, noun, pass_look
 from tutti.cli.screen import Screen, brief, pairs
 from tutti.cli.wire import Api, connect
+from tutti.clock import SystemClock, micros, to_text
 
 _STATES = ["submitted", "working", "input-required", "completed", "failed", "canceled", "rejected"]
+_STATUSES = ["queued", "running", "waiting", "human", "done", "failed"]
 
 
 @noun(default="list")
@@ -28,6 +30,12 @@ def tasks() -> None:
 @tasks.command("list")
 @click.option("--waiting", is_flag=True, help="Only what waits for a person.")
 @click.option("--state", type=click.Choice(_STATES), help="Only tasks in this state.")
+@click.option("--status", multiple=True, type=click.Choice(_STATUSES), help="Only tasks in this status; several times for several.")
+@click.option("--retrying", is_flag=True, help="Only tasks whose attempts failed and that go on.")
+@click.option("--since", type=Duration(), help="Only tasks that came in so long ago at most, like 24h.")
+@click.option("--agent", help="Only tasks that this agent has or had.")
+@click.option("--department", help="Only tasks of this department.")
+@click.option("--find", metavar="WORDS", help="Only tasks whose id begins so, or with this in their skill or subject.")
 @click.option("--skill", help="Only tasks of this skill.")
 @click.option("--subject", help="Only tasks about this subject.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many.")
@@ -36,20 +44,26 @@ def tasks() -> None:
 @click.option("--every", type=Duration(), default="1s", show_default=True, help="How often, with --watch.")
 @pass_look
 def list_(
-    look: Look, waiting: bool, state: str | None, skill: str | None, subject: str | None, limit: int, after: int | None, watch: bool, every: timedelta
-) -> None:
+    look: Look, waiting: bool, state: str | None, status: tuple[str, ...], retrying: bool, since: timedelta | None, agent: str | None, department: str | None,
+    find: str | None, skill: str | None, subject: str | None, limit: int, after: int | None, watch: bool, every: timedelta,
+) -> None:  # fmt: skip
     """List tasks, newest first."""
     screen = Screen(look)
+    filters = {
+        "state": state, "status": ",".join(status) or None, "retrying": retrying or None, "agent": agent, "department": department, "q": find, "skill": skill,
+        "subject": subject,
+    }  # fmt: skip
     with connect(look) as api:
 
         def page() -> dict[str, Any]:
-            found: dict[str, Any] = api.get("/v1/tasks", waiting=waiting, state=state, skill=skill, subject=subject, limit=limit, after=after)
+            earliest = None if since is None else to_text(SystemClock().now() - micros(since))
+            found: dict[str, Any] = api.get("/v1/tasks", waiting=waiting, since=earliest, limit=limit, after=after, **filters)
             return found
 
         if watch:
             follow(screen, api, page, lambda: time.sleep(every.total_seconds()))
         else:
-            _page(screen, api, page(), waiting=waiting, filtered=bool(state or skill or subject))
+            _page(screen, api, page(), waiting=waiting, filtered=since is not None or any(filters.values()))
 
 
 def _page(screen: Screen, api: Api, page: dict[str, Any], *, waiting: bool, filtered: bool) -> None:

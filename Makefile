@@ -4,14 +4,14 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-adapters test-interop check lint types imports bench lock clean
+.PHONY: help setup console demo test test-slow test-adapters test-interop check lint types imports bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 setup: $(STAMP) ## make the environment in .venv
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Tutti needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
 	@echo "setting up .venv (a minute or two, once) …" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -19,10 +19,13 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-demo: $(STAMP) ## the example fleet at work, until Ctrl-C
+console: $(STAMP) ## build the web console (what is built from the same sources stays)
+	@$(BIN)/python hatch_build.py
+
+demo: console ## the example fleet at work, until Ctrl-C
 	@$(BIN)/tutti demo
 
-test: $(STAMP) ## the fast tests
+test: console ## the fast tests
 	@$(BIN)/python -m pytest
 
 test-slow: $(STAMP) ## simulation, kill -9 and real data (minutes)
@@ -41,8 +44,8 @@ test-interop: $(STAMP) ## clients of others against a real server (needs Node 20
 	@$(BIN)/python -m tests.interop.mcp
 
 lint: $(STAMP) ## style
-	@$(BIN)/ruff check src tests bench
-	@$(BIN)/ruff format --check src tests bench
+	@$(BIN)/ruff check src tests bench hatch_build.py
+	@$(BIN)/ruff format --check src tests bench hatch_build.py
 
 types: $(STAMP) ## strict types
 	@$(BIN)/mypy
@@ -59,4 +62,4 @@ lock: $(STAMP) ## write requirements.lock anew (needs uv)
 	@uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --group dev --all-extras --python-version 3.11 -o requirements.lock --quiet
 
 clean: ## remove the environment and caches
-	@rm -rf .venv .venv-adapters .venv-adapters-crewai build .pytest_cache .ruff_cache .mypy_cache .hypothesis dist
+	@rm -rf .venv .venv-adapters .venv-adapters-crewai src/tutti/console/node_modules src/tutti/console/dist .screenshots build .pytest_cache .ruff_cache .mypy_cache .hypothesis dist

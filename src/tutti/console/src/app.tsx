@@ -1,0 +1,53 @@
+/** The console: who looks at it, then the page that the address names. Pages are loaded when they are first opened. */
+import { QueryClientProvider, useQuery } from "@tanstack/react-query";
+import { lazy, Suspense, useState } from "react";
+import { Route, Router, Switch } from "wouter";
+import { type Failure, get } from "./api/client.ts";
+import { cache } from "./api/queries.ts";
+import { Empty, FailureNote, Head, Loading } from "./parts/frame.tsx";
+import { Enter, takeCode } from "./shell/enter.tsx";
+import { Session, type Who } from "./shell/session.ts";
+import { Shell } from "./shell/shell.tsx";
+
+const Tasks = lazy(() => import("./views/tasks/tasks.tsx"));
+
+const CODE = takeCode();
+
+function NotHere() {
+  return (
+    <>
+      <Head title="Not here" />
+      <Empty>There is no such page. Ctrl K finds every page, agent and id.</Empty>
+    </>
+  );
+}
+
+function Entrance() {
+  const [code, setCode] = useState(CODE);
+  const who = useQuery<Who, Failure>({ queryKey: ["/session"], queryFn: () => get<Who>("/session"), retry: false, staleTime: Infinity, enabled: !code });
+  if (code || who.error?.status === 401) return <Enter code={code} onEntered={() => (setCode(""), void cache.resetQueries())} />;
+  if (who.error) return <main style={{ padding: 24 }}><FailureNote error={who.error} retry={() => void who.refetch()} /></main>;
+  if (!who.data) return <main style={{ padding: 24 }}><Loading /></main>;
+  return (
+    <Session.Provider value={who.data}>
+      <Shell>
+        <Suspense fallback={<Loading rows={8} />}>
+          <Switch>
+            <Route path="/tasks"><Tasks /></Route>
+            <Route><NotHere /></Route>
+          </Switch>
+        </Suspense>
+      </Shell>
+    </Session.Provider>
+  );
+}
+
+export function App() {
+  return (
+    <QueryClientProvider client={cache}>
+      <Router base="/console">
+        <Entrance />
+      </Router>
+    </QueryClientProvider>
+  );
+}

@@ -18,7 +18,7 @@ from tutti.settings import Settings
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "tutti"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-ROOMS = ("intake", "routing", "gates", "execution", "evaluation", "feedback", "explanation", "dialogue", "conflicts", "negotiation", "planning")
+ROOMS = ("intake", "routing", "gates", "execution", "evaluation", "feedback", "explanation", "dialogue", "conflicts", "negotiation", "planning", "observation")
 DOORS = ("cli", "api", "testing", "fleets")
 
 

@@ -42,7 +42,14 @@ def _closed(fact: Fact) -> Iterable[Change]:
 
 
 def _queued(fact: Fact) -> Iterable[Change]:
-    values = {"state": State.SUBMITTED.value, "state_at": fact.at, "stage": Stage.QUEUED.value, "reason": fact.data["reason"], "run_at": fact.data["until"]}
+    values = {
+        "state": State.SUBMITTED.value,
+        "state_at": fact.at,
+        "stage": Stage.QUEUED.value,
+        "reason": fact.data["reason"],
+        "run_at": fact.data["until"],
+        "waited": 1,
+    }
     yield Set("task", (fact.about,), values)
 
 

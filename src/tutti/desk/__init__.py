@@ -7,9 +7,10 @@ from tutti.desk.counter import OWNER
 from tutti.desk.governing import Governing
 from tutti.desk.record import Record
 from tutti.desk.roster import Roster
+from tutti.desk.watching import Watching
 
 
-class Desk(Governing, Roster, Record):
+class Desk(Governing, Roster, Record, Watching):
     """Operations on one open workspace."""
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tutti import arbiter, evaluation, explanation, mediation, plans
+from tutti import arbiter, explanation, mediation, observation, plans
 from tutti.clock import MICROS, to_text
 from tutti.desk.counter import OWNER, Row
 from tutti.desk.work import Work
@@ -71,7 +71,7 @@ class Record(Work):
 
     async def measures(self) -> dict[str, Any]:
         """Tasks by state, autonomy ratio, latency per pair, resolution quality, share of work, coalesced tasks, approvals waiting."""
-        return await evaluation.measures(self._journal.select)
+        return await observation.measures(self._journal.select)
 
     async def head(self) -> dict[str, Any]:
         """Where the journal stands."""

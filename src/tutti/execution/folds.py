@@ -31,9 +31,16 @@ def _finished(fact: Fact) -> Iterable[Change]:
     values = {"cost": data.get("cost", 0), "effect": data.get("effect", 0)}
     match data["next"]:
         case "retry":
-            values |= {"stage": Stage.BACKOFF.value, "run_at": data["run_at"]}
+            values |= {"stage": Stage.BACKOFF.value, "run_at": data["run_at"], "waited": 1}
         case "fallback":
-            values |= {"stage": Stage.READY.value, "excluded": data.get("excluded"), "state": State.SUBMITTED.value, "state_at": fact.at, "reserve": None}
+            values |= {
+                "stage": Stage.READY.value,
+                "excluded": data.get("excluded"),
+                "state": State.SUBMITTED.value,
+                "state_at": fact.at,
+                "reserve": None,
+                "waited": 1,
+            }
     yield Set("task", (fact.about,), values)
     for budget, period, money, count in data.get("release", ()):
         yield Add("spending", (budget, period), {"money": -money, "count": -count})
@@ -56,7 +63,7 @@ def _ended(state: State) -> Fold:
 
 
 def _parked(fact: Fact) -> Iterable[Change]:
-    values = {"state": State.INPUT_REQUIRED.value, "state_at": fact.at, "stage": Stage.PARKED.value, "reason": fact.data["reason"]}
+    values = {"state": State.INPUT_REQUIRED.value, "state_at": fact.at, "stage": Stage.PARKED.value, "reason": fact.data["reason"], "waited": 1}
     if fact.data.get("detail"):
         values["detail"] = fact.data["detail"]
     yield Set("task", (fact.about,), values)
@@ -73,7 +80,7 @@ def _asked(fact: Fact) -> Iterable[Change]:
     data = fact.data
     yield Put("answer", (fact.about, data["number"]), {"question": data["question"]})
     state = State.AUTH_REQUIRED if data.get("auth") else State.INPUT_REQUIRED
-    values = {"state": state.value, "state_at": fact.at, "stage": Stage.ASKING.value, "reason": "question", "question": data["question"]}
+    values = {"state": state.value, "state_at": fact.at, "stage": Stage.ASKING.value, "reason": "question", "question": data["question"], "waited": 1}
     yield Set("task", (fact.about,), values)
 
 

@@ -60,6 +60,7 @@ def _requested(fact: Fact) -> Iterable[Change]:
             "reason": "approval",
             "approval": fact.about,
             "policy": data["policy"],
+            "waited": 1,
         },
     )
 

@@ -64,7 +64,8 @@ def _submitted(fact: Fact) -> Iterable[Change]:
             "submitted_at": fact.at,
             "seq": fact.seq,
             "open": 1,
-        },
+        }
+        | ({"waited": 1} if data.get("joins") else {}),
     )
     for number, (field, awaited) in enumerate(data.get("joins", ())):
         yield Put("joins", (fact.about, number), {"awaits": awaited, "field": field, "open": 1})
@@ -73,7 +74,7 @@ def _submitted(fact: Fact) -> Iterable[Change]:
 
 
 def _coalesced(fact: Fact) -> Iterable[Change]:
-    yield Set("task", (fact.about,), {"stage": Stage.COALESCED.value, "into_task": fact.data["into"]})
+    yield Set("task", (fact.about,), {"stage": Stage.COALESCED.value, "into_task": fact.data["into"], "waited": 1})
 
 
 def _joined(fact: Fact) -> Iterable[Change]:

@@ -86,9 +86,10 @@ TASKS = Table(
         "from_agent": "text", "from_at": "int", "submitted_at": "int", "started_at": "int", "finished_at": "int",
         "by_person": "int", "quality": "int", "quality_source": "text", "cost": "int", "seq": "int", "question": "text", "caller": "text", "context": "text", "addressed": "text", "trace": "text",
         "rank": "int", "ranking": "text", "claimed": "int", "claimed_ms": "int",
+        "waited": "int",  # 1 where it waited for something else than a free agent
     },
     closes=True,
-    indexes=(("parent",), ("signal",), ("subject",), ("caller",), ("context",)),  # not the state: it changes three times a task, and pages come newest first
+    indexes=(("parent",), ("signal",), ("subject",), ("caller",), ("context",), ("finished_at",)),  # not the state: it changes three times a task, and pages come newest first
 )  # fmt: skip
 
 JOINS = Table(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-Select = Callable[..., Awaitable[list[dict[str, Any]]]]
-_MILLION = 1_000_000
+from tutti.observation.intervals import mean_of_shares
+from tutti.observation.windows import ACTED, MILLION, Select
+
 _EARLY = 50  # tasks of a skill that count as its beginning
 _WINDOWS = 4  # equal parts of the rest over which shares are shown
 
@@ -19,7 +18,7 @@ async def measures(select: Select) -> dict[str, Any]:
     coalesced = await select("SELECT COUNT(*) AS n FROM task WHERE into_task IS NOT NULL")
     waiting = await select("SELECT COUNT(*) AS n FROM approval WHERE state = 'open'")
     span = (await select("SELECT COUNT(*) AS n, MIN(submitted_at) AS first, MAX(finished_at) AS last FROM task WHERE finished_at IS NOT NULL"))[0]
-    seconds = (span["last"] - span["first"]) / _MILLION if span["n"] else 0.0
+    seconds = (span["last"] - span["first"]) / MILLION if span["n"] else 0.0
     return {
         "schema": "tutti.measures/1",
         "tasks": {"all": sum(states.values()), "by_state": states, "parked": [{"reason": row["reason"], "tasks": row["n"]} for row in parked]},
@@ -46,16 +45,14 @@ async def _usage(select: Select) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {"agent": [], "department": [], "model": []}
     for row in rows:
         counts = {name: int(row[name] or 0) for name in ("calls", "input_tokens", "output_tokens", "cached", "unpriced")}
-        money = {"cost": int(row["cost"] or 0) / _MILLION, "unsettled": int(row["reserved"] or 0) / _MILLION}
+        money = {"cost": int(row["cost"] or 0) / MILLION, "unsettled": int(row["reserved"] or 0) / MILLION}
         found[row["scope"]].append({"name": row["name"], **counts, **money})
     return found
 
 
 async def _autonomy(select: Select) -> dict[str, Any]:
     """Finished actions that no person approved, changed, answered or overrode ÷ all finished actions, with both counts."""
-    row = (
-        await select("SELECT COUNT(*) AS n, SUM(by_person) AS person FROM task WHERE nature = 'action' AND attempts > 0 AND state IN ('completed', 'failed')")
-    )[0]
+    row = (await select(f"SELECT COUNT(*) AS n, SUM(by_person) AS person FROM task WHERE {ACTED}"))[0]
     alone = row["n"] - (row["person"] or 0)
     return {"ratio": round(alone / row["n"], 4) if row["n"] else None, "alone": alone, "finished": row["n"]}
 
@@ -79,7 +76,7 @@ def _quantile(ordered: list[int], q: float) -> float:
 
 
 async def _quality(select: Select) -> dict[str, Any]:
-    """Mean judgement of completed tasks with its 95 % interval (normal approximation), and the share judged; by skill too."""
+    """Mean judgement of completed tasks with its 95 % interval, and the share judged; by skill too."""
     rows = await select(
         "SELECT skill, COUNT(*) AS done, COUNT(quality) AS judged, SUM(quality) AS total, SUM(quality / 1000 * (quality / 1000)) AS squares "
         "FROM task WHERE state = 'completed' GROUP BY skill ORDER BY skill"
@@ -92,11 +89,9 @@ def _mean(row: dict[str, Any]) -> dict[str, Any]:
     judged = int(row["judged"])
     if not judged:
         return {"mean": None, "low": None, "high": None, "judged": 0, "share_judged": 0.0}
-    mean = int(row["total"]) / judged / _MILLION
-    variance = max(int(row["squares"]) / judged / _MILLION - mean * mean, 0.0)
-    half = 1.96 * math.sqrt(variance / judged)
-    low, high = max(mean - half, 0.0), min(mean + half, 1.0)
-    return {"mean": round(mean, 4), "low": round(low, 4), "high": round(high, 4), "judged": judged, "share_judged": round(judged / max(int(row["done"]), 1), 4)}
+    found = mean_of_shares(judged, int(row["total"]) / MILLION, int(row["squares"]) / MILLION)
+    bounds = {name: round(float(value or 0.0), 4) for name, value in zip(("mean", "low", "high"), found, strict=True)}
+    return {**bounds, "judged": judged, "share_judged": round(judged / max(int(row["done"]), 1), 4)}
 
 
 async def _shares(select: Select) -> dict[str, list[dict[str, Any]]]:
@@ -123,7 +118,7 @@ async def _shares(select: Select) -> dict[str, list[dict[str, Any]]]:
             continue
         for agent, parts in sorted(by_agent.items()):
             counts = {part["part"]: part["n"] for part in parts}
-            judged, total = sum(part["judged"] for part in parts), sum(int(part["total"] or 0) for part in parts) / _MILLION
+            judged, total = sum(part["judged"] for part in parts), sum(int(part["total"] or 0) for part in parts) / MILLION
             shares = [round(counts.get(part, 0) / totals[name, part], 4) for part in range(_WINDOWS + 1) if (name, part) in totals]
             entry = {"agent": agent, "tasks": sum(counts.values()), "judged": judged, "quality": round(total / judged, 4) if judged else None}
             found.setdefault(name, []).append(entry | {"standing": round((total + 1) / (judged + 2), 4), "shares": shares})

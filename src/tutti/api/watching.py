@@ -1,0 +1,48 @@
+"""Routes of the overview: the fleet in numbers, what waits for somebody, what moves between agents."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from tutti.api.describing import READING, StrictRoute, problems, reply
+from tutti.api.rights import listed
+from tutti.app import Workspace
+from tutti.clock import from_datetime
+from tutti.errors import Invalid
+from tutti.model import pages
+
+_Instant = Annotated[datetime | None, Query(description="ISO 8601 with its time zone")]
+_Buckets = Annotated[int, Query(ge=1, le=1000)]
+
+
+def watching_routes(workspace: Workspace) -> APIRouter:
+    """Reading what happens."""
+    api = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["overview"])
+
+    @api.get("/kpis", response_model=pages.Kpis, responses=problems(*READING))
+    async def kpis(request: Request, from_at: _Instant = None, split_at: _Instant = None, until_at: _Instant = None, buckets: _Buckets = 60) -> Response:
+        """Latency between agents, quality, autonomy, cost and resolution time before and after an instant, with intervals; without instants, of the last hour."""
+        _, departments = listed(request, "measures:read")
+        since, split, until = map(_micros, (from_at, split_at, until_at))
+        return reply(await workspace.kpis(since=since, split=split, until=until, buckets=buckets, departments=departments))
+
+    @api.get("/throughput", response_model=pages.Throughput, responses=problems(*READING))
+    async def throughput(request: Request, from_at: _Instant = None, until_at: _Instant = None, buckets: _Buckets = 40) -> Response:
+        """How many tasks came in, and ended without a person, with one, or not completed, over the time; without instants, of the last hour."""
+        _, departments = listed(request, "measures:read")
+        return reply(await workspace.throughput(since=_micros(from_at), until=_micros(until_at), buckets=buckets, departments=departments))
+
+    return api
+
+
+def _micros(moment: datetime | None) -> int | None:
+    """An instant of a query. Raises: `Invalid`."""
+    if moment is None:
+        return None
+    try:
+        return max(from_datetime(moment), 0)
+    except ValueError as error:
+        raise Invalid(f"An instant has no time zone: {error}", hint="Write it as 2026-11-22T10:00:00Z.") from error

@@ -1,0 +1,9 @@
+"""Observation: what the fleet does, told in numbers. A `select` over the view and an interval of time go in; sums, shares and intervals come out.
+
+It changes nothing, never reads a clock, and does not know who asks: `departments` (None: all) says whose tasks count.
+"""
+
+from tutti.observation.kpis import kpis, throughput
+from tutti.observation.measures import measures
+
+__all__ = ["kpis", "measures", "throughput"]

@@ -1,0 +1,60 @@
+"""The overview over HTTP: its shape, the last hour where nothing is said, and only what the caller may see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from api_site import as_caller
+from pydantic import TypeAdapter
+
+from tutti import Workspace
+from tutti.model import pages
+from tutti.model.caller import OWNER, Caller
+
+VIEWER = Caller("person/vera", ("viewer",), ("support",))
+NOBODY = Caller("person/nobody")
+
+
+@pytest.fixture
+async def busy(workspace: Workspace) -> Workspace:
+    await workspace.submit("ticket.triage", {"text": "hello", "refund": 5})
+    await workspace.submit("ticket.triage", {"text": "hello", "refund": 50})
+    await workspace.submit("ticket.ask", {"text": "hello"})
+    await workspace.quiet()
+    return workspace
+
+
+async def read(workspace: Workspace, path: str, shape: Any, caller: Caller = OWNER) -> Any:
+    answer = await as_caller(workspace, caller).get(path)
+    assert answer.status_code == 200, answer.text
+    return TypeAdapter(shape).validate_python(answer.json(), strict=False)
+
+
+async def test_kpis_of_the_last_hour_and_of_a_department(busy: Workspace) -> None:
+    told = await read(busy, "/v1/kpis", pages.Kpis)
+    found = {kpi["name"]: kpi for kpi in told["kpis"]}
+    assert (found["autonomy"]["n"], found["autonomy"]["of"], found["latency"]["n"]) == (1, 1, 1)
+    assert len(found["quality"]["series"]) == 60
+    theirs = {kpi["name"]: kpi for kpi in (await read(busy, "/v1/kpis", pages.Kpis, VIEWER))["kpis"]}
+    assert (theirs["autonomy"]["of"], theirs["latency"]["n"]) == (0, 0), "paying is done in finance"
+    await busy.set_goal("quick", kpi="latency", target=250)
+    assert (await read(busy, "/v1/kpis?buckets=1", pages.Kpis))["kpis"][0]["target"] == 250
+
+
+async def test_throughput_counts_what_came_and_ended(busy: Workspace) -> None:
+    told = await read(busy, "/v1/throughput?buckets=4", pages.Throughput)
+    assert [sum(part[name] for part in told["buckets"]) for name in ("submitted", "alone", "person", "failed")] == [5, 3, 0, 0]
+    told = await read(busy, "/v1/throughput", pages.Throughput, VIEWER)
+    assert [sum(part[name] for part in told["buckets"]) for name in ("submitted", "alone")] == [3, 2]
+
+
+@pytest.mark.parametrize("path", ["kpis?from_at=2026-01-01T00:00:00", "kpis?until_at=1999-01-01T00:00:00Z&split_at=2000-01-01T00:00:00Z", "throughput?buckets=0", "kpis?from_at=x"])  # fmt: skip
+async def test_times_that_are_none(workspace: Workspace, path: str) -> None:
+    answer = await as_caller(workspace).get(f"/v1/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+
+@pytest.mark.parametrize("path", ["kpis", "throughput"])
+async def test_without_a_right_there_is_nothing(busy: Workspace, path: str) -> None:
+    assert (await as_caller(busy, NOBODY).get(f"/v1/{path}")).status_code == 403

@@ -187,3 +187,17 @@ def test_watching_shows_each_change_once(beside: SimpleNamespace, capsys: pytest
     with pytest.raises(KeyboardInterrupt):
         follow(Screen(Look()), None, page, pause)  # type: ignore[arg-type]
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["queued", "completed"]
+
+
+def test_tasks_by_status_time_and_words_and_a_tasks_time(beside: SimpleNamespace) -> None:
+    id = beside.call("run", "refund.pay", '{"amount": 310}', "--json").data["id"]
+    humans = beside.call("tasks", "--status", "human", "--since", "1h", "--json").data
+    assert id in {task["id"] for task in humans}
+    assert {task["status"] for task in humans} == {"human"}
+    assert [task["id"] for task in beside.call("tasks", "--find", id[:12], "--json").data] == [id]
+    assert beside.call("tasks", "--status", "done", "--find", id[:12], "--json").data == []
+    shown = beside.call("tasks", "show", id)
+    assert "waiting for people" in shown.out
+    bar = next(line for line in shown.out.splitlines() if line.startswith("refund.pay"))
+    assert "!" in bar.partition("|")[2]
+    beside.call("reject", id, "--yes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from pydantic import AwareDatetime
 
 from tutti.api import cloudevents, forms
 from tutti.api.describing import CHANGING, KEYED, READING, StrictRoute, problems, reply
-from tutti.api.guard import caller_of, require
+from tutti.api.guard import caller_of, may, require
 from tutti.api.pressure import Pressure
 from tutti.api.problems import as_problem, problem
 from tutti.api.repetition import Repetition
@@ -199,6 +200,17 @@ def task_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition
         """The task once it has ended or needs a person, or as it is when the time is over."""
         caller, _ = await on_task(workspace, request, id)
         return reply(await wait(workspace, caller, id, timeout_ms / 1000, stopping))
+
+    @api.get("/{id}/timeline", response_model=answers.Timeline, responses=problems(*READING, 404))
+    async def timeline(request: Request, id: str) -> Response:
+        """When what happened to a task and to all that followed from it, as far as the caller may see it: stretches without gaps, and decisions."""
+        caller, _ = await on_task(workspace, request, id, "decisions:read")
+
+        def readable(row: Mapping[str, Any]) -> bool:
+            return may(caller, "decisions:read", id=row["id"], department=row["department"], owner=row["caller"] or "")
+
+        found = await workspace.timeline(id, readable=readable)
+        return reply({**found, "currency": workspace.fleet.currency if workspace.fleet else None})
 
     async def changed(request: Request, id: str, action: str, change: Any) -> Response:
         caller, row = await on_task(workspace, request, id, action)

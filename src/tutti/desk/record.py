@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,12 @@ from tutti.desk.counter import OWNER, Row
 from tutti.desk.work import Work
 from tutti.errors import NotFound
 from tutti.journal import Proofs
+from tutti.model.fact import Fact
+
+_DEEP = 40  # levels that are followed, up or down
+_FOLLOWED = 500  # tasks that a timeline shows
+_AT_A_TIME = 400  # ids in one statement
+_PAGE = 5000  # facts read at a time
 
 
 class Record(Work):
@@ -35,6 +42,84 @@ class Record(Work):
             told["negotiation"] = await mediation.explained(self.corridor.house, negotiation)
             told["sentence"] = " ".join([told["sentence"], *told["negotiation"]])
         return told if planned is None else told | {"plan": planned}
+
+    async def timeline(self, id: str, *, readable: Callable[[Row], bool] = lambda row: True) -> dict[str, Any]:
+        """When what happened to a task and to all that followed from it, at most 500 tasks of it, as far as it is `readable` (a task's row)."""
+        row = await self._row("task", id, "task")
+        placed, hidden, whole = await self._followed(row, readable)
+        facts = await self._facts_of([place.row for place in placed])
+        told = explanation.timeline(placed, facts, self.corridor.house.clock.now())
+        top: Row = row
+        for _ in range(_DEEP):
+            above = await self._above(top)
+            if above is None or not readable(above):
+                break
+            top = above
+        return {**told, "root": top["id"], "hidden": hidden, "truncated": told["truncated"] or not whole}
+
+    async def _followed(self, row: Row, readable: Callable[[Row], bool]) -> tuple[list[explanation.Placed], int, bool]:
+        """A task and what followed from it, by children and by signals, depth first; how many branches the caller may not see; whether these are all."""
+        below: dict[str, list[Row]] = {}
+        level, known, hidden, left = [row["id"]], {row["id"]}, 0, _FOLLOWED - 1
+        for _ in range(_DEEP):
+            if not level or not left:
+                break
+            found = await self._next_level(level)
+            fresh = [(above, child) for above, child in found if child["id"] not in known]
+            seen = [(above, child) for above, child in fresh if readable(child)]
+            hidden += len(fresh) - len(seen)
+            seen, more = seen[:left], seen[left:]
+            left -= len(seen)
+            for its, child in seen:
+                below.setdefault(its, []).append(child)
+                known.add(child["id"])
+            level = [child["id"] for _, child in seen]
+            if more:
+                left = 0
+        placed: list[explanation.Placed] = []
+        stack: list[tuple[Row, int, str | None]] = [(row, 0, None)]
+        while stack:
+            this, depth, above = stack.pop()
+            placed.append(explanation.Placed(this, depth, above))
+            stack += [(child, depth + 1, this["id"]) for child in reversed(below.get(this["id"], ()))]
+        return placed, hidden, not level or bool(left)
+
+    async def _next_level(self, ids: Sequence[str]) -> list[tuple[str, Row]]:
+        """The tasks that followed directly from these, each with the one it followed from, in the order they came in."""
+        marks = ", ".join("?" * len(ids))
+        children = await self._journal.select(f"SELECT * FROM task WHERE parent IN ({marks}) AND signal IS NULL", ids)
+        sent = await self._journal.select(
+            f"SELECT task.*, signal.task AS sent_by FROM signal JOIN task ON task.signal = signal.id WHERE signal.task IN ({marks})", ids
+        )
+        found = [(child["parent"], child) for child in children] + [(child["sent_by"], child) for child in sent]
+        return sorted(found, key=lambda pair: pair[1]["seq"])
+
+    async def _above(self, row: Row) -> Row | None:
+        """The task that this one followed from."""
+        if row["signal"]:
+            signals = await self._journal.select("SELECT task FROM signal WHERE id = ?", (row["signal"],))
+            above = signals[0]["task"] if signals else None
+        else:
+            above = row["parent"]
+        return None if above is None else await self._journal.row("task", (above,))
+
+    async def _facts_of(self, rows: Sequence[Row]) -> list[Fact]:
+        """The facts of these tasks, of their approvals and conflicts, in order."""
+        ids = [row["id"] for row in rows]
+        marks = ", ".join("?" * len(ids))
+        asked = await self._journal.select(f"SELECT id FROM approval WHERE task IN ({marks})", ids)
+        met = await self._journal.select(f"SELECT id FROM conflict WHERE task IN ({marks}) OR other IN ({marks})", [*ids, *ids])
+        about = [*ids, *(row["id"] for row in (*asked, *met))]
+        facts: list[Fact] = []
+        for start in range(0, len(about), _AT_A_TIME):
+            part, after = about[start : start + _AT_A_TIME], 0
+            while True:
+                page = await self._journal.facts(after=after, about=part, limit=_PAGE)
+                facts += page
+                if len(page) < _PAGE:
+                    break
+                after = page[-1].seq
+        return sorted(facts, key=lambda fact: fact.seq)
 
     async def lineage(self, id: str) -> dict[str, Any]:
         """What a signal (or a task) led to, as a tree; and what led to it."""

@@ -4,5 +4,6 @@ It never asks a model and never guesses: every word comes from the record.
 """
 
 from tutti.explanation.explain import explain, priorities, question
+from tutti.explanation.timeline import Placed, timeline
 
-__all__ = ["explain", "priorities", "question"]
+__all__ = ["Placed", "explain", "priorities", "question", "timeline"]

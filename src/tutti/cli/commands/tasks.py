@@ -14,11 +14,13 @@ from tutti.cli.commands import words
 from tutti.cli.commands.run import SOON, waited_for
 from tutti.cli.inputs import Duration, json_of
 from tutti.cli.options import Look, noun, pass_look
-from tutti.cli.screen import Screen, brief, pairs
+from tutti.cli.screen import Screen, ago, brief, pairs
 from tutti.cli.wire import Api, connect
 from tutti.clock import SystemClock, micros, to_text
 
 _STATES = ["submitted", "working", "input-required", "completed", "failed", "canceled", "rejected"]
+_WIDE = 60  # columns of a bar
+_MARKS = {"run": "#", "queue": ".", "person": "!", "question": "!", "lease": "=", "join": "=", "backoff": "="}
 _STATUSES = ["queued", "running", "waiting", "human", "done", "failed"]
 
 
@@ -127,10 +129,11 @@ def show(look: Look, id: str) -> None:
     screen = Screen(look)
     with connect(look) as api:
         task = api.get("/v1/tasks/{}", id)
-    _show(screen, task)
+        line = None if look.machine else api.get("/v1/tasks/{}/timeline", id)
+    _show(screen, task, line)
 
 
-def _show(screen: Screen, task: dict[str, Any]) -> None:
+def _show(screen: Screen, task: dict[str, Any], line: dict[str, Any] | None) -> None:
     if screen.look.machine:
         screen.data(task)
         return
@@ -148,7 +151,36 @@ def _show(screen: Screen, task: dict[str, Any]) -> None:
             ("asks", task["question"] if task["stage"] == "asking" else None),
         ])
     )  # fmt: skip
+    if line is not None:
+        _times(screen, line)
     screen.next(words.what_to_do(task) if task["waiting_for"] == "person" else f"tutti why {task['id']}")
+
+
+def _times(screen: Screen, line: dict[str, Any]) -> None:
+    """A task's time and that of all that followed from it, a bar for each."""
+    names = {
+        "working": "working_ms",
+        "waiting for agents": "waiting_agents_ms",
+        "waiting for people": "waiting_people_ms",
+        "waiting for others": "waiting_other_ms",
+    }
+    shares = [f"{ago(line[field] / 1000)} {name}" for name, field in names.items() if line[field]]
+    if not shares:
+        return
+    screen.heading(f"\n{', '.join(shares)}")
+    now = to_text(SystemClock().now())
+    start, end = words.seconds(line["from_at"]), words.seconds(line["until_at"] or now)
+    bars: dict[str, list[str]] = {}
+    for span in line["spans"]:
+        bar = bars.setdefault(span["task"], [" "] * _WIDE)
+        first = int((words.seconds(span["started_at"]) - start) / max(end - start, 0.001) * _WIDE)
+        last = int((words.seconds(span["ended_at"] or now) - start) / max(end - start, 0.001) * _WIDE)
+        for place in range(min(first, _WIDE - 1), min(max(last, first + 1), _WIDE)):
+            bar[place] = _MARKS[span["kind"]] if bar[place] == " " or span["kind"] == "run" else bar[place]
+    for task, bar in bars.items():
+        span = next(span for span in line["spans"] if span["task"] == task)
+        screen.text(f"{('  ' * span['depth'] + span['skill'])[:24]:<24} |{''.join(bar)}|")
+    screen.text(f"{'':<24}  # runs  . waits for an agent  ! for a person  = for a lease, others or a time" + ("  (there is more)" if line["truncated"] else ""))
 
 
 @tasks.command()

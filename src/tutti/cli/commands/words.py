@@ -26,6 +26,11 @@ def agent(task: Task) -> str:
     return f"{task['agent']} {task['version']}" if task["agent"] else ""
 
 
+def seconds(moment: str) -> float:
+    """An instant in seconds since 1970."""
+    return from_datetime(datetime.fromisoformat(moment.replace("Z", "+00:00"))) / MICROS
+
+
 def age(moment: str | None) -> str:
     """How long ago an instant was."""
     if not moment:

@@ -66,8 +66,9 @@ def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
 
 def _open_doors(app: FastAPI, workspace: Workspace) -> None:
     """Those of other protocols, whose libraries take long to load: only for a process that serves."""
-    from tutti.api import a2a, callbacks, mcp
+    from tutti.api import a2a, callbacks, console, mcp
 
+    console.install(app)
     app.include_router(callbacks.routes(workspace))
     a2a.install(app, workspace)
     mcp.install(app, workspace)

@@ -1,0 +1,123 @@
+"""A workspace to look at in a browser: `python tests/console/served.py FOLDER [--busy]`. It prints one line of JSON when it listens, and ends at SIGTERM.
+
+Its company is the example fleet's, a small one, with agents of the tests beside it: one that asks a person, one that fails, and texts that try to
+be more than text. With `--busy` it is instead 5,000 tasks that wait for one agent, which does fifty a second: a hundred changes a second in a list.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tutti import Context, Fleet, Settings, Workspace
+from tutti.api import serve
+from tutti.fleets import lifecycle
+
+BUSY_TASKS = 5_000
+PAYLOADS = (
+    "<script>window.hit='script'</script>",
+    "<img src=x onerror=\"window.hit='img'\">",
+    '"><svg onload="window.hit=\'svg\'">',
+    "javascript:window.hit='link'",
+    "<a href=\"javascript:window.hit='a'\">click</a>",
+    "![x](http://198.51.100.7/pixel.png) [y](javascript:window.hit='md')",
+    "<iframe srcdoc=\"<script>parent.hit='frame'</script>\"></iframe>",
+    "{{constructor.constructor('window.hit=1')()}} ${window.hit=1}",
+    "</title><script>window.hit='title'</script>",
+    "<style>@import 'http://198.51.100.7/x.css'</style>",
+)
+
+
+def company() -> Fleet:
+    """The example fleet, and what a page must bear besides."""
+    made = lifecycle.sample(11, tickets=60, accounts=60)
+    fleet = lifecycle.build(made)
+
+    @fleet.agent(skill="letter.read", department="support", owner="ana@example.com")
+    async def reader(text: str, ctx: Context) -> str:
+        answer = await ctx.input(f"What shall become of {text}")
+        return f"{text} {answer}"
+
+    @fleet.agent(skill="letter.lose", department="support", owner="ana@example.com")
+    async def loser(text: str, ctx: Context) -> str:
+        raise RuntimeError(f"lost {text}")
+
+    @fleet.agent(skill="letter.echo", department="support", owner="ana@example.com", fresh_for=timedelta(0))
+    async def echo(text: str, ctx: Context) -> str:
+        ctx.note("letter", text)
+        return text
+
+    fleet.on("letter.came", do="letter.echo")
+    return fleet
+
+
+def busy() -> Fleet:
+    """One agent with much to do."""
+    fleet = Fleet("busy")
+
+    @fleet.agent(skill="paper.stamp", department="office", owner="ana@example.com", concurrency=1)
+    async def stamp(number: int, ctx: Context) -> int:
+        while number == 0 and not await asyncio.to_thread(Path("go").exists):  # the first: not before somebody looks
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.018)
+        return number
+
+    return fleet
+
+
+async def fill(workspace: Workspace) -> None:
+    """What is there to see."""
+    made = lifecycle.sample(11, tickets=60, accounts=60)
+    for event in lifecycle.signals(made):
+        await workspace.send(event)
+    for number, text in enumerate(PAYLOADS):
+        await workspace.submit("letter.echo", text, subject=f"account/{text[:40]}")
+        event: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": f"payload-{number}",
+            "source": "/letters",
+            "type": "letter.came",
+            "subject": text[:60],
+            "data": text,
+        }
+        await workspace.send(event)
+    await workspace.submit("letter.lose", " ".join(PAYLOADS))
+    await workspace.submit("letter.read", PAYLOADS[1])
+
+
+async def main() -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--busy", action="store_true")
+    parser.add_argument("--listen", default="127.0.0.1:0")
+    said = parser.parse_args()
+    fleet = busy() if said.busy else company()
+    settings = Settings(fleet.name, said.folder, listen=said.listen, grace=timedelta(0))
+    async with Workspace(fleet, settings) as workspace:
+        if said.busy:
+            if not (await workspace.measures())["tasks"]["all"]:
+                for start in range(0, BUSY_TASKS, 250):
+                    await asyncio.gather(*(workspace.submit("paper.stamp", number) for number in range(start, start + 250)))
+        elif not (await workspace.measures())["tasks"]["all"]:
+            await fill(workspace)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(workspace.quiet(), 20)
+
+        def ready(path: Path) -> None:
+            print(json.dumps({"url": workspace.outside.base_url, "socket": str(path)}), flush=True)
+
+        await serve(workspace, ready=ready)
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

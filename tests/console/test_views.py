@@ -1,0 +1,79 @@
+"""Every view: without an error, without a barrier, the same after a reload, in no need of anybody else, and narrow enough for a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from console_site import Seen
+
+VIEWS = (
+    "overview", "map", "tasks", "task", "why", "why-asked", "approvals", "negotiations", "negotiation", "conflicts", "conflict", "signals", "signal",
+    "agents", "agent", "goals", "bottlenecks", "policies", "audit", "settings",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_no_view_has_errors_barriers_or_outside_hosts(window: Callable[..., Seen], paths: dict[str, str], dark: bool):
+    assert set(VIEWS) == set(paths)
+    seen = window(dark=dark)
+    found = {}
+    for name in VIEWS:
+        seen.go(paths[name])
+        assert seen.page.locator("h1").count() == 1, name
+        assert seen.page.locator("h1").inner_text() != "Not here", name
+        assert "Tutti" in seen.page.title()
+        if barriers := seen.violations():
+            found[name] = barriers
+    assert not found
+    assert not seen.errors
+    assert not seen.foreign
+
+
+def test_a_deep_link_shows_the_same_after_a_reload(window: Callable[..., Seen], paths: dict[str, str]):
+    seen = window()
+    for name in VIEWS:
+        seen.go(paths[name])
+        before, address = _still(seen), seen.page.url
+        seen.page.reload()
+        seen.settle()
+        assert seen.page.url == address, name
+        assert _still(seen) == before, name
+
+
+def _still(seen: Seen) -> list[str]:
+    """What stands on the page and does not move with the clock: headings, names of columns, labels of fields and which of them are set."""
+    return list(
+        seen.page.eval_on_selector_all(
+            "main h1, main h2, main th, main [role=columnheader], main [aria-pressed], main [aria-selected=true], main [aria-current], main label, main input",
+            "all => all.map(e => [e.tagName, e.getAttribute('aria-pressed') ?? e.getAttribute('aria-selected') ?? e.value ?? '', (e.tagName === 'INPUT' ? '' : e.textContent).replace(/[0-9.,:]+/g, '#')].join(' '))",
+        )
+    )
+
+
+def test_every_view_fits_a_phone(window: Callable[..., Seen], paths: dict[str, str]):
+    seen = window(phone=True)
+    wide = {}
+    for name in VIEWS:
+        seen.go(paths[name])
+        over = seen.page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
+        main_over = seen.page.evaluate("() => { const m = document.querySelector('main'); return m.scrollWidth - m.clientWidth }")
+        if max(over, main_over) > 0:
+            wide[name] = (over, main_over)
+    assert not wide
+
+
+def test_what_is_not_there_says_so(window: Callable[..., Seen]):
+    seen = window()
+    for path in (
+        "/nowhere",
+        "/tasks/t-0000",
+        "/why/t-0000",
+        "/agents/nobody",
+        "/approvals/a-0000",
+        "/negotiations/t-0000",
+        "/signals/s-0000",
+        "/conflicts/c-0000",
+    ):
+        seen.page.goto(f"{seen.served.url}/console{path}")
+        seen.page.get_by_text("There is no").first.wait_for()

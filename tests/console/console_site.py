@@ -161,7 +161,7 @@ def look(browser: Browser, served: Served, *, dark: bool = False, phone: bool = 
     seen.page.on("request", lambda request: None if request.url.startswith((served.url, "data:", "blob:")) else seen.foreign.append(request.url))
     if enter:
         seen.page.goto(served.link())
-        seen.page.wait_for_selector("nav")
+        seen.page.wait_for_selector(".frame")
         seen.settle()
     return seen
 

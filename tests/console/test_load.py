@@ -53,7 +53,7 @@ def test_the_first_load_is_small(window: Callable[..., Seen]):
     sizes: dict[str, int] = {}
     seen.page.on("response", lambda answer: sizes.__setitem__(answer.url, answer.request.sizes()["responseBodySize"]) if "/console/" in answer.url else None)
     seen.page.goto(seen.served.link())
-    seen.page.wait_for_selector("nav")
+    seen.page.wait_for_selector(".frame")
     seen.settle()
     total = sum(sizes.values())
     assert any(url.endswith(".js") for url in sizes)

@@ -156,7 +156,7 @@ class Record(Work):
 
     async def measures(self) -> dict[str, Any]:
         """Tasks by state, autonomy ratio, latency per pair, resolution quality, share of work, coalesced tasks, approvals waiting."""
-        return await observation.measures(self._journal.select)
+        return await observation.measures(self._journal.survey)
 
     async def head(self) -> dict[str, Any]:
         """Where the journal stands."""

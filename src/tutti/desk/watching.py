@@ -31,7 +31,7 @@ class Watching(Counter):
         _check(since, split, buckets)
         _check(split, until, buckets)
         return await observation.kpis(
-            self._journal.select, since=since, split=split, until=until, buckets=buckets, departments=departments, targets=self._targets(), currency=self._currency()
+            self._journal.survey, since=since, split=split, until=until, buckets=buckets, departments=departments, targets=self._targets(), currency=self._currency()
         )  # fmt: skip
 
     async def throughput(
@@ -41,7 +41,7 @@ class Watching(Counter):
         until = self._now() if until is None else until
         since = until - _HOUR if since is None else since
         _check(since, until, buckets)
-        return await observation.throughput(self._journal.select, since=since, until=until, buckets=buckets, departments=departments)
+        return await observation.throughput(self._journal.survey, since=since, until=until, buckets=buckets, departments=departments)
 
     def _now(self) -> int:
         return self.corridor.house.clock.now() + 1  # an end is not part of its time; what is just happening is

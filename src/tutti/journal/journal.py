@@ -75,6 +75,8 @@ class Journal:
         self._pump = Pump(self._writer, self._settle, lambda: self.pump_delay(), threaded, limits.batch, limits.sign_every.total_seconds())  # noqa: PLW0108 - simulations set another delay later
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reading: Reader | None = None
+        self._surveyor = ThreadPoolExecutor(1, thread_name_prefix="tutti-surveyor")
+        self._surveying: Reader | None = None
         self._running = False
         self._cache: OrderedDict[str, tuple[str | None, bytes]] = OrderedDict()
         self._cached = 0
@@ -132,6 +134,7 @@ class Journal:
         if not self._write:
             self._close_reader()
             self.reader.shutdown(wait=False)
+            self._end_surveys()
             return
         if not self._running:
             return
@@ -143,6 +146,7 @@ class Journal:
         except TuttiError as error:
             log.warning("the last head could not be signed: %s", error.message)
         await self._loop.run_in_executor(self.reader, self._close_reader)
+        await self._loop.run_in_executor(self._surveyor, self._end_surveys)
         self._engine.close()
         self.reader.shutdown(wait=False)
 
@@ -151,6 +155,7 @@ class Journal:
         self._running = False
         self._pump.abandon()
         self._close_reader()
+        self._surveyor.submit(self._end_surveys)
         self._engine.close()
         self.reader.shutdown(wait=False)
 
@@ -386,6 +391,30 @@ class Journal:
             return [dict(zip(columns, row, strict=True)) for row in found]
 
         return await self._read(work)
+
+    async def survey(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """As `select`, for what may take long: on a connection and a thread of its own, so that nobody's work waits for it."""
+        assert self._loop is not None
+        return await self._loop.run_in_executor(self._surveyor, self._survey, sql, params)
+
+    def _survey(self, sql: str, params: Sequence[Any]) -> list[Row]:
+        if self._surveying is None:
+            self._surveying = self._engine.reader()
+        try:
+            columns, found = self._surveying.query(sql, params)
+        except StorageFailed:
+            self._end_survey()
+            raise
+        return [dict(zip(columns, row, strict=True)) for row in found]
+
+    def _end_survey(self) -> None:
+        if self._surveying is not None:
+            self._surveying.close()
+            self._surveying = None
+
+    def _end_surveys(self) -> None:
+        self._end_survey()
+        self._surveyor.shutdown(wait=False)
 
     async def facts(self, after: int = 0, about: str | Sequence[str] | None = None, kind: str | Sequence[str] | None = None, limit: int = 1000) -> list[Fact]:
         """Facts after a `seq`, in order."""

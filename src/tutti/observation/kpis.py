@@ -120,11 +120,11 @@ async def _resolutions(select: Select, window: _Window) -> _Found:
     whose = within(window.departments)
     cases = (
         # from all that ended in the window to where it came from, and from there to all that followed
-        "RECURSIVE up (id, parent) AS ("
-        "SELECT id, parent FROM task WHERE finished_at >= ? AND finished_at < ? "
-        "UNION SELECT task.id, task.parent FROM up JOIN task ON task.id = up.parent), "
+        "RECURSIVE up (id) AS ("
+        "SELECT COALESCE(parent, id) FROM task WHERE finished_at >= ? AND finished_at < ? "
+        "UNION SELECT task.parent FROM up JOIN task ON task.id = up.id WHERE task.parent IS NOT NULL), "
         "tree (root, id, open, finished_at, cost, came_at) AS ("
-        f"SELECT id, id, open, finished_at, cost, submitted_at FROM task WHERE id IN (SELECT id FROM up WHERE parent IS NULL) AND {whose.sql} "
+        f"SELECT task.id, task.id, open, finished_at, cost, submitted_at FROM up JOIN task ON task.id = up.id WHERE parent IS NULL AND {whose.sql} "
         "UNION ALL SELECT tree.root, task.id, task.open, task.finished_at, task.cost, tree.came_at FROM tree JOIN task ON task.parent = tree.id), "
         "root AS (SELECT MAX(finished_at) AS ended, MIN(came_at) AS came_at, COALESCE(SUM(cost), 0) AS cost FROM tree GROUP BY root HAVING MAX(open) = 0), "
         f"cases AS (SELECT ended - came_at AS took, cost, {window.bucket('ended')} AS bucket FROM root WHERE ended >= ? AND ended < ?)"

@@ -55,6 +55,27 @@ async def test_times_that_are_none(workspace: Workspace, path: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
 
 
-@pytest.mark.parametrize("path", ["kpis", "throughput"])
+@pytest.mark.parametrize("path", ["kpis", "throughput", "attention"])
 async def test_without_a_right_there_is_nothing(busy: Workspace, path: str) -> None:
     assert (await as_caller(busy, NOBODY).get(f"/v1/{path}")).status_code == 403
+
+
+async def test_what_waits_for_a_person_is_told_the_longest_wait_first(busy: Workspace) -> None:
+    await busy.kill("action", "refund.pay", reason="an audit")
+    await busy.submit("refund.pay", {"amount": 1})
+    await busy.quiet()
+    told = await read(busy, "/v1/attention", list[pages.Waiting])
+    assert [(each["kind"], each["title"]) for each in told] == [
+        ("approval", "Pay 50.00 EUR."), ("question", "Which account?"), ("switch", "The kill switch of action refund.pay is on")
+    ]  # fmt: skip
+    assert [each["since"] for each in told] == sorted(each["since"] for each in told)
+    assert (told[0]["agent"], told[0]["department"], told[0]["amount"]) == ("pay", "finance", 50.0)
+    assert told[2]["why"] == "an audit; 1 task waits until a switch is lifted"
+    assert [each["kind"] for each in await read(busy, "/v1/attention", list[pages.Waiting], VIEWER)] == ["question"]
+    assert len(await read(busy, "/v1/attention?limit=1", list[pages.Waiting])) == 1
+    await busy.lift("action", "refund.pay")
+    await busy.quiet()
+    approval = (await busy.approvals())[0]["id"]
+    await busy.answer_as_owner(approval, "approve")
+    await busy.quiet()
+    assert [each["kind"] for each in await read(busy, "/v1/attention", list[pages.Waiting])] == ["question"]

@@ -7,10 +7,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from tutti import access
 from tutti.api.describing import READING, StrictRoute, problems, reply
+from tutti.api.guard import caller_of, require
 from tutti.api.rights import listed
 from tutti.app import Workspace
 from tutti.clock import from_datetime
+from tutti.desk import Seen
 from tutti.errors import Invalid
 from tutti.model import pages
 
@@ -34,6 +37,15 @@ def watching_routes(workspace: Workspace) -> APIRouter:
         """How many tasks came in, and ended without a person, with one, or not completed, over the time; without instants, of the last hour."""
         _, departments = listed(request, "measures:read")
         return reply(await workspace.throughput(since=_micros(from_at), until=_micros(until_at), buckets=buckets, departments=departments))
+
+    @api.get("/attention", response_model=list[pages.Waiting], responses=problems(*READING))
+    async def attention(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> Response:
+        """What waits for a person, the longest wait first: approvals, questions, parked tasks, conflicts, agents that get no work, kill switches."""
+        caller = caller_of(request)
+        seen = Seen(*(access.departments_of(caller, action) for action in ("tasks:read", "approvals:read", "agents:read")))
+        if all(departments == () for departments in seen):
+            require(request, "tasks:read")
+        return reply(await workspace.attention(seen, limit=limit))
 
     return api
 

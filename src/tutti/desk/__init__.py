@@ -7,11 +7,11 @@ from tutti.desk.counter import OWNER
 from tutti.desk.governing import Governing
 from tutti.desk.record import Record
 from tutti.desk.roster import Roster
-from tutti.desk.watching import Watching
+from tutti.desk.watching import Seen, Watching
 
 
 class Desk(Governing, Roster, Record, Watching):
     """Operations on one open workspace."""
 
 
-__all__ = ["OWNER", "Desk"]
+__all__ = ["OWNER", "Desk", "Seen"]

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
-from tutti import observation
-from tutti.clock import MICROS
-from tutti.desk.counter import Counter
+import orjson
+
+from tutti import arbiter, explanation, gates, mediation, observation
+from tutti.clock import MICROS, to_text
+from tutti.desk.counter import Counter, Row
 from tutti.errors import Invalid
+from tutti.model.task import Stage
 
 _HOUR = 3600 * MICROS
 _PARTS = 1000  # parts of a time at most
+
+
+class Seen(NamedTuple):
+    """The departments of which somebody may see the tasks, the approvals and the agents; None: all."""
+
+    tasks: Collection[str] | None = None
+    approvals: Collection[str] | None = None
+    agents: Collection[str] | None = None
+
+
+class _Waiting(NamedTuple):
+    """Something that waits for a person: what it is, since when, and the rows it is about."""
+
+    since: int
+    kind: str
+    row: Row
+    task: Row | None
 
 
 class Watching(Counter):
@@ -43,6 +63,96 @@ class Watching(Counter):
         _check(since, until, buckets)
         return await observation.throughput(self._journal.survey, since=since, until=until, buckets=buckets, departments=departments)
 
+    async def attention(self, seen: Seen = Seen(), *, limit: int = 200) -> list[dict[str, Any]]:  # noqa: B008  a constant
+        """What waits for a person or stands still until somebody does something, the longest wait first: approvals, questions of agents and of
+        negotiations, parked tasks, conflicts, agents that get no work, kill switches."""
+        found = sorted((*self._for_people(seen), *self._conflicting(seen), *await self._failing(seen), *self._stopped(seen)), key=lambda each: each[:2])
+        return [await self._waiting_told(each) for each in found[:limit]]
+
+    def _for_people(self, seen: Seen) -> Iterator[_Waiting]:
+        tables = self._journal.hot.table
+        for row in tables("approval").values():
+            task = tables("task").get((row["task"],))
+            if row["state"] == "open" and task is not None and _is_in(task["department"], seen.approvals):
+                yield _Waiting(row["asked_at"], "approval", row, task)
+        conflicting = {row[side] for row in tables("conflict").values() if row["state"] == "asked" for side in ("task", "other")}
+        for task in tables("task").values():
+            if not _is_in(task["department"], seen.tasks):
+                continue
+            if task["stage"] == Stage.ASKING:
+                yield _Waiting(task["state_at"], "negotiation" if task["skill"] == mediation.MEDIATE else "question", task, task)
+            elif task["stage"] == Stage.PARKED and task["id"] not in conflicting and not (task["reason"] or "").startswith(gates.STOPPED):
+                yield _Waiting(task["state_at"], "parked", task, task)
+
+    def _conflicting(self, seen: Seen) -> Iterator[_Waiting]:
+        tasks = self._journal.hot.table("task")
+        for row in self._journal.hot.table("conflict").values():
+            sides = [task for task in (tasks.get((row["task"],)), tasks.get((row["other"],))) if task is not None]
+            mine = [task for task in sides if _is_in(task["department"], seen.tasks)]
+            if row["state"] == "asked" and mine:
+                yield _Waiting(row["found_at"], "conflict", row, mine[0])
+
+    async def _failing(self, seen: Seen) -> list[_Waiting]:
+        house = self.corridor.house
+        found = []
+        for (name, version), why in house.breakers.shut(house.clock.now()).items():
+            card = house.registry.card(name, version)
+            if card is not None and _is_in(card.department, seen.agents):
+                last = await self._journal.select("SELECT MAX(at) AS at FROM fact WHERE about = ? AND kind = 'agent.tripped'", (name,))
+                row = {"name": name, "version": version, "department": card.department, "why": why}
+                found.append(_Waiting(last[0]["at"] or house.clock.now(), "agent", row, None))
+        return found
+
+    def _stopped(self, seen: Seen) -> Iterator[_Waiting]:
+        """Switches stop several departments' work: they are for who may see all agents."""
+        if seen.agents is None:
+            for row in self._journal.hot.table("kill").values():
+                if row["on"] and row["scope"] != "any":
+                    yield _Waiting(row["at"], "switch", row, None)
+
+    async def _waiting_told(self, each: _Waiting) -> dict[str, Any]:
+        """One thing that waits, in words."""
+        row, task = each.row, each.task
+        told: dict[str, Any] = {"kind": each.kind, "id": row.get("id", ""), "task": None, "title": "", "why": "", "since": to_text(each.since)}
+        told |= {"agent": None, "department": None, "amount": None, "currency": None}
+        if task is not None:
+            amount = None if task["amount"] is None else task["amount"] / MICROS
+            told |= {"task": task["id"], "agent": task["agent"], "department": task["department"], "amount": amount, "currency": task["currency"]}
+        match each.kind:
+            case "approval":
+                told |= {"agent": row["agent"], "title": await self._question(row, task or {}), "why": "; ".join(orjson.loads(row["reasons"]))}
+            case "question" | "negotiation":
+                told |= {"title": await self._text(row["question"]), "why": f"{row['skill']} goes on when somebody has answered"}
+            case "parked":
+                told |= {"title": f"{row['skill']} is parked", "why": row["reason"] or ""}
+            case "conflict":
+                view = await arbiter.view(self.corridor.house, row)
+                told |= {"title": f"{row['skill']} or {row['other_skill']} on {view['resource']}", "why": row["reason"] or row["rule"]}
+            case "agent":
+                told |= {
+                    "id": row["name"],
+                    "title": f"{row['name']} {row['version']} gets no work",
+                    "why": row["why"],
+                    "agent": row["name"],
+                    "department": row["department"],
+                }
+            case "switch":
+                name = f"{row['scope']} {row['name']}".strip()
+                waits = sum((one["reason"] or "").startswith(gates.STOPPED) for one in self._journal.hot.table("task").values() if one["stage"] == Stage.PARKED)
+                told |= {
+                    "id": f"{row['scope']}/{row['name']}",
+                    "title": f"The kill switch of {name} is on",
+                    "why": f"{row['reason'] or 'no reason given'}; {waits} {_tasks(waits)} until a switch is lifted",
+                }
+        return told
+
+    async def _question(self, approval: Row, task: Mapping[str, Any]) -> str:
+        """What an approval asks, as a sentence."""
+        card = self.corridor.house.registry.card(approval["agent"], approval["agent_version"])
+        reference, _, part = approval["input"].partition("#")
+        input = (await self._journal.payloads([reference])).get(reference)
+        return explanation.question(card.skills.get(task["skill"]) if card else None, task, input.get(part) if part and isinstance(input, Mapping) else input)
+
     def _now(self) -> int:
         return self.corridor.house.clock.now() + 1  # an end is not part of its time; what is just happening is
 
@@ -60,8 +170,16 @@ class Watching(Counter):
         return said.pop() if len(said) == 1 else None
 
 
+def _is_in(department: str | None, departments: Collection[str] | None) -> bool:
+    return departments is None or department in departments
+
+
 def _check(since: int, until: int, buckets: int) -> None:
     if not 0 <= since < until:
         raise Invalid("The time ends before it begins.", hint="Give instants in order: from_at, split_at, until_at.")
     if not 1 <= buckets <= _PARTS:
         raise Invalid(f"{buckets} parts of a time cannot be shown.", hint=f"Say 1 to {_PARTS}.")
+
+
+def _tasks(count: int) -> str:
+    return "task waits" if count == 1 else "tasks wait"

@@ -72,3 +72,18 @@ class Throughput(TypedDict):
     until_at: str
     bucket_ms: float
     buckets: list[ThroughputPart]
+
+
+class Waiting(TypedDict):
+    """Something that waits for a person, or stands still until somebody does something. `why` says what makes it wait."""
+
+    kind: str
+    id: str
+    task: str | None
+    title: str
+    why: str
+    since: str
+    agent: str | None
+    department: str | None
+    amount: float | None
+    currency: str | None

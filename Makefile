@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup console demo test test-slow test-adapters test-interop check lint types imports bench lock clean
+.PHONY: help setup console demo test test-slow test-adapters test-interop check lint types imports openapi screenshots bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -54,6 +54,12 @@ imports: $(STAMP) ## the import contract
 	@$(BIN)/lint-imports
 
 check: lint types imports test ## all that CI holds
+
+openapi: $(STAMP) ## write down what the console's types are made of
+	@$(BIN)/python tests/console/described.py
+
+screenshots: console ## pictures of every view into .screenshots (needs Chromium)
+	@$(BIN)/python tests/console/screenshots.py
 
 bench: $(STAMP) ## measure, peers side by side (many minutes)
 	@$(BIN)/python -m bench --all

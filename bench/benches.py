@@ -13,6 +13,7 @@ from typing import Any
 from bench import peers
 from bench.a2a import a2a
 from bench.assignment import assignment
+from bench.console import console
 from bench.harness import ROOT, Bench, Figure, home, run_round, scratch
 from bench.negotiation.figures import negotiation
 from bench.telemetry import telemetry
@@ -244,6 +245,7 @@ BENCHES: dict[str, Callable[[Bench], None]] = {
     "telemetry": telemetry,
     "negotiation": negotiation,
     "assignment": assignment,
+    "console": console,
 }
 
 

@@ -55,7 +55,7 @@ async def test_times_that_are_none(workspace: Workspace, path: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
 
 
-@pytest.mark.parametrize("path", ["kpis", "throughput", "attention"])
+@pytest.mark.parametrize("path", ["kpis", "throughput", "attention", "traffic"])
 async def test_without_a_right_there_is_nothing(busy: Workspace, path: str) -> None:
     assert (await as_caller(busy, NOBODY).get(f"/v1/{path}")).status_code == 403
 
@@ -79,3 +79,41 @@ async def test_what_waits_for_a_person_is_told_the_longest_wait_first(busy: Work
     await busy.answer_as_owner(approval, "approve")
     await busy.quiet()
     assert [each["kind"] for each in await read(busy, "/v1/attention", list[pages.Waiting])] == ["question"]
+
+
+async def test_traffic_shows_who_works_with_whom(busy: Workspace) -> None:
+    await busy.send({"specversion": "1.0", "id": "1", "source": "/crm", "type": "ticket.opened", "data": {"text": "hello"}})
+    await busy.quiet()
+    approval = (await busy.approvals())[0]["id"]
+    before = await read(busy, "/v1/traffic", pages.Traffic)
+    await busy.answer_as_owner(approval, "approve")
+    await busy.quiet()
+    told = await read(busy, "/v1/traffic", pages.Traffic)
+    edges = {(edge["from"], edge["to"]): edge["count"] for edge in told["edges"]}
+    assert edges == {("person", "triage"): 2, ("person", "asks"): 1, ("signal", "triage"): 1, ("triage", "pay"): 1, ("pay", "person"): 1, ("person", "pay"): 1}
+    assert sum(edges.values()) == len(told["hops"])
+    assert [hop["at"] for hop in told["hops"]] == sorted(hop["at"] for hop in told["hops"])
+    nodes = {node["name"]: node for node in told["nodes"]}
+    assert (nodes["asks"]["open"], nodes["asks"]["needs_person"], nodes["asks"]["waiting"]) == (1, 1, 0)
+    assert (nodes["triage"]["tasks"], nodes["triage"]["state"], nodes["triage"]["health"]) == (3, "live", "ok")
+    assert (nodes["person"]["kind"], nodes["person"]["open"], nodes["signal"]["kind"], nodes["signal"]["open"]) == ("person", 1, "outside", None)
+    assert {node["name"]: node["needs_person"] for node in before["nodes"]}["pay"] == 1
+    one = await read(busy, "/v1/traffic?limit=1", pages.Traffic)
+    assert (len(one["hops"]), one["truncated"], one["edges"]) == (1, True, told["edges"])
+
+
+async def test_traffic_elsewhere_has_no_name(busy: Workspace) -> None:
+    fin = Caller("person/fin", ("viewer",), ("finance",))
+    told = await read(busy, "/v1/traffic", pages.Traffic, fin)
+    assert {(edge["from"], edge["to"]) for edge in told["edges"]} == {("elsewhere", "pay")}
+    assert "triage" not in str(told)
+    theirs = await read(busy, "/v1/traffic", pages.Traffic, VIEWER)
+    assert "pay" not in {node["name"] for node in theirs["nodes"]} | {edge["to"] for edge in theirs["edges"]}
+
+
+async def test_a_subscription_by_which_nothing_has_come_is_only_declared(busy: Workspace) -> None:
+    declared = (await read(busy, "/v1/traffic", pages.Traffic))["declared"]
+    assert declared == [{"from": "signal", "to": "triage", "signal": "ticket.opened"}]
+    await busy.send({"specversion": "1.0", "id": "1", "source": "/crm", "type": "ticket.opened", "data": {"text": "hello"}})
+    await busy.quiet()
+    assert (await read(busy, "/v1/traffic", pages.Traffic))["declared"] == []

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from view_site import SECOND, Memory, history, inserting, task
+from view_site import SECOND, Memory, history, task
 
-from tutti import Settings
-from tutti.app import journal_for
 from tutti.observation import kpis, throughput
 
 
@@ -86,33 +83,16 @@ async def test_what_it_tells_is_what_the_definitions_say(seed, tasks, cuts, buck
     assert len(flow["buckets"]) <= buckets
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
-async def test_both_databases_tell_the_same(engine, tmp_path, request):
-    database = request.getfixturevalue("postgres_url") if engine == "postgres" else ""
-    where = Settings("kpis", tmp_path, database)
-    journal = journal_for(where)
-    await journal.start()
-    rows = history(3, 300, 60)
-    if engine == "sqlite":
-        with sqlite3.connect(where.place) as db:
-            for row in rows:
-                db.execute(inserting("task", row, "?"), tuple(row.values()))
-    else:
-        import psycopg
-
-        with psycopg.connect(database) as there:
-            there.execute("SET search_path TO tutti_kpis")
-            for row in rows:
-                there.execute(inserting("task", row, "%s"), tuple(row.values()))
-    cut = (10 * SECOND, 30 * SECOND, 55 * SECOND)
-    told = await kpis(journal.select, since=cut[0], split=cut[1], until=cut[2], buckets=10, departments=["a", "b"], targets={}, currency=None)
-    check(told, rows, *cut, ["a", "b"])
-    view = Memory()
+async def test_both_databases_tell_the_same(stored):
+    rows, view = history(3, 300, 60), Memory()
+    stored.put("task", rows)
     view.put("task", rows)
+    cut = (10 * SECOND, 30 * SECOND, 55 * SECOND)
+    told = await kpis(stored.select, since=cut[0], split=cut[1], until=cut[2], buckets=10, departments=["a", "b"], targets={}, currency=None)
+    check(told, rows, *cut, ["a", "b"])
     assert told == await kpis(view.select, since=cut[0], split=cut[1], until=cut[2], buckets=10, departments=None, targets={}, currency=None)
-    flow = await throughput(journal.select, since=cut[0], until=cut[2], buckets=10, departments=None)
+    flow = await throughput(stored.select, since=cut[0], until=cut[2], buckets=10, departments=None)
     assert flow == await throughput(view.select, since=cut[0], until=cut[2], buckets=10, departments=None)
-    await journal.close()
 
 
 async def test_a_small_company_by_hand():

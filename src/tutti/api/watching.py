@@ -47,7 +47,18 @@ def watching_routes(workspace: Workspace) -> APIRouter:
             require(request, "tasks:read")
         return reply(await workspace.attention(seen, limit=limit))
 
+    @api.get("/traffic", response_model=pages.Traffic, responses=problems(*READING))
+    async def traffic(request: Request, from_at: _Instant = None, until_at: _Instant = None, limit: Annotated[int, Query(ge=1, le=20_000)] = 5000) -> Response:
+        """Who works with whom: agents, people and the outside, what moved between them over the time, and the newest hops; without instants, of the last hour."""
+        return reply(await workspace.traffic(_seen(request), since=_micros(from_at), until=_micros(until_at), limit=limit))
+
     return api
+
+
+def _seen(request: Request) -> Seen:
+    """What the caller may see. Raises: `Refused` where it is nothing of the tasks."""
+    caller, tasks = listed(request, "tasks:read")
+    return Seen(tasks, access.departments_of(caller, "approvals:read"), access.departments_of(caller, "agents:read"))
 
 
 def _micros(moment: datetime | None) -> int | None:

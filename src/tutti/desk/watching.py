@@ -26,6 +26,9 @@ class Seen(NamedTuple):
     agents: Collection[str] | None = None
 
 
+EVERYTHING = Seen()
+
+
 class _Waiting(NamedTuple):
     """Something that waits for a person: what it is, since when, and the rows it is about."""
 
@@ -63,7 +66,7 @@ class Watching(Counter):
         _check(since, until, buckets)
         return await observation.throughput(self._journal.survey, since=since, until=until, buckets=buckets, departments=departments)
 
-    async def attention(self, seen: Seen = Seen(), *, limit: int = 200) -> list[dict[str, Any]]:  # noqa: B008  a constant
+    async def attention(self, seen: Seen = EVERYTHING, *, limit: int = 200) -> list[dict[str, Any]]:
         """What waits for a person or stands still until somebody does something, the longest wait first: approvals, questions of agents and of
         negotiations, parked tasks, conflicts, agents that get no work, kill switches."""
         found = sorted((*self._for_people(seen), *self._conflicting(seen), *await self._failing(seen), *self._stopped(seen)), key=lambda each: each[:2])
@@ -152,6 +155,47 @@ class Watching(Counter):
         reference, _, part = approval["input"].partition("#")
         input = (await self._journal.payloads([reference])).get(reference)
         return explanation.question(card.skills.get(task["skill"]) if card else None, task, input.get(part) if part and isinstance(input, Mapping) else input)
+
+    async def traffic(
+        self,
+        seen: Seen = EVERYTHING,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int = 5000,
+    ) -> dict[str, Any]:
+        """Agents, people and the outside as nodes, what moved between them in a time (the last hour) as edges and hops, and subscriptions by which
+        nothing has come. Raises: `Invalid`."""
+        until = self._now() if until is None else until
+        since = until - _HOUR if since is None else since
+        _check(since, until, 1)
+        versions = observation.newest(self._journal.hot.table("agent").values())
+        hidden = {name for name, row in versions.items() if not _is_in(row["department"], seen.agents)}
+        moved = await observation.traffic(self._journal.survey, since=since, until=until, limit=limit, departments=seen.tasks, hidden=hidden)
+        declared = self._declared(moved.called, hidden)
+        speaking = {name for edge in (*moved.edges, *declared) for name in (edge["from"], edge["to"])}
+        places = [self._place(row) for name, row in versions.items() if name not in hidden and (row["state"] != "retired" or name in speaking)]
+        tasks = (task for task in self._journal.hot.table("task").values() if _is_in(task["department"], seen.tasks))
+        return {
+            "schema": "tutti.traffic/1", "from_at": to_text(since), "until_at": to_text(until),
+            "nodes": observation.nodes(places, speaking - set(versions), tasks, moved.works), "edges": moved.edges, "declared": declared, "hops": moved.hops,
+            "truncated": moved.truncated,
+        }  # fmt: skip
+
+    def _declared(self, called: Collection[str], hidden: Collection[str]) -> list[dict[str, Any]]:
+        """Subscriptions by which nothing has come."""
+        offers = self.corridor.house.registry.offers
+        rows = [row for row in self._journal.hot.table("subscription").values() if row["state"] == "live" and row["skill"] not in called]
+        found = {(card.name, row["type"]) for row in rows for card in offers(row["skill"]) if card.name not in hidden}
+        return [{"from": observation.SIGNAL, "to": name, "signal": type} for name, type in sorted(found)]
+
+    def _place(self, row: Row) -> observation.Place:
+        house = self.corridor.house
+        card = house.registry.card(row["name"], row["agent_version"])
+        if row["state"] != "live":
+            return observation.Place(row, None, (), card.concurrency if card else None)
+        health = house.breakers.shut(house.clock.now()).get((row["name"], row["agent_version"]), "ok")
+        return observation.Place(row, health, card.skills if card else (), card.concurrency if card else None)
 
     def _now(self) -> int:
         return self.corridor.house.clock.now() + 1  # an end is not part of its time; what is just happening is

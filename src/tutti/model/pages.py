@@ -87,3 +87,63 @@ class Waiting(TypedDict):
     department: str | None
     amount: float | None
     currency: str | None
+
+
+class Node(TypedDict):
+    """An agent (its newest version), people, or something outside. Counts are of open tasks now; `tasks` and `p95_ms` of those that ended in the time."""
+
+    name: str
+    kind: str
+    department: str | None
+    version: str | None
+    state: str | None
+    health: str | None
+    open: int | None
+    running: int | None
+    concurrency: int | None
+    waiting: int | None
+    needs_person: int | None
+    p95_ms: float | None
+    tasks: int | None
+
+
+_From = TypedDict("_From", {"from": str})
+
+
+class Edge(_From):
+    """What moved from one node to another: how often, and how long it took to get there."""
+
+    to: str
+    count: int
+    p50_ms: float
+    p95_ms: float
+
+
+class Declared(_From):
+    """A subscription by which nothing has come: signals of this type would go to that agent."""
+
+    to: str
+    signal: str
+
+
+class Hop(_From):
+    """One move: it began at `at` and took so long, for a task."""
+
+    at: str
+    took_ms: float
+    to: str
+    task: str
+    skill: str
+
+
+class Traffic(TypedDict):
+    """Who works with whom, over a time. `hops` are the newest ones in the order in which they began; `truncated`: there were more."""
+
+    schema: str
+    from_at: str
+    until_at: str
+    nodes: list[Node]
+    edges: list[Edge]
+    declared: list[Declared]
+    hops: list[Hop]
+    truncated: bool

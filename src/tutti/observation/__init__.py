@@ -5,5 +5,8 @@ It changes nothing, never reads a clock, and does not know who asks: `department
 
 from tutti.observation.kpis import kpis, throughput
 from tutti.observation.measures import measures
+from tutti.observation.nodes import Place, newest, nodes
+from tutti.observation.traffic import traffic
+from tutti.observation.windows import SIGNAL
 
-__all__ = ["kpis", "measures", "throughput"]
+__all__ = ["SIGNAL", "Place", "kpis", "measures", "newest", "nodes", "throughput", "traffic"]

@@ -16,6 +16,7 @@ from bench.assignment import assignment
 from bench.console import console
 from bench.harness import ROOT, Bench, Figure, home, run_round, scratch
 from bench.negotiation.figures import negotiation
+from bench.stream import stream
 from bench.telemetry import telemetry
 
 Results = list[dict[str, Any]]
@@ -243,6 +244,7 @@ BENCHES: dict[str, Callable[[Bench], None]] = {
     "startup": startup,
     "a2a": a2a,
     "telemetry": telemetry,
+    "stream": stream,
     "negotiation": negotiation,
     "assignment": assignment,
     "console": console,

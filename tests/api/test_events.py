@@ -39,7 +39,8 @@ async def test_changes_come_in_order_and_say_no_words(workspace: Workspace) -> N
     assert [number for _, number, _ in events] == sorted({number for _, number, _ in events})
     states = [event["state"] for _, _, event in events if event.get("task") == id and "state" in event]
     assert states == ["submitted", "working", "completed"]
-    assert all(set(event) <= {"seq", "at", "kind", "about", "task", "state"} for _, _, event in events)
+    said = {"seq", "at", "kind", "about", "task", "state", "agent", "version", "skill", "department", "attempt", "from"}
+    assert all(set(event) <= said for _, _, event in events)
     assert "secret" not in str(events)
     assert "account/7" not in str(events)
 
@@ -84,6 +85,32 @@ async def test_a_slow_reader_is_bounded_and_told_to_begin_anew(workspace: Worksp
     assert (told[0], told[1]) == ("resync", workspace.journal.head.seq)
     last = await workspace.submit("ticket.triage", {"text": "after"})
     assert {event["task"] for _, _, event in await until(slow, "task.completed")} == {last}
+
+
+async def test_a_stream_ends_when_its_callers_rights_change_and_at_the_end_of_its_session(workspace: Workspace) -> None:
+    await workspace.accounts.add("person/ana", ["viewer"])
+    await workspace.accounts.add("person/bob", ["viewer"])
+    events = Events(workspace, asyncio.Event())
+    ana, bob = Caller("person/ana", ("viewer",)), Caller("person/bob", ("viewer",))
+    told = [events.stream(ana, None), events.batches.stream(ana, None, 20), events.stream(bob, None), events.batches.stream(bob, None, 20)]
+    reading = [asyncio.create_task(_all(stream)) for stream in told]
+    await asyncio.sleep(0)
+    await workspace.accounts.change("person/ana", roles=["sender"])
+    async with asyncio.timeout(10):
+        await asyncio.gather(*reading[:2])
+    assert (events.readers, [task.done() for task in reading]) == (2, [True, True, False, False])
+    token = await workspace.accounts.issue_token("person/bob")
+    await workspace.accounts.revoke(token["id"])
+    async with asyncio.timeout(10):
+        await asyncio.gather(*reading[2:])
+    over = workspace.clock.now() - 1
+    async with asyncio.timeout(10):
+        assert len(await _all(events.stream(bob, None, over))) == len(await _all(events.batches.stream(bob, None, 20, over))) == 1
+    assert events.readers == 0
+
+
+async def _all(stream: AsyncIterator[bytes]) -> list[bytes]:
+    return [block async for block in stream]
 
 
 async def test_it_beats_and_ends_with_the_process(workspace: Workspace) -> None:

@@ -1,26 +1,28 @@
 """One stream of changes as server-sent events: what happened, to what, and a task's new state; never what it says.
 
 Each event's id is the `seq` of its fact: a client that comes back with `Last-Event-ID` gets what it missed from the journal. One that reads too
-slowly gets a single `resync` and goes on from now; it never makes the process keep more than `most` changes for it.
+slowly gets a single `resync` and goes on from now; it never makes the process keep more than `most` changes for it. A stream ends when what its
+caller may do changes, and they come back as who they are then. Pages ask for batches (`batches.py`), programs for one event a change.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import StreamingResponse
 
 from tutti import access
+from tutti.api.batches import Batches
+from tutti.api.changes import Audience, Change, change_of, concerns, shut_for
 from tutti.api.describing import READING, StrictRoute, problems
-from tutti.api.guard import caller_of, may
+from tutti.api.guard import UNTIL, caller_of
 from tutti.api.rights import own_only
 from tutti.app import Workspace
-from tutti.clock import to_text
 from tutti.errors import Refused
 from tutti.model import answers
 from tutti.model.caller import Caller
@@ -29,31 +31,20 @@ from tutti.model.fact import Fact
 MOST = 1000  # changes kept for one client
 BEAT_S = 15.0  # seconds of silence until a comment shows that the stream lives
 _PAGE = 500  # facts read at a time for a client that comes back
-_KNOWN = 50_000  # tasks whose department and asker are kept at hand
-_STATES = {
-    "task.submitted": "submitted", "run.started": "working", "task.answered": "working", "task.asked": "input-required", "task.parked": "input-required",
-    "approval.requested": "input-required", "task.completed": "completed", "task.failed": "failed", "task.canceled": "canceled",
-    "task.rejected": "rejected", "task.resumed": "submitted",
-}  # fmt: skip
-
-
-class _Change(NamedTuple):
-    seq: int
-    task: str  # empty where it is about none
-    kind: str
-    body: bytes
 
 
 class _Reader:
     """A client of the stream: what it has not read yet, or that this became too much."""
 
-    def __init__(self, most: int) -> None:
-        self.changes: deque[_Change] = deque()
+    def __init__(self, caller: Caller, most: int) -> None:
+        self.caller = caller
+        self.shut = False
+        self.changes: deque[Change] = deque()
         self.overflowed = False
         self.more = asyncio.Event()
         self._most = most
 
-    def put(self, change: _Change) -> None:
+    def put(self, change: Change) -> None:
         if self.overflowed:
             return
         if len(self.changes) >= self._most:
@@ -63,7 +54,7 @@ class _Reader:
             self.changes.append(change)
         self.more.set()
 
-    def take(self) -> tuple[list[_Change], bool]:
+    def take(self) -> tuple[list[Change], bool]:
         """All there is now, and whether changes were lost."""
         changes, lost = list(self.changes), self.overflowed
         self.changes.clear()
@@ -81,7 +72,8 @@ class Events:
         self._most = most
         self._beat = beat_s
         self._readers: set[_Reader] = set()
-        self._known: OrderedDict[str, tuple[str, str]] = OrderedDict()  # task → (department, who asked for it)
+        self._audience = Audience(workspace)
+        self.batches = Batches(workspace, self._audience, stopping)
         workspace.journal.on_facts.append(self._follow)
 
     def close(self) -> None:
@@ -91,28 +83,32 @@ class Events:
     @property
     def readers(self) -> int:
         """How many streams are open."""
-        return len(self._readers)
+        return len(self._readers) + len(self.batches.readers)
 
     def _follow(self, facts: list[Fact]) -> None:
-        for fact in facts:
-            if fact.kind == "task.submitted":
-                self._learn(fact.about, fact.data["department"], "" if fact.data.get("parent") else fact.by)
-        if self._readers:
-            for fact in facts:
-                change = _change(fact)
-                for reader in self._readers:
-                    reader.put(change)
+        self._audience.follow(facts)
+        if not self.readers:
+            self.batches.put(())
+            return
+        changes = [change_of(fact) for fact in facts]
+        self.batches.put(changes)
+        for reader in self._readers:
+            for change in changes:
+                reader.put(change)
+        for account in filter(None, map(shut_for, facts)):
+            self._shut(account)
 
-    def _learn(self, task: str, department: str, asked_by: str) -> tuple[str, str]:
-        known = self._known[task] = (department, asked_by)
-        if len(self._known) > _KNOWN:
-            self._known.popitem(last=False)
-        return known
+    def _shut(self, account: str) -> None:
+        self.batches.shut(account)
+        for reader in self._readers:
+            if concerns(account, reader.caller):
+                reader.shut = True
+                reader.more.set()
 
-    async def stream(self, caller: Caller, after: int | None) -> AsyncIterator[bytes]:
-        """The events for a caller, from the one after `after` on (from now on, without); ends when the process drains."""
-        reader = _Reader(self._most)
-        journal = self._workspace.journal
+    async def stream(self, caller: Caller, after: int | None, until: int | None = None) -> AsyncIterator[bytes]:
+        """The events for a caller, from the one after `after` on (from now on, without); ends at the instant `until`, and when the process drains."""
+        reader = _Reader(caller, self._most)
+        journal, audience = self._workspace.journal, self._audience
         self._readers.add(reader)
         stop = asyncio.ensure_future(self._stopping.wait())
         try:
@@ -122,17 +118,17 @@ class Events:
             while last < now and not self._stopping.is_set():
                 for fact in await journal.facts(after=last, limit=min(_PAGE, now - last)):
                     last = fact.seq
-                    if await self._may_know(caller, (change := _change(fact))):
+                    if await audience.may_know(caller, (change := change_of(fact))):
                         yield _event(change)
-            while not self._stopping.is_set():
+            while not (self._stopping.is_set() or reader.shut or (until is not None and self._workspace.clock.now() >= until)):
                 changes, lost = reader.take()
                 for change in changes:
-                    if change.seq > last and await self._may_know(caller, change):
+                    if change.seq > last and await audience.may_know(caller, change):
                         yield _event(change)
                 if lost:
                     last = journal.head.seq
                     yield b"event: resync\nid: %d\ndata: %s\n\n" % (last, orjson.dumps({"seq": last}))
-                if not reader.changes and not reader.overflowed:
+                if not reader.changes and not reader.overflowed and not reader.shut:
                     more = asyncio.ensure_future(reader.more.wait())
                     try:
                         done, _ = await asyncio.wait((more, stop), timeout=self._beat, return_when=asyncio.FIRST_COMPLETED)
@@ -144,35 +140,8 @@ class Events:
             stop.cancel()
             self._readers.discard(reader)
 
-    async def _may_know(self, caller: Caller, change: _Change) -> bool:
-        if may(caller, "journal:read"):
-            return True
-        if change.task:
-            known = self._known.get(change.task)
-            if known is None:
-                row = await self._workspace.journal.row("task", (change.task,))
-                known = self._learn(change.task, row["department"], row["caller"] or "") if row else ("", "")
-            return may(caller, "tasks:read", id=change.task, department=known[0], owner=known[1])
-        return change.kind.startswith("agent.") and may(caller, "agents:read")
 
-
-def _change(fact: Fact) -> _Change:
-    kind, data = fact.kind, fact.data
-    if kind.startswith(("task.", "run.")):
-        task = fact.about
-    else:
-        named = data.get("task")
-        task = named if isinstance(named, str) else ""
-    change: dict[str, Any] = {"seq": fact.seq, "at": to_text(fact.at), "kind": kind, "about": fact.about}
-    if task:
-        change["task"] = task
-    state = "auth-required" if kind == "task.asked" and data.get("auth") else _STATES.get(kind)
-    if state:
-        change["state"] = state
-    return _Change(fact.seq, task, kind, orjson.dumps(change))
-
-
-def _event(change: _Change) -> bytes:
+def _event(change: Change) -> bytes:
     return b"id: %d\nevent: change\ndata: %s\n\n" % (change.seq, change.body)
 
 
@@ -180,17 +149,23 @@ def event_routes(events: Events) -> APIRouter:
     """The stream."""
     api = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["events"])
     described: dict[int | str, dict[str, Any]] = {
-        200: {"description": "Changes as they happen", "content": {"text/event-stream": {"schema": {"type": "string"}}}, "model": answers.Change}
+        200: {
+            "description": "Changes as they happen",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "model": answers.Change | answers.Changes,
+        }
     }
 
     @api.get("/events", responses={**described, **problems(*READING)}, response_class=StreamingResponse)
     async def stream(
         request: Request,
         after: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
+        batch_ms: Annotated[int | None, Query(ge=20, le=10_000)] = None,
         last_event_id: Annotated[str | None, Header(pattern=r"^[0-9]{1,18}$")] = None,
     ) -> StreamingResponse:
         """Changes as server-sent events: `change` with seq, at, kind, about, task and state; `resync` when some were lost.
 
+        With `batch_ms`: `changes` with seq, at (the server's time) and the changes, at most one in that time; `beat` with seq and at after 10 s of silence.
         `Last-Event-ID` (or `after`) resumes after that change.
         """
         caller = caller_of(request)
@@ -198,6 +173,8 @@ def event_routes(events: Events) -> APIRouter:
             raise Refused(f"{caller.id} may read no changes.", hint="Ask the workspace's owner for a role that reads tasks.")
         since = int(last_event_id) if last_event_id is not None else after
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(events.stream(caller, since), media_type="text/event-stream", headers=headers)
+        until = request.scope.get(UNTIL)
+        told = events.stream(caller, since, until) if batch_ms is None else events.batches.stream(caller, since, batch_ms, until)
+        return StreamingResponse(told, media_type="text/event-stream", headers=headers)
 
     return api

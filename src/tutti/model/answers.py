@@ -519,8 +519,11 @@ class Status(TypedDict):
     status: str
 
 
-class Change(TypedDict):
-    """One change, as the stream tells it. `state` is the task's, where it changed."""
+_From = TypedDict("_From", {"from": NotRequired[str]})
+
+
+class Change(_From):
+    """One change, as the stream tells it. `state` is the task's, where it changed; `from` is the agent that asked for it."""
 
     seq: int
     at: str
@@ -528,3 +531,16 @@ class Change(TypedDict):
     about: str
     task: NotRequired[str]
     state: NotRequired[str]
+    agent: NotRequired[str]
+    skill: NotRequired[str]
+    department: NotRequired[str]
+    attempt: NotRequired[int]
+    version: NotRequired[str]
+
+
+class Changes(TypedDict):
+    """Changes of one batch of the stream, `seq` the last one's; `at` is when the server sent it. A `beat` and a `resync` have no changes."""
+
+    seq: int
+    at: str
+    changes: NotRequired[list[Change]]

@@ -328,7 +328,7 @@ class Traffic:
                 self._submitted(fact)
             elif kind in _ENDS:
                 self._ended(fact)
-            elif kind in ("task.joined", "task.resumed"):
+            elif kind in ("task.joined", "task.resumed", "task.amended"):
                 row = self._tasks.get((fact.about,))
                 if row is not None:
                     if row["stage"] in _MOVING and fact.about not in self._walks:

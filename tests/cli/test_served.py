@@ -201,3 +201,17 @@ def test_tasks_by_status_time_and_words_and_a_tasks_time(beside: SimpleNamespace
     bar = next(line for line in shown.out.splitlines() if line.startswith("refund.pay"))
     assert "!" in bar.partition("|")[2]
     beside.call("reject", id, "--yes")
+
+
+def test_other_parameters_instead_of_a_yes_and_leaving_it_to_somebody(beside: SimpleNamespace) -> None:
+    id = beside.call("run", "refund.pay", '{"amount": 320}', "--json").data["id"]
+    left = beside.call("approve", id, "--hand-over", "finance")
+    assert (left.code, "left to finance: Pay 320.00 EUR." in left.err) == (0, True)
+    wrong = beside.call("approve", id, "--change", '{"amount": "much"}', "--yes")
+    assert (wrong.code, wrong.out) == (exits.USAGE, "")
+    changed = beside.call("approve", id, "--change", '{"amount": 210}', "--yes")
+    assert (changed.code, "approved, and done: paid 210.00" in changed.err) == (0, True)
+    other = beside.call("run", "refund.pay", '{"amount": 330}', "--json").data["id"]
+    small = beside.call("approve", other, "--change", '{"amount": 20}', "--yes", "--json")
+    assert (small.data["state"], small.data["answer"], small.data["task_state"]) == ("changed", "change", "completed")
+    assert beside.call("approve", other, "--change", "{}", "--hand-over", "finance").code == exits.USAGE

@@ -56,6 +56,14 @@ async def test_the_road_runs_stops_and_goes_on(engine, tmp_path, request):
         assert (task["state"], task["reason"]) == ("rejected", "budget refunds has 0.00 of 20.00 left in all")
         assert (await workspace.why(approval["task"]))["gate"]["verdict"] == "deny"
         assert len((await workspace.tasks(limit=5))["tasks"]) == 5
+        counts = await workspace.task_counts(status=["done", "failed"], agent="pay", since=0)
+        assert (counts["by_status"]["done"], counts["by_status"]["failed"], counts["whole"]) == (4, 3, True)
+        found = await workspace.tasks(status=["failed"], q="refund", since=0, until=2**60)
+        assert {row["state"] for row in found["tasks"]} == {"rejected"}
+        [answered] = await workspace.approvals(state="answered")
+        assert (answered["id"], answered["precedent"]["approved"]) == (approval["id"], 1)
+        told = await workspace.timeline(task["parent"])
+        assert {span["task"] for span in told["spans"]} == {task["id"], task["parent"]}
         erased = await workspace.erase("account/100")
         assert erased["payloads"] >= 2
     place = settings.place

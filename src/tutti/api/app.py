@@ -10,10 +10,11 @@ from fastapi import FastAPI
 
 from tutti import __version__
 from tutti.api import identity, problems
+from tutti.api.approving import approval_routes
 from tutti.api.conflicting import conflict_routes
 from tutti.api.describing import describe
 from tutti.api.events import Events, event_routes
-from tutti.api.governing import approval_routes, control_routes, keeping_routes
+from tutti.api.governing import control_routes, keeping_routes
 from tutti.api.limits import Limits
 from tutti.api.metrics import Counted, Counts, Metrics
 from tutti.api.operating import operating_routes

@@ -80,6 +80,20 @@ class Signed(Form):
     note: str = ""
 
 
+class Changed(Form):
+    """Other parameters for an action that waits for a person's yes: all of them, as they are to be."""
+
+    input: Any
+    note: str = Field("", max_length=4000)
+
+
+class HandOver(Form):
+    """Who is meant to answer: a person's account (person/ben) or a department."""
+
+    to: str = Field(min_length=1, max_length=200)
+    note: str = Field("", max_length=4000)
+
+
 class Offer(Form):
     """How the fleet takes one skill of an agent, where it says otherwise than the agent. `as_` is the fleet's name for it."""
 

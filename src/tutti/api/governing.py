@@ -1,4 +1,4 @@
-"""Routes of those who govern: approvals, kill switches, levels, goals, priorities, erasures, backups."""
+"""Routes of those who govern: kill switches, levels, goals, priorities, erasures, backups."""
 
 from __future__ import annotations
 
@@ -6,49 +6,16 @@ import asyncio
 from pathlib import Path as File
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from tutti.api import forms
 from tutti.api.describing import CHANGING, KEYED, READING, StrictRoute, problems, reply
 from tutti.api.guard import require
 from tutti.api.repetition import Answer, Repetition
-from tutti.api.rights import listed, not_their_own, on_approval
 from tutti.app import Workspace
 from tutti.errors import Conflict, Refused
 from tutti.model import answers
 from tutti.model.request import Once
-
-
-def approval_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
-    """What waits for a person's yes or no."""
-    api = APIRouter(prefix="/v1/approvals", route_class=StrictRoute, tags=["approvals"])
-
-    @api.get("", response_model=list[answers.Approval], responses=problems(*READING))
-    async def approvals(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
-        """Open approvals that the caller may read, oldest first."""
-        _, departments = listed(request, "approvals:read")
-        return reply(await workspace.approvals(departments=departments, limit=limit))
-
-    @api.get("/{id}", response_model=answers.Approval, responses=problems(*READING, 404))
-    async def approval(request: Request, id: str) -> Response:
-        """One approval, by its id or its task's."""
-        await on_approval(workspace, request, id)
-        return reply(await workspace.approval(id))
-
-    @api.post("/{id}/answer", response_model=answers.Approval, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
-    async def answer(request: Request, id: str, form: forms.Signed) -> Response:
-        """Take a person's answer, signed by them, or by the workspace for who asks here. Nobody approves what they asked for themselves."""
-        caller, task = await on_approval(workspace, request, id, "approvals:answer")
-        await not_their_own(workspace, caller, task)
-
-        async def act(_: Once | None) -> Answer:
-            if form.signature is None:
-                return 200, await workspace.answer_as_owner(id, form.answer, note=form.note, by=caller.id)
-            return 200, await workspace.answer_approval(id, form.answer, form.signature, note=form.note, by=caller.id)
-
-        return await repetition.answer(request, caller, act, subject=await workspace.house.subject(task))
-
-    return api
 
 
 def control_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:

@@ -51,11 +51,16 @@ async def on_approval(workspace: Workspace, request: HTTPConnection, id: str, ac
 
 async def not_their_own(workspace: Workspace, caller: Caller, task: Row) -> None:
     """Raises `Refused` when a caller would approve what they asked for themselves, or what followed from it. The workspace's owner may."""
+    if await their_own(workspace, caller, task):
+        raise Refused("Nobody approves what they asked for themselves.", hint="Another person with the right to approve must answer.")
+
+
+async def their_own(workspace: Workspace, caller: Caller, task: Row) -> bool:
+    """Whether a caller, who is not the workspace's owner, asked for a task, or for what it followed from."""
     while task["parent"] and (parent := await workspace.journal.row("task", (task["parent"],))) is not None:
         task = parent
     asked_for = task["caller"] == caller.id or any(link.id == task["caller"] for link in caller.chain)
-    if asked_for and caller.id != OWNER.id:
-        raise Refused("Nobody approves what they asked for themselves.", hint="Another person with the right to approve must answer.")
+    return asked_for and caller.id != OWNER.id
 
 
 async def lineage(workspace: Workspace, request: HTTPConnection, id: str) -> dict[str, Any]:

@@ -415,17 +415,28 @@ class Arbiter:
         for met in resolution.behind:
             self._settled(bundle, task, skill, met, resolution, met.task, "amended")
         self._expire_approval(bundle, task)
-        place = bundle.add(Draft("task.amended", id, "tutti", {"input": payload.id, "option": resolution.option, "reason": resolution.reason}, -1))
-        self._leave(bundle, id, place, "the other one took an alternative")
+        bundle.add(Draft("task.amended", id, "tutti", {"input": payload.id, "option": resolution.option, "reason": resolution.reason}, -1))
         rest = [input for number, input in enumerate(alternatives, 1) if number != resolution.option]
+        self.declare_anew(bundle, id, skill, alternatives[resolution.option - 1], subject, rest, "the other one took an alternative")
+        await self._corridor.record(bundle)
+
+    def declare_anew(self, bundle: Bundle, id: str, skill: Skill, input: Any, subject: str | None, alternatives: Sequence[Any], why: str) -> None:
+        """Say, in the append whose last draft gave a waiting action other parameters, what it means to touch now. It leaves its conflicts.
+
+        Raises: `Invalid` where the parameters do not say what it would touch.
+        """
+        if not skill.intends:
+            return
+        place, wants = len(bundle.drafts) - 1, conflicts.wanted(skill, input)
+        self._leave(bundle, id, place, why)
         sealed = None
-        if rest:
-            left = journal.seal(rest, subject)
+        if alternatives:
+            left = self._house.journal.seal(list(alternatives), subject)
             bundle.payloads.append(left)
             sealed = left.id
-        bundle.add(Draft("intent.closed", id, "tutti", {"count": len(self._open.rows(id))}, -1))
-        self._declared(bundle, id, skill, conflicts.wanted(skill, alternatives[resolution.option - 1]), subject, sealed, -1)
-        await self._corridor.record(bundle)
+        if count := len(self._open.rows(id)):
+            bundle.add(Draft("intent.closed", id, "tutti", {"count": count}, -1))
+        self._declared(bundle, id, skill, wants, subject, sealed, -1)
 
     def _expire_approval(self, bundle: Bundle, task: Row) -> None:
         if task["approval"] and (task["approval"],) in self._house.journal.hot.table("approval"):

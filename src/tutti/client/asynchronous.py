@@ -158,6 +158,8 @@ class AsyncClient:
     approvals = _Operation(calls.approvals)
     approval = _Operation(calls.approval)
     answer_approval = _Operation(calls.answer_approval)
+    change_approval = _Operation(calls.change_approval)
+    hand_over = _Operation(calls.hand_over)
     conflicts = _Operation(calls.conflicts)
     conflict = _Operation(calls.conflict)
     settle_conflict = _Operation(calls.settle_conflict)

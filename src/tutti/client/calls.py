@@ -111,9 +111,9 @@ def plan(goal: Any, input: Any = None, *, subject: str | None = None, money: flo
     return Call("POST", "/v1/plans", body=body, keyed=True)
 
 
-def approvals(*, limit: int = 100) -> Call[list[answers.Approval]]:
-    """Open approvals, oldest first."""
-    return Call("GET", "/v1/approvals", query={"limit": limit})
+def approvals(*, state: str | None = None, limit: int = 100, after: str | None = None) -> Call[list[answers.Approval]]:
+    """Open approvals, oldest first; or those answered, expired or all, newest first. `after` is the id of the last one of the page before."""
+    return Call("GET", "/v1/approvals", query={"state": state, "limit": limit, "after": after})
 
 
 def approval(id: str) -> Call[answers.Approval]:
@@ -125,6 +125,16 @@ def answer_approval(id: str, answer: str, *, signature: str | None = None, note:
     """Say `approve` or `reject`, with the owner's signature, or signed by the workspace for who asks."""
     body = {"answer": answer, "note": note} | ({"signature": signature} if signature is not None else {})
     return Call("POST", "/v1/approvals/{}/answer", (id,), body=body, keyed=True)
+
+
+def change_approval(id: str, input: Any, *, note: str = "") -> Call[answers.Approval]:
+    """Give an action that waits for a yes other parameters. The answer is the new approval, where one is asked for, else the old one."""
+    return Call("POST", "/v1/approvals/{}/change", (id,), body={"input": input, "note": note}, keyed=True)
+
+
+def hand_over(id: str, to: str, *, note: str = "") -> Call[answers.Approval]:
+    """Leave an approval to a person's account (person/ben) or a department."""
+    return Call("POST", "/v1/approvals/{}/hand-over", (id,), body={"to": to, "note": note}, keyed=True)
 
 
 def conflicts(*, state: str | None = None, task: str | None = None, limit: int = 50, after: int | None = None) -> Call[answers.Conflicts]:

@@ -56,6 +56,9 @@ def _queued(fact: Fact) -> Iterable[Change]:
 def _amended(fact: Fact) -> Iterable[Change]:
     values = {"state": State.SUBMITTED.value, "state_at": fact.at, "stage": Stage.READY.value, "reason": None, "input": fact.data["input"]}
     yield Set("task", (fact.about,), values | {"approval": None, "excluded": None})
+    if fact.data.get("work_key"):  # it is other work from now on
+        yield Set("task", (fact.about,), {"work_key": None})
+        yield Set("work", (fact.data["work_key"],), {"fresh_until": 0})
 
 
 def _granted(fact: Fact) -> Iterable[Change]:

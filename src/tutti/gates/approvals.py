@@ -31,6 +31,8 @@ def as_request(id: str, task: Mapping[str, Any], verdict: Verdict, question: Que
         "amount": question.amount,
         "currency": question.currency,
         "nonce": nonce,
+        "skill": task["skill"],
+        "department": task["department"],
     }
     return Draft("approval.requested", id, "tutti", data, cause)
 
@@ -48,11 +50,11 @@ def check_answer(approval: Mapping[str, Any] | None, task: Mapping[str, Any], ca
     return ""
 
 
-def signed(workspace: str, approval: Mapping[str, Any], answer: str) -> bytes:
-    """The bytes a person signs for an answer to an approval, from its row."""
+def signed(workspace: str, approval: Mapping[str, Any], answer: str, to: str = "") -> bytes:
+    """The bytes a person signs for an answer to an approval, from its row; a change is signed `to` the digest of the new parameters."""
     return statement(
         workspace=workspace, approval=approval["id"], task=approval["task"], answer=answer, input=approval["input"], agent=approval["agent"],
-        version=approval["agent_version"], policy=approval["policy"], expires_at=approval["expires_at"], nonce=approval["nonce"],
+        version=approval["agent_version"], policy=approval["policy"], expires_at=approval["expires_at"], nonce=approval["nonce"], to=to,
     )  # fmt: skip
 
 

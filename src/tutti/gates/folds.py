@@ -47,6 +47,10 @@ def _requested(fact: Fact) -> Iterable[Change]:
             "asked_at": fact.at,
             "expires_at": data["expires_at"],
             "reasons": orjson.dumps(data["reasons"]).decode(),
+            "skill": data.get("skill"),
+            "department": data.get("department"),
+            "amount": data.get("amount"),
+            "currency": data.get("currency"),
             "open": 1,
         },
     )
@@ -65,6 +69,9 @@ def _requested(fact: Fact) -> Iterable[Change]:
     )
 
 
+_ANSWERED = {"approve": "approved", "reject": "rejected", "change": "changed"}
+
+
 def _answered(fact: Fact) -> Iterable[Change]:
     data = fact.data
     yes = data["answer"] == "approve"
@@ -72,7 +79,7 @@ def _answered(fact: Fact) -> Iterable[Change]:
         "approval",
         (fact.about,),
         {
-            "state": "approved" if yes else "rejected",
+            "state": _ANSWERED[data["answer"]],
             "answered_at": fact.at,
             "answered_by": fact.by,
             "note": data.get("note"),
@@ -90,6 +97,10 @@ def _answered(fact: Fact) -> Iterable[Change]:
 
 def _expired(fact: Fact) -> Iterable[Change]:
     yield Set("approval", (fact.about,), {"state": "expired", "open": 0})
+
+
+def _handed(fact: Fact) -> Iterable[Change]:
+    yield Set("approval", (fact.about,), {"handed_to": fact.data["to"]})
 
 
 def _level(fact: Fact) -> Iterable[Change]:
@@ -127,6 +138,7 @@ FOLDS: dict[str, Fold] = {
     "approval.requested": _requested,
     "approval.answered": _answered,
     "approval.expired": _expired,
+    "approval.handed": _handed,
     "autonomy.changed": _level,
     "budget.set": _budget,
     "policy.published": _published,

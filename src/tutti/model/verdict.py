@@ -55,9 +55,10 @@ APPROVALS = Table(
     columns={
         "id": "text", "task": "text", "input": "text", "agent": "text", "agent_version": "text", "policy": "text", "nonce": "text", "state": "text",
         "asked_at": "int", "expires_at": "int", "answered_at": "int", "answered_by": "text", "note": "text", "signature": "text", "reasons": "text",
+        "skill": "text", "department": "text", "amount": "int", "currency": "text", "handed_to": "text",
     },
     closes=True,
-    indexes=(("task",),),
+    indexes=(("task",), ("skill",)),
 )  # fmt: skip
 BUDGETS = Table(
     "budget",

@@ -9,23 +9,24 @@ import orjson
 from tutti.errors import Invalid
 from tutti.security.keys import SigningKey, verify
 
-Answer = Literal["approve", "reject"]
+Answer = Literal["approve", "reject", "change"]
 
 
 def statement(
-    *, workspace: str, approval: str, task: str, answer: str, input: str, agent: str, version: str, policy: str, expires_at: int, nonce: str
-) -> bytes:
-    """What is signed: these ten values in canonical JSON, nothing less.
+    *, workspace: str, approval: str, task: str, answer: str, input: str, agent: str, version: str, policy: str, expires_at: int, nonce: str,
+    to: str = "",
+) -> bytes:  # fmt: skip
+    """What is signed: these ten values in canonical JSON, nothing less; for a change also the digest of the new parameters (`to`).
 
     `input` is the digest of the exact parameters, `policy` the digest of the policy that asked, `expires_at` the instant
     (microseconds UTC) after which the answer counts no more. A signature for one question is worth nothing for another.
     """
-    if answer not in ("approve", "reject"):
-        raise Invalid(f"an approval is answered with approve or reject, not {answer}")
+    if answer not in ("approve", "reject", "change") or (answer == "change") != bool(to):
+        raise Invalid(f"an approval is answered with approve, reject or a change to other parameters, not {answer}")
     values = {
         "workspace": workspace, "approval": approval, "task": task, "answer": answer, "input": input,
         "agent": agent, "version": version, "policy": policy, "expires_at": expires_at, "nonce": nonce,
-    }  # fmt: skip
+    } | ({"to": to} if to else {})  # fmt: skip
     try:
         return b"tutti approval 1\n" + orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
     except TypeError as error:

@@ -212,7 +212,12 @@ async def _lineage(use: Use, form: shapes.Lineage) -> dict[str, Any]:
 
 async def _list_approvals(use: Use, form: shapes.ListApprovals) -> dict[str, Any]:
     _, departments = rights.listed(use.request, "approvals:read")
-    return {"approvals": await use.workspace.approvals(departments=departments, limit=form.limit)}
+    return {"approvals": [_bare(view) for view in await use.workspace.approvals(departments=departments, limit=form.limit)]}
+
+
+def _bare(view: dict[str, Any]) -> dict[str, Any]:
+    """An approval without what others said around it: a model is given the question and the exact parameters, and no more words of strangers."""
+    return {name: value for name, value in view.items() if name not in ("evidence", "effects", "note")}
 
 
 async def _answer_approval(use: Use, form: shapes.AnswerApproval) -> dict[str, Any]:
@@ -222,7 +227,7 @@ async def _answer_approval(use: Use, form: shapes.AnswerApproval) -> dict[str, A
     approval = await use.workspace.approval(form.approval)
     if form.digest != approval["digest"]:
         raise Conflict(f"{approval['id']} asks about other parameters than these.", hint="Read it again and ask the person again.")
-    return await use.workspace.answer_as_owner(approval["id"], form.answer, note=form.note, by=caller.id)
+    return _bare(await use.workspace.answer_as_owner(approval["id"], form.answer, note=form.note, by=caller.id))
 
 
 async def _read_measures(use: Use, form: shapes.Nothing) -> dict[str, Any]:

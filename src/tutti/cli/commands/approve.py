@@ -10,6 +10,7 @@ import click
 from tutti.cli import exits
 from tutti.cli.commands import words
 from tutti.cli.commands.run import SOON, waited_for
+from tutti.cli.inputs import json_of
 from tutti.cli.options import Look, command, pass_look
 from tutti.cli.screen import Screen, ago, brief
 from tutti.cli.wire import Api, connect
@@ -21,11 +22,17 @@ from tutti.settings import Settings
 @command()
 @click.argument("id")
 @click.option("--note", default="", help="A word on it; it stands in the record.")
+@click.option("--change", metavar="JSON", help="Give it these parameters instead (JSON, @file or -), and say yes to that where it asks again.")
+@click.option("--hand-over", metavar="WHO", help="Leave it to a person (person/ben) or a department, and say nothing yet.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_look
-def approve(look: Look, id: str, note: str, yes: bool) -> int:
+def approve(look: Look, id: str, note: str, change: str | None, hand_over: str | None, yes: bool) -> int:
     """Say yes to ID (an approval's or its task's). It shows first what will happen, and whether it can be undone."""
-    return _answer(look, id, "approve", note, yes)
+    if change is not None and hand_over is not None:
+        raise click.UsageError("--change and --hand-over are two things: do one after the other.")
+    if hand_over is not None:
+        return _hand_over(look, id, hand_over, note)
+    return _answer(look, id, "approve", note, yes) if change is None else _change(look, id, json_of(change, "the parameters"), note, yes)
 
 
 @command()
@@ -41,11 +48,7 @@ def reject(look: Look, id: str, note: str, yes: bool) -> int:
 def _answer(look: Look, id: str, answer: str, note: str, yes: bool) -> int:
     screen = Screen(look)
     with connect(look) as api:
-        view = api.get("/v1/approvals/{}", id)
-        if view["state"] != "open":
-            by = f" by {view['answered_by']}" if view["answered_by"] else ""
-            answered = "approved" if view["state"] == "used" else view["state"]  # a yes is used up when the task starts
-            raise Conflict(f"{view['id']} was answered already: {answered}{by}.", hint=f"`tutti why {view['task']}` says more.")
+        view = _open(api, id)
         _show(screen, view)
         if not screen.sure(f"{answer.capitalize()}?", yes=yes, what=answer):
             screen.say("Nothing was answered.")
@@ -55,10 +58,50 @@ def _answer(look: Look, id: str, answer: str, note: str, yes: bool) -> int:
         return _went(screen, api, answered, answer)
 
 
+def _hand_over(look: Look, id: str, to: str, note: str) -> int:
+    screen = Screen(look)
+    with connect(look) as api:
+        view = api.post("/v1/approvals/{}/hand-over", id, to=to, note=note)
+    if look.machine:
+        screen.data(view)
+    screen.done(f"left to {view['handed_to']}: {view['question']}")
+    return exits.OK
+
+
+def _change(look: Look, id: str, input: Any, note: str, yes: bool) -> int:
+    """Change the parameters, then answer what is asked about the new ones."""
+    screen = Screen(look)
+    with connect(look) as api:
+        old = _open(api, id)
+        _show(screen, {**old, "input": input, "question": f"{old['question']} Instead, with other parameters."})
+        if not screen.sure("Change it?", yes=yes, what="change"):
+            screen.say("Nothing was changed.")
+            return exits.OK
+        view = api.post("/v1/approvals/{}/change", old["id"], input=input, note=note)
+        screen.done(f"changed: {brief(input)}")
+        if view["state"] != "open":
+            return _went(screen, api, view, "approve")
+    return _answer(look, view["id"], "approve", note, yes)
+
+
+def _open(api: Api, id: str) -> dict[str, Any]:
+    view: dict[str, Any] = api.get("/v1/approvals/{}", id)
+    if view["state"] != "open":
+        by = f" by {view['answered_by']}" if view["answered_by"] else ""
+        answered = "approved" if view["state"] == "used" else view["state"]  # a yes is used up when the task starts
+        raise Conflict(f"{view['id']} was answered already: {answered}{by}.", hint=f"`tutti why {view['task']}` says more.")
+    return view
+
+
 def _show(screen: Screen, view: dict[str, Any]) -> None:
     left = (from_datetime(datetime.fromisoformat(view["expires_at"].replace("Z", "+00:00"))) - SystemClock().now()) / MICROS
     undone = "Can be undone." if view["reversible"] else "Cannot be undone."
     screen.say(f"{view['question']} {undone} Asked because {'; '.join(view['reasons'])}. Expires in {ago(left)}.")
+    if view["handed_to"]:
+        screen.say(f"It was left to {view['handed_to']}.")
+    told = view["precedent"]
+    if told["of"]:
+        screen.say(f"People approved {told['approved']} of the last {told['of']} like it.")
     screen.say(f"{view['skill']} by {view['agent']} {view['version']}, exactly: {brief(view['input'], 2000)}")
 
 

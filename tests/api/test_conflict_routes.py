@@ -78,6 +78,8 @@ async def test_a_person_decides_who_may_settle_both_sides(opposed: tuple[Workspa
     assert (await workspace.task(second))["state"] == "rejected"
     assert (await owner.post(f"/v1/conflicts/{conflict['id']}/settle", json={"winner": first})).status_code == 409
 
+    assert (await owner.get(f"/v1/tasks/{first}")).json()["undo"] == "price.raise"
+    assert (await owner.get(f"/v1/tasks/{second}")).json()["undo"] is None
     undo = await owner.post(f"/v1/tasks/{first}/undo")
     assert undo.status_code == 201
     await workspace.quiet()

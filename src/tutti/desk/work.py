@@ -139,6 +139,8 @@ class Work(Counter):
         view["detail"] = payloads.get(row["detail"])
         view["question"] = payloads.get(row["question"])
         view["erased"] = reference not in payloads
+        card = self.corridor.house.registry.offer(row["skill"]) if row["state"] == "completed" else None
+        view["undo"] = card.skills[row["skill"]].undo if card else None
         if id in self.corridor.progress:
             view["progress"], view["doing"] = self.corridor.progress[id]
         return view

@@ -89,13 +89,14 @@ class Task(_Class):
 
 
 class WholeTask(Task):
-    """A task with what went in and came out. `progress` (0..1) and `doing` only while it runs."""
+    """A task with what went in and came out. `undo` is the skill that undoes it, once it is done; `progress` (0..1) and `doing` only while it runs."""
 
     input: Any
     output: Any
     detail: Any
     question: Any
     erased: bool
+    undo: str | None
     progress: NotRequired[float | None]
     doing: NotRequired[str]
 

@@ -9,6 +9,7 @@ import { Enter, takeCode } from "./shell/enter.tsx";
 import { Session, type Who } from "./shell/session.ts";
 import { Shell } from "./shell/shell.tsx";
 
+const Task = lazy(() => import("./views/task/task.tsx"));
 const Tasks = lazy(() => import("./views/tasks/tasks.tsx"));
 
 const CODE = takeCode();
@@ -34,6 +35,7 @@ function Entrance() {
         <Suspense fallback={<Loading rows={8} />}>
           <Switch>
             <Route path="/tasks"><Tasks /></Route>
+            <Route path="/tasks/:id"><Task /></Route>
             <Route><NotHere /></Route>
           </Switch>
         </Suspense>

@@ -41,6 +41,14 @@ export function TimelineChart({ spans, step, fold, zoom, onPick, onOpen }: Props
   const inner = Math.floor(label + right + Math.max(width - label - right, 90) * zoom);
   const ticks = Math.max(Math.min(Math.floor((inner - label - right) / (narrow ? 70 : 110)), 60), 1);
 
+  useEffect(() => {
+    const span = spans.find((each) => each.id === step);
+    const pane = box.current;
+    if (!span || !pane || zoom <= 1) return;
+    const x = label + axis.place(Date.parse(span.started_at)) * (inner - label - right);
+    if (x < pane.scrollLeft + label || x > pane.scrollLeft + pane.clientWidth - right - 40) pane.scrollTo({ left: x - label - 40 });
+  }, [step, zoom, inner]);
+
   const pickedLane = rows.findIndex((lane) => lane.spans.some((span) => span.id === step));
   const onKey = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || !rows.length) return;

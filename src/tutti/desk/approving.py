@@ -22,12 +22,8 @@ from tutti.model.task import Stage
 from tutti.reception import Bundle
 from tutti.security import sign_approval, verify_approval
 
-_LISTS = {
-    "answered": ("approved", "used", "rejected", "changed"),
-    "expired": ("expired",),
-    "all": ("open", "approved", "used", "rejected", "changed", "expired"),
-}
-_ANSWERS = {"approved": "approve", "used": "approve", "rejected": "reject", "changed": "change"}
+_LISTS = {"answered": "answered_at IS NOT NULL", "expired": "state = 'expired' AND answered_at IS NULL", "all": "1 = 1"}
+_ANSWERS = {"approved": "approve", "used": "approve", "expired": "approve", "rejected": "reject", "changed": "change"}  # a yes that was not used expires too
 _PRECEDENTS = 40  # answered approvals of a skill that are looked back at
 _EVIDENCE = 8  # outputs that are shown with one approval
 _SHOWN = 4000  # characters of JSON of one such output; longer ones are cut
@@ -64,11 +60,15 @@ class Approving(Deciding):
             if last is not None:
                 rows = [row for row in rows if _age(row) > _age(last)]
             return await self._approval_views(rows[:limit], readable)
-        where: dict[str, Any] = {"state": list(_LISTS[state])}
+        held, params = [_LISTS[state]], []
         if departments is not None:
-            where["department"] = sorted(departments)
-        before = None if last is None else (await self._journal.rows("approval", {"id": last["id"]}))[0]["rowid"]
-        return await self._approval_views(await self._journal.rows("approval", where, after=before, descending=True, limit=limit), readable)
+            held.append(f"department IN ({', '.join('?' * len(departments))})" if departments else "1 = 0")
+            params += sorted(departments)
+        if last is not None:
+            held.append("rowid < (SELECT rowid FROM approval WHERE id = ?)")
+            params.append(last["id"])
+        found = await self._journal.select(f"SELECT * FROM approval WHERE {' AND '.join(held)} ORDER BY rowid DESC LIMIT ?", (*params, limit))
+        return await self._approval_views(found, readable)
 
     async def approval(self, id: str, *, readable: Readable = lambda row: True) -> dict[str, Any]:
         """One approval, by its id or by its task's: what will happen, whether it can be undone, why it asks, until when."""
@@ -115,7 +115,7 @@ class Approving(Deciding):
             "department": task["department"], "subject": await self._journal.subject_name(task["subject"]) if task["subject"] else None,
             "amount": None if amount is None else amount / MICROS, "currency": row["currency"] or task["currency"] if amount is not None else None,
             "parent": task["parent"], "handed_to": row["handed_to"], "answered_at": None if row["answered_at"] is None else to_text(row["answered_at"]),
-            "answer": _ANSWERS.get(row["state"]), "note": await self._text(row["note"]) if row["note"] else None, "undo": skill.undo if skill else None,
+            "answer": _ANSWERS.get(row["state"]) if row["answered_at"] is not None else None, "note": await self._text(row["note"]) if row["note"] else None, "undo": skill.undo if skill else None,
             "on_expiry": explanation.on_expiry(row["expires_at"], task["deadline_at"]), "effects": self._effects(skill, input, amount, row) if skill else [],
         }  # fmt: skip
 
@@ -162,7 +162,7 @@ class Approving(Deciding):
         )
         counts = {row["state"]: row["n"] for row in rows}
         return {
-            "approved": counts.get("approved", 0) + counts.get("used", 0), "rejected": counts.get("rejected", 0), "changed": counts.get("changed", 0),
+            "approved": sum(counts.get(state, 0) for state, answer in _ANSWERS.items() if answer == "approve"), "rejected": counts.get("rejected", 0), "changed": counts.get("changed", 0),
             "of": sum(counts.values()), "skill": skill,
         }  # fmt: skip
 

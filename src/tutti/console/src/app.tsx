@@ -9,6 +9,7 @@ import { Enter, takeCode } from "./shell/enter.tsx";
 import { Session, type Who } from "./shell/session.ts";
 import { Shell } from "./shell/shell.tsx";
 
+const Overview = lazy(() => import("./views/overview/overview.tsx"));
 const Task = lazy(() => import("./views/task/task.tsx"));
 const Tasks = lazy(() => import("./views/tasks/tasks.tsx"));
 
@@ -34,6 +35,7 @@ function Entrance() {
       <Shell>
         <Suspense fallback={<Loading rows={8} />}>
           <Switch>
+            <Route path="/"><Overview /></Route>
             <Route path="/tasks"><Tasks /></Route>
             <Route path="/tasks/:id"><Task /></Route>
             <Route><NotHere /></Route>

@@ -77,3 +77,52 @@ export interface Playbook {
   at_risk: number;
   oldest_at: string | null;
 }
+
+export interface Signal {
+  id: string;
+  type: string;
+  subject: string | null;
+  at: string;
+  department: string | null;
+  task: string | null;
+  sent_by: string | null;
+  tasks: number;
+  stopped: string | null;
+}
+
+export interface Signals {
+  signals: Signal[];
+  next: string | number | null;
+}
+
+export interface Subscription {
+  id: string;
+  type: string;
+  condition: string | null;
+  skill: string;
+  priority: number;
+  gather: string | null;
+  deadline_ms: number | null;
+}
+
+export interface TaskNode {
+  task: string;
+  skill: string;
+  state: string;
+  agent: string | null;
+  nature: string;
+  reason: string | null;
+  amount: number | null;
+  led_to: Lineage[];
+}
+
+export interface SignalNode {
+  signal: string;
+  type: string;
+  at: string;
+  subject: string | null;
+  stopped: string | null;
+  led_to: Lineage[];
+}
+
+export type Lineage = TaskNode | SignalNode;

@@ -1,0 +1,13 @@
+import { expect, test } from "vitest";
+import { rangeOf, spanOf } from "../../words/range.ts";
+import { around } from "./compare.ts";
+
+const NOW = Date.parse("2026-11-29T12:00:00Z");
+
+test("a chosen instant has as much before it as after it", () => {
+  expect(around("2026-11-29T11:40:00Z", rangeOf("1h"), NOW)).toEqual({ from_at: "2026-11-29T11:20:00.000Z", split_at: "2026-11-29T11:40:00.000Z", until_at: "2026-11-29T12:00:00.000Z", chosen: true });
+});
+
+test("no instant, no such instant and one to come are the range", () => {
+  for (const split of ["", "soon", "2026-11-29T12:30:00Z", "2026-11-29T11:59:50Z"]) expect(around(split, rangeOf("1h"), NOW)).toEqual({ ...spanOf(3_600_000, NOW), chosen: false });
+});

@@ -9,7 +9,11 @@ import { Enter, takeCode } from "./shell/enter.tsx";
 import { Session, type Who } from "./shell/session.ts";
 import { Shell } from "./shell/shell.tsx";
 
+const Bottlenecks = lazy(() => import("./views/bottlenecks/bottlenecks.tsx"));
+const Goals = lazy(() => import("./views/goals/goals.tsx"));
 const Overview = lazy(() => import("./views/overview/overview.tsx"));
+const SignalPage = lazy(() => import("./views/signals/signal.tsx"));
+const Signals = lazy(() => import("./views/signals/signals.tsx"));
 const Task = lazy(() => import("./views/task/task.tsx"));
 const Tasks = lazy(() => import("./views/tasks/tasks.tsx"));
 
@@ -36,6 +40,10 @@ function Entrance() {
         <Suspense fallback={<Loading rows={8} />}>
           <Switch>
             <Route path="/"><Overview /></Route>
+            <Route path="/bottlenecks"><Bottlenecks /></Route>
+            <Route path="/goals"><Goals /></Route>
+            <Route path="/signals"><Signals /></Route>
+            <Route path="/signals/:id"><SignalPage /></Route>
             <Route path="/tasks"><Tasks /></Route>
             <Route path="/tasks/:id"><Task /></Route>
             <Route><NotHere /></Route>

@@ -15,5 +15,6 @@ test("the axis holds all values and the target, and begins at zero where zero is
   expect(from).toBeLessThan(0.9);
   expect(to).toBeGreaterThan(0.99);
   expect(room(null, null, null)).toEqual([0, 1]);
-  expect(room(0, 0, null)).toEqual([0, 1.12]);
+  expect(room(0, 0, null)).toEqual([0, 1]);
+  expect(room(0.9, 1, null, 1)[1]).toBe(1);
 });

@@ -19,6 +19,8 @@ interface Props {
   words: (value: number) => string;
   cases: (n: number) => string;
   target?: number | null;
+  /** What no value can be above: 1 for shares. */
+  cap?: number;
   marks?: readonly { at: string; name: string }[];
   /** What a click on the picture says: the instant there. */
   onPick?: (at: string) => void;
@@ -27,7 +29,7 @@ interface Props {
 
 const css = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-export function Series({ label, points, words, cases, target, marks = [], onPick, height = 240 }: Props) {
+export function Series({ label, points, words, cases, target, cap, marks = [], onPick, height = 240 }: Props) {
   const [box, { width }] = useSize<HTMLDivElement>();
   const plot = useRef<Plot | null>(null);
   const [place, setPlace] = useState<number | null>(null);
@@ -44,7 +46,7 @@ export function Series({ label, points, words, cases, target, marks = [], onPick
     const made = new Plot({
       width, height, padding: [14, 8, 0, 0], tzDate: (seconds) => Plot.tzDate(new Date(seconds * 1000), zoneOf(zone)), legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 7 } },
-      scales: { x: { time: true }, y: { range: (_, low, high) => room(low, high, kept.current.target) } },
+      scales: { x: { time: true }, y: { range: (_, low, high) => room(low, high, kept.current.target, cap) } },
       axes: [
         { ...axis, values: (_, at) => at.map((seconds) => hour(seconds * 1000, zone)), space: 70 },
         { ...axis, size: 64, values: (_, at) => at.map((value) => kept.current.words(value)) },
@@ -96,7 +98,7 @@ export function Series({ label, points, words, cases, target, marks = [], onPick
       made.destroy();
       plot.current = null;
     };
-  }, [width, height, look, zone]);
+  }, [width, height, look, zone, cap]);
   useEffect(() => plot.current?.setData(columns(points)), [points]);
   useEffect(() => plot.current?.redraw(), [target, marks]);
 
@@ -112,11 +114,11 @@ export function Series({ label, points, words, cases, target, marks = [], onPick
 /** The picture's data: seconds, and values with null for what was not seen. */
 export const columns = (points: readonly Point[]): [number[], (number | null)[]] => [points.map((point) => Date.parse(point.at) / 1000), points.map((point) => point.value)];
 
-/** From where to where the upright axis goes: all values and the target, with a little room; from zero where zero is near. */
-export function room(low: number | null, high: number | null, target: number | null | undefined): [number, number] {
+/** From where to where the upright axis goes: all values and the target, with a little room; from zero where zero is near, never above `cap`. */
+export function room(low: number | null, high: number | null, target: number | null | undefined, cap = Infinity): [number, number] {
   const known = [low, high, target].filter((value): value is number => value != null && Number.isFinite(value));
-  if (!known.length) return [0, 1];
+  if (!known.some((value) => value !== 0)) return [0, 1];
   const least = Math.min(...known), most = Math.max(...known), size = most - least || Math.abs(most) || 1;
   const from = least >= 0 && least < size ? 0 : least - size * 0.1;
-  return [from, most + size * 0.12];
+  return [from, Math.max(Math.min(most + size * 0.12, cap), most)];
 }

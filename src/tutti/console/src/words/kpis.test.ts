@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Kpi } from "../api/watching.ts";
-import { kpiCases, kpiHeadline, kpiTarget, kpiValue, kpiVerdict } from "./kpis.ts";
+import { kpiCases, kpiHeadline, kpiInterval, kpiTarget, kpiValue, kpiVerdict } from "./kpis.ts";
 
 const side = { value: 0.412, low: 0.4, high: 0.42, n: 40, of: 50, p50: null };
 const make = (changes: Partial<Kpi>): Kpi => ({ name: "quality", unit: "share", ...side, before: side, difference: null, target: null, better: "higher", series: [], ...changes });
@@ -38,4 +38,13 @@ test("a target says its side", () => {
   expect(kpiTarget(make({ name: "latency", unit: "ms", better: "lower", target: 500 }), null)).toBe("target ≤ 500 ms");
   expect(kpiTarget(make({ target: 0.9 }), null)).toBe("target ≥ 0.90");
   expect(kpiTarget(make({}), null)).toBe("");
+});
+
+test("an interval says its unit once where both ends have the same", () => {
+  const latency = make({ name: "latency", unit: "ms" });
+  expect(kpiInterval(latency, 191, 228, null)).toBe("95% 191–228 ms");
+  expect(kpiInterval(latency, 991, 1228, null)).toBe("95% 991 ms–1.23 s");
+  expect(kpiInterval(make({ name: "autonomy" }), 0.977, 1, null)).toBe("95% 97.7–100.0%");
+  expect(kpiInterval(make({}), 0.9, 0.93, null)).toBe("95% 0.90–0.93");
+  expect(kpiInterval(make({}), null, null, null)).toBe("");
 });

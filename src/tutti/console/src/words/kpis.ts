@@ -58,3 +58,11 @@ export const kpiTarget = (kpi: Kpi, currency: string | null): string =>
 /** The large number of a card. Of few actions the share is said as a count. */
 export const kpiHeadline = (kpi: Kpi, currency: string | null): string =>
   kpi.name === "autonomy" && kpi.of > 0 && kpi.of < 20 ? share(kpi.n, kpi.of) : kpiValue(kpi, kpi.value, currency);
+
+/** A 95 % interval, its unit said once where both ends have the same: `95% 191–228 ms`. */
+export function kpiInterval(kpi: Pick<Kpi, "name" | "unit">, low: number | null, high: number | null, currency: string | null): string {
+  if (low === null || high === null) return "";
+  const [from, to] = [kpiValue(kpi, low, currency), kpiValue(kpi, high, currency)];
+  const unit = / ?[a-z%]+$/.exec(to)?.[0] ?? "";
+  return `95% ${unit && from.endsWith(unit) ? from.slice(0, -unit.length) : from}–${to}`;
+}

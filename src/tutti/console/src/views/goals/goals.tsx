@@ -13,7 +13,7 @@ import { useZone } from "../../shell/prefs.ts";
 import { useMay } from "../../shell/session.ts";
 import { useParam } from "../../url/state.ts";
 import { count, when } from "../../words/format.ts";
-import { KPIS, kpiCases, kpiHeadline, kpiName, kpiTarget, kpiValue, kpiVerdict } from "../../words/kpis.ts";
+import { KPIS, kpiCases, kpiHeadline, kpiInterval, kpiName, kpiTarget, kpiValue, kpiVerdict } from "../../words/kpis.ts";
 import { fromField, toField } from "../../words/local.ts";
 import { stepOf } from "../../words/range.ts";
 import { around } from "./compare.ts";
@@ -71,7 +71,7 @@ function Chooser({ at, fixed, onPick }: { at: string; fixed: boolean; onPick: (a
 
 function Compared({ found, chosen, onChoose }: { found: Kpis; chosen: string; onChoose: (name: string) => void }) {
   const { currency } = found;
-  const within = (kpi: Kpi, low: number | null, high: number | null) => (low === null || high === null ? "" : `95% ${kpiValue(kpi, low, currency)} to ${kpiValue(kpi, high, currency)}`);
+  const within = (kpi: Kpi, low: number | null, high: number | null) => kpiInterval(kpi, low, high, currency);
   return (
     <div className="scroll">
       <table className="kpis">
@@ -133,7 +133,7 @@ function OverTime({ name, span, step, onPick }: { name: string; span: { from_at:
           return (
             <Series
               label={`${kpiName(name)} in ${points.length} parts of the time from ${when(span.from_at, zone)} to ${when(span.until_at, zone)}; the same as a table by the button above`}
-              points={points} words={words} cases={(n) => `${count(n)} ${KPIS[name]?.cases ?? "cases"}`} target={found.target} marks={marks} onPick={onPick}
+              points={points} words={words} cases={(n) => `${count(n)} ${KPIS[name]?.cases ?? "cases"}`} target={found.target} {...(found.unit === "share" ? { cap: 1 } : {})} marks={marks} onPick={onPick}
             />
           );
         }}

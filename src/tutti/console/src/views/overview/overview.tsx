@@ -15,7 +15,7 @@ import { useZone } from "../../shell/prefs.ts";
 import { useParam } from "../../url/state.ts";
 import { causeWords } from "../../words/causes.ts";
 import { count, duration, hour, money, plural } from "../../words/format.ts";
-import { kpiCases, kpiHeadline, kpiName, kpiTarget, kpiValue, kpiVerdict } from "../../words/kpis.ts";
+import { kpiCases, kpiHeadline, kpiInterval, kpiName, kpiTarget, kpiValue, kpiVerdict } from "../../words/kpis.ts";
 import type { Range } from "../../words/range.ts";
 import { wayOf } from "./attention.ts";
 import { perMinute, rates } from "./rates.ts";
@@ -66,7 +66,7 @@ function Number({ kpi, currency, range }: { kpi: Kpi; currency: string | null; r
   const target = kpiTarget(kpi, currency);
   const words = [
     kpiCases(kpi, kpi),
-    kpi.low !== null && kpi.high !== null ? `95% ${kpiValue(kpi, kpi.low, currency)}–${kpiValue(kpi, kpi.high, currency)}` : "",
+    kpiInterval(kpi, kpi.low, kpi.high, currency),
     kpi.name === "latency" && kpi.p50 !== null ? `p50 ${kpiValue(kpi, kpi.p50, currency)}` : "",
     target,
   ].filter(Boolean);

@@ -48,10 +48,10 @@ export function Series({ label, points, words, cases, target, cap, marks = [], o
       cursor: { drag: { x: false, y: false }, points: { size: 7 } },
       scales: { x: { time: true }, y: { range: (_, low, high) => room(low, high, kept.current.target, cap) } },
       axes: [
-        { ...axis, values: (_, at) => at.map((seconds) => hour(seconds * 1000, zone)), space: 70 },
+        { ...axis, size: 26, values: (_, at) => at.map((seconds) => hour(seconds * 1000, zone)), space: 70 },
         { ...axis, size: 64, values: (_, at) => at.map((value) => kept.current.words(value)) },
       ],
-      series: [{}, { stroke: accent, width: 1.5, spanGaps: false, points: { show: true, size: 4, fill: accent } }],
+      series: [{}, { stroke: accent, width: 1.5, spanGaps: false, points: { show: true, size: 5, fill: accent } }],
       hooks: {
         setCursor: [(self) => setPlace(self.cursor.idx ?? null)],
         draw: [(self) => {

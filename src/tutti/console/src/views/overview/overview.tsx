@@ -22,7 +22,7 @@ import { perMinute, rates } from "./rates.ts";
 import "./overview.css";
 
 const SHOWN = ["latency", "quality", "autonomy", "cost"];
-const FEW = 5;
+const FEW = 4;
 
 export default function Overview() {
   const [range, setRange] = useRange();
@@ -98,8 +98,8 @@ function Needs() {
                   return (
                     <tr key={`${item.kind} ${item.id}`}>
                       <td>
-                        <StatusTag status={way.status}>{item.title}{item.amount !== null && ` ${money(item.amount, item.currency)}`}</StatusTag>
-                        <span className="sub block">{[item.kind, item.agent, item.department].filter(Boolean).join(" · ")}</span>
+                        <StatusTag status={way.status}>{item.title}</StatusTag>
+                        <span className="sub block">{[item.kind, item.amount === null ? null : money(item.amount, item.currency), item.agent, item.department].filter(Boolean).join(" · ")}</span>
                       </td>
                       <td>{item.why}</td>
                       <td className="num"><Since at={item.since} /></td>

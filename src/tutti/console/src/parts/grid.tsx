@@ -8,6 +8,8 @@ export interface Column<Row> {
   width: string;
   cell: (row: Row) => ReactNode;
   num?: boolean;
+  /** What the column sorts by, where it can: numbers and texts; nothing stands last. */
+  by?: (row: Row) => number | string | null | undefined;
   title?: (row: Row) => string;
 }
 
@@ -19,13 +21,27 @@ interface Props<Row> {
   selected: string;
   onSelect: (id: string) => void;
   onOpen: (row: Row) => void;
+  /** The column that the rows are sorted by, `-` before it for downwards; and how it is changed. */
+  sort?: string;
+  onSort?: (sort: string) => void;
   /** Called when the last rows come into sight. */
   onEnd?: () => void;
   height?: string;
   rowHeight?: number;
 }
 
-export function Grid<Row>({ label, rows, columns, id, selected, onSelect, onOpen, onEnd, height = "calc(100vh - 210px)", rowHeight = 32 }: Props<Row>) {
+/** Rows in the order of a column; without one, as they come. */
+export function sorted<Row>(rows: readonly Row[], columns: readonly Column<Row>[], sort: string): readonly Row[] {
+  const by = columns.find((column) => column.name === sort.replace(/^-/, ""))?.by;
+  if (!by) return rows;
+  const turn = sort.startsWith("-") ? -1 : 1;
+  return rows.map((row) => [by(row) ?? null, row] as const).sort(([a], [b]) => {
+    if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
+    return turn * (typeof a === "number" && typeof b === "number" ? a - b : String(a) < String(b) ? -1 : String(a) > String(b) ? 1 : 0);
+  }).map(([, row]) => row);
+}
+
+export function Grid<Row>({ label, rows, columns, id, selected, onSelect, onOpen, sort = "", onSort, onEnd, height = "calc(100vh - 210px)", rowHeight = 32 }: Props<Row>) {
   const box = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => box.current, estimateSize: () => rowHeight, overscan: 8, getItemKey: (place) => id(rows[place]!) });
   const items = virtual.getVirtualItems();
@@ -48,7 +64,7 @@ export function Grid<Row>({ label, rows, columns, id, selected, onSelect, onOpen
     if (step !== undefined && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
       move(step);
-    } else if (event.key === "Enter") {
+    } else if (event.key === "Enter" && event.target === box.current) {
       const row = rows.find((each) => id(each) === selected);
       if (row) onOpen(row);
     }
@@ -58,7 +74,14 @@ export function Grid<Row>({ label, rows, columns, id, selected, onSelect, onOpen
   return (
     <div ref={box} className="vt" style={{ height }} role="grid" aria-label={label} aria-rowcount={rows.length + 1} aria-colcount={columns.length} tabIndex={0} onKeyDown={onKey} {...active}>
       <div role="row" aria-rowindex={1} className="vh-row" style={tracks}>
-        {columns.map((column) => <div key={column.name} role="columnheader" className={column.num ? "num" : ""}>{column.name}</div>)}
+        {columns.map((column) => {
+          const way = sort === column.name ? "ascending" : sort === `-${column.name}` ? "descending" : null;
+          return (
+            <div key={column.name} role="columnheader" className={column.num ? "num" : ""} {...(way ? { "aria-sort": way } : {})}>
+              {column.by && onSort ? <button type="button" className="sorts" onClick={() => onSort(way === "descending" ? column.name : way === "ascending" ? "" : `-${column.name}`)}>{column.name}<span aria-hidden="true">{way === "ascending" ? " ↑" : way === "descending" ? " ↓" : ""}</span></button> : column.name}
+            </div>
+          );
+        })}
       </div>
       <div className="body" role="rowgroup" style={{ height: virtual.getTotalSize(), position: "relative" }}>
         {items.map((item) => {

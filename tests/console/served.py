@@ -1,7 +1,8 @@
 """A workspace to look at in a browser: `python tests/console/served.py FOLDER [--busy]`. It prints one line of JSON when it listens, and ends at SIGTERM.
 
 Its company is the example fleet's, a small one, with agents of the tests beside it: one that asks a person, one that fails, and texts that try to
-be more than text. With `--busy` it is instead 5,000 tasks that wait for one agent, which does fifty a second: a hundred changes a second in a list.
+be more than text. With `--busy` it is instead 5,000 tasks that wait for one agent, which does fifty a second:
+a hundred changes a second in a list.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tutti.api import serve
 from tutti.fleets import lifecycle
 
 BUSY_TASKS = 5_000
+EVERY_S = 0.02  # a task's start and end are two changes of a row: a hundred a second
 PAYLOADS = (
     "<script>window.hit='script'</script>",
     "<img src=x onerror=\"window.hit='img'\">",
@@ -61,11 +63,15 @@ def busy() -> Fleet:
     """One agent with much to do."""
     fleet = Fleet("busy")
 
-    @fleet.agent(skill="paper.stamp", department="office", owner="ana@example.com", concurrency=1)
+    begun: list[float] = []  # when somebody looked
+
+    @fleet.agent(skill="paper.stamp", department="office", owner="ana@example.com", concurrency=8)
     async def stamp(number: int, ctx: Context) -> int:
-        while number == 0 and not await asyncio.to_thread(Path("go").exists):  # the first: not before somebody looks
+        while not begun and not await asyncio.to_thread(Path("go").exists):
             await asyncio.sleep(0.05)
-        await asyncio.sleep(0.018)
+        now = asyncio.get_running_loop().time()
+        begun[:] = begun or [now]
+        await asyncio.sleep(max(begun[0] + number * EVERY_S - now, 0))  # by the clock, so that a busy machine is as fast as a calm one
         return number
 
     return fleet

@@ -38,7 +38,7 @@ def test_five_thousand_tasks_at_a_hundred_changes_a_second(browser: Browser, win
         page.wait_for_timeout(WATCH_MS)
         after, busy_after = page.evaluate("() => [window.changes, window.busy]")
         rate = (after - before) / WATCH_MS * 1000
-        assert rate >= 60, f"only {rate:.0f} changes a second came"  # the machine is shared; the agent is made for a hundred
+        assert rate >= 80, f"only {rate:.0f} changes a second came"
         assert busy_after - busy < 0.1 * WATCH_MS, f"{busy_after - busy:.0f} ms of {WATCH_MS} in long tasks"
         session = page.context.new_cdp_session(page)
         session.send("HeapProfiler.collectGarbage")

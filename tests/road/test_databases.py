@@ -62,6 +62,7 @@ async def test_the_road_runs_stops_and_goes_on(engine, tmp_path, request):
         assert {row["state"] for row in found["tasks"]} == {"rejected"}
         [answered] = await workspace.approvals(state="answered")
         assert (answered["id"], answered["precedent"]["approved"]) == (approval["id"], 1)
+        assert [(view["skill"], view["tasks"]) for view in await workspace.standings()] == [("refund.pay", 4), ("ticket.triage", 7)]
         told = await workspace.timeline(task["parent"])
         assert {span["task"] for span in told["spans"]} == {task["id"], task["parent"]}
         erased = await workspace.erase("account/100")

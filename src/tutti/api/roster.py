@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import timedelta
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from tutti.api import forms
 from tutti.api.describing import CHANGING, KEYED, READING, StrictRoute, problems, reply
@@ -33,6 +34,14 @@ def agent_routes(workspace: Workspace, pressure: Pressure, repetition: Repetitio
         """Live agents that the caller may read, one item for each skill."""
         _, departments = listed(request, "agents:read")
         return reply(await workspace.agents(departments=departments))
+
+    @api.get("/standings", response_model=list[answers.Standing], responses=problems(*READING))
+    async def standings(
+        request: Request, skill: str | None = None, window_ms: Annotated[int, Query(gt=0, le=366 * 24 * 3_600_000)] = 7 * 24 * 3_600_000
+    ) -> Response:
+        """Versions of agents that the caller may read, by skill, the best first: quality with its interval, and what they achieved in the window."""
+        _, departments = listed(request, "agents:read")
+        return reply(await workspace.standings(skill=skill, window=timedelta(milliseconds=window_ms), departments=departments))
 
     @api.post("", status_code=201, response_model=answers.Registered, responses=problems(*CHANGING, 404, 429, 502), openapi_extra=KEYED)
     async def register(request: Request, form: forms.NewAgent) -> Response:

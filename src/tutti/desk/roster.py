@@ -4,21 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
 import orjson
 
-from tutti.clock import MICROS, to_text
-from tutti.desk.counter import OWNER, Counter
+from tutti import observation
+from tutti.clock import MICROS, micros, to_text
+from tutti.desk.counter import OWNER, Counter, Row
 from tutti.errors import Conflict, Invalid, NotFound
 from tutti.feedback import interval
-from tutti.model.agent import AgentCard, Endpoint
+from tutti.model.agent import AgentCard, Endpoint, Skill
 from tutti.model.fact import Draft
 from tutti.model.verdict import Level
 from tutti.reception import Bundle
 from tutti.registry import card_to_json, offered, registration
 from tutti.transports import discover
+
+_TREND = 20  # parts of a window for which quality is told
+
+
+def _ranked(views: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Standings by skill, the best first, each with those it cannot be told apart from."""
+    for view in views:
+        view["tie_with"] = [
+            other["name"] if other["name"] != view["name"] else f"{other['name']} {other['version']}"
+            for other in views
+            if other is not view and other["skill"] == view["skill"] and other["low"] <= view["high"] and view["low"] <= other["high"]
+        ]
+    return sorted(views, key=lambda view: (view["skill"], -view["quality"], view["name"], view["version"]))
 
 
 class Roster(Counter):
@@ -49,6 +64,57 @@ class Roster(Counter):
                     "up_to": cell["up_to"] / MICROS if cell and cell["up_to"] is not None else None, "health": shut.get((card.name, card.version), "ok"),
                 })  # fmt: skip
         return found
+
+    async def standings(
+        self, *, skill: str | None = None, window: timedelta = timedelta(days=7), departments: Collection[str] | None = None
+    ) -> list[dict[str, Any]]:
+        """Each version of an agent (of these departments) at each skill (or this one): what is believed of it, and what it has achieved in the window.
+
+        Best first within a skill; `tie_with` names those whose 95 % interval overlaps. Retired versions are there while the window knows work of them.
+        """
+        house, now = self.corridor.house, self.corridor.house.clock.now()
+        since = now - micros(window)
+        done = await observation.achieved(self._journal.survey, since=since, until=now + 1, parts=_TREND, skill=skill)
+        by_skill: dict[str, int] = {}
+        for (name, _, _), found in done.items():
+            by_skill[name] = by_skill.get(name, 0) + found.tasks
+        sums: dict[tuple[str, str, str], list[int]] = {}
+        for row in self._journal.hot.table("standing").values():
+            total = sums.setdefault((row["skill"], row["agent"], row["agent_version"]), [0, 0, 0])
+            for place, column in enumerate(("good", "bad", "judged")):
+                total[place] += row[column]
+        shut = house.breakers.shut(now)
+        views = []
+        for row in self._journal.hot.table("agent").values():
+            card = house.registry.card(row["name"], row["agent_version"])
+            if card is None or (departments is not None and card.department not in departments):
+                continue
+            for offer in card.skills.values():
+                key = (offer.name, card.name, card.version)
+                if skill in (None, offer.name) and (row["state"] != "retired" or key in done):
+                    view = self._standing(row, card, offer, sums.get(key, [0, 0, 0]), done.get(key), by_skill.get(offer.name, 0))
+                    trend = done[key].trend if key in done else []
+                    view["trend"] = [
+                        {"at": to_text(since + part * micros(window) // _TREND), "quality": round(mean / MICROS, 4), "n": n} for part, mean, n in trend
+                    ]
+                    view["health"] = shut.get((card.name, card.version), "ok")
+                    views.append(view)
+        return _ranked(views)
+
+    def _standing(self, row: Row, card: AgentCard, offer: Skill, sums: list[int], done: observation.Achieved | None, of: int) -> dict[str, Any]:
+        good, bad, judged = sums
+        mean, low, high = interval(good / MICROS, bad / MICROS)
+        cell = self._journal.hot.table("autonomy").get((offer.name,)) if offer.is_action else None
+        level = None if not offer.is_action else cell["level"] if cell else Level.APPROVE.value
+        return {
+            "schema": "tutti.standing/1", "name": card.name, "version": card.version, "department": card.department, "owner": card.owner, "skill": offer.name,
+            "nature": offer.nature.value, "state": row["state"], "since": to_text(row["since"]), "quality": round(mean, 4), "low": round(low, 4), "high": round(high, 4),
+            "judged": judged, "p50_ms": None if done is None or done.p50 is None else done.p50 / 1000, "p95_ms": None if done is None or done.p95 is None else done.p95 / 1000,
+            "cost": None if done is None or done.cost is None else round(done.cost / MICROS, 6), "tasks": done.tasks if done else 0, "alone": done.alone if done else 0,
+            "actions": done.actions if done else 0, "failed": done.failed if done else 0, "share": round(done.tasks / of, 4) if done and of else 0.0, "level": level,
+            "up_to": cell["up_to"] / MICROS if cell and cell["up_to"] is not None else None,
+            "running": self.corridor.house.running.get((card.name, card.version), 0), "concurrency": card.concurrency,
+        }  # fmt: skip
 
     async def card(self, name: str) -> dict[str, Any]:
         """The cards of all versions of an agent, retired ones too."""

@@ -3,10 +3,11 @@
 It changes nothing, never reads a clock, and does not know who asks: `departments` (None: all) says whose tasks count.
 """
 
+from tutti.observation.achieved import Achieved, achieved
 from tutti.observation.kpis import kpis, throughput
 from tutti.observation.measures import measures
 from tutti.observation.nodes import Place, newest, nodes
 from tutti.observation.traffic import traffic
 from tutti.observation.windows import SIGNAL
 
-__all__ = ["SIGNAL", "Place", "kpis", "measures", "newest", "nodes", "throughput", "traffic"]
+__all__ = ["SIGNAL", "Achieved", "Place", "achieved", "kpis", "measures", "newest", "nodes", "throughput", "traffic"]

@@ -11,17 +11,18 @@ import numpy as np
 
 from tutti.errors import Invalid
 from tutti.model.negotiation import Belief, Offer, Utility
-from tutti.negotiation.search import SECONDS, Found, explore
+from tutti.negotiation.search import SECONDS, explore
 from tutti.negotiation.space import Indices, Mask, Numbers, Space
 from tutti.negotiation.terrain import span
+from tutti.negotiation.wants import Wants, wants
 
 NOTHING = 1e-9  # a gain this small, as a share of what a party can gain or lose at all, is rounding
 FLOOR = 1e-3  # where a belief is uncertain, a draw without gain counts as this share: bad, but not infinitely so
 RISK = 0.1  # a party's chance of ending under the fallback that is borne where nobody is asked again
-AT_ONCE = 6_000_000  # gains computed in one go (48 MB); above, the outcomes are shortlisted by their mean gains first
-SHORTLIST = 4096
-SEARCHES = 3  # that a space remembers
-DRAWS, DRAWS_SEARCHED = 24, 8  # samples of what all want at once, per message; a search takes a hundred times as long as an enumeration
+AT_ONCE = 400_000  # gains that are weighed in one go (a few milliseconds); above, the outcomes are shortlisted by their mean gains first
+SHORTLIST = 512, 4096  # outcomes on a shortlist, at least and at most
+VIEWS = 4  # that a space remembers: of a case with and without approval, before and after an answer
+DRAWS = 24  # samples of what all want at once, per message
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,9 @@ def ranked(
     """The `k` best outcomes that need no person, best first: those within `risk`, then the riskier ones up to `worst`, which only a party's own word makes safe."""
     _check(space, beliefs, weights)
     pool = space.unattended
-    offers, judged, found = _judge(pool, beliefs, weights, 0.0, more)
-    order = _order(judged, weights, risk, worst, k)
-    return [_settlement(pool, offers, judged, weights, int(at), found.gap) for at in order]
+    view = _view(pool, beliefs, weights, 0.0, more)
+    order = _order(view.judged, weights, risk, worst, k)
+    return [_settlement(pool, view, weights, int(at)) for at in order]
 
 
 def candidates(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int, rng: np.random.Generator, *, risk: float = RISK) -> list[Offer]:
@@ -94,22 +95,33 @@ def candidates(space: Space, beliefs: Sequence[Belief], weights: Sequence[float]
     """
     _check(space, beliefs, weights)
     pool = space.unattended
-    best = [found.offer for found in ranked(pool, beliefs, weights, k, risk=risk, worst=1.0) if found.offer is not None]
-    drawn = _drawn(pool, beliefs, weights, rng, best) if any(len(belief.models) > 1 for belief in beliefs) else []
+    view = _view(pool, beliefs, weights, 0.0, ())
+    best = [_offer(pool, view, int(at)) for at in _order(view.judged, weights, risk, 1.0, k)]
+    drawn = _drawn(pool, view, beliefs, weights, rng) if any(len(belief.models) > 1 for belief in beliefs) else []
     turns = [offer for pair in zip_longest(best, dict.fromkeys(drawn)) for offer in pair if offer is not None]
     return list(dict.fromkeys(turns))[:k]
 
 
 def contenders(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], more: Sequence[Offer] = ()) -> tuple[Indices, Judged]:
     """The outcomes among which the choice is made (all allowed ones, or the best of very many), one a row, and what is expected of them."""
-    offers, judged, _ = _judge(space, beliefs, weights, 0.0, more)
-    return space.offers if offers is None else offers, judged
+    _check(space, beliefs, weights)
+    view = _view(space, beliefs, weights, 0.0, more)
+    return space.offers if view.offers is None else view.offers, view.judged
+
+
+def foremost(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int, *, risk: float = RISK) -> Indices:
+    """The `k` best expected outcomes that need no person, best first, one a row; those that somebody may lose by are among them."""
+    _check(space, beliefs, weights)
+    pool = space.unattended
+    view = _view(pool, beliefs, weights, 0.0, ())
+    rows = _order(view.judged, weights, risk, 1.0, k)
+    return np.stack(np.unravel_index(pool.codes[rows], pool.sizes), axis=1) if view.offers is None else view.offers[rows]
 
 
 def objective(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], offers: Indices) -> Numbers:
     """The sum of weight times expected log gain of each of these offers (rows of value indices); minus infinity where somebody gains nothing."""
-    judged = judge(space.worth([model for belief in beliefs for model in belief.models], offers), beliefs)
-    return _values(judged, weights)
+    gains = np.concatenate([space.worth(belief.models, offers) for belief in beliefs])
+    return _values(judge(gains, beliefs), weights)
 
 
 def judge(gains: Numbers, beliefs: Sequence[Belief]) -> Judged:
@@ -118,18 +130,18 @@ def judge(gains: Numbers, beliefs: Sequence[Belief]) -> Judged:
     out = Judged(np.zeros(shape), np.zeros(shape, dtype=bool), np.zeros(shape), np.zeros(shape), np.zeros(shape))
     at = 0
     for party, belief in enumerate(beliefs):
-        spans = np.array([span(model) for model in belief.models])
+        spans = wants(belief.models).spans
         mine = gains[at : at + len(spans)] / spans[:, None]
         at += len(spans)
-        mean = mine.mean(axis=0)
+        single = len(spans) == 1
+        mean = mine[0] if single else mine.mean(axis=0)
         strict = mean > NOTHING
         out.strict[party] = strict
         out.shares[party] = mean
         out.means[party] = mean * spans[0]
-        out.risks[party] = (mine < -NOTHING).mean(axis=0)
-        floor = FLOOR if len(spans) > 1 else NOTHING
-        scaled = np.log(np.maximum(mine, floor)).mean(axis=0) + np.log(spans[0])
-        out.logs[party] = np.where(strict, scaled, 0.0)
+        out.risks[party] = mine[0] < -NOTHING if single else (mine < -NOTHING).mean(axis=0)
+        logs = np.log(np.maximum(mine, NOTHING if single else FLOOR))
+        out.logs[party] = np.where(strict, (logs[0] if single else logs.mean(axis=0)) + np.log(spans[0]), 0.0)
     return out
 
 
@@ -137,25 +149,22 @@ def mean_model(belief: Belief) -> Utility:
     """One model whose gains are the means of the draws' gains, each draw on the scale of its span."""
     if len(belief.models) == 1:
         return belief.models[0]
-    scales = [1.0 / (span(model) * len(belief.models)) for model in belief.models]
-    columns = (
-        np.array([scale * np.asarray(model.contrib[issue]) for scale, model in zip(scales, belief.models, strict=True)]).sum(axis=0)
-        for issue in range(len(belief.models[0].contrib))
-    )
-    contrib = tuple(tuple(float(number) for number in column) for column in columns)
-    extras: dict[tuple[int, int, int, int], float] = {}
-    for scale, model in zip(scales, belief.models, strict=True):
-        for i, a, j, b, extra in model.pairs:
-            extras[i, a, j, b] = extras.get((i, a, j, b), 0.0) + scale * extra
-    reservation = sum(scale * model.reservation for scale, model in zip(scales, belief.models, strict=True))
-    return Utility(contrib, tuple((*where, extra) for where, extra in extras.items()), reservation)
+    known = wants(belief.models)
+    scales = 1.0 / (known.spans * len(belief.models))
+    offset = np.cumsum(known.sizes) - known.sizes
+    contrib = tuple(tuple(column.tolist()) for column in np.split(scales @ known.linear, offset[1:]))
+    issues = np.searchsorted(offset, known.cells, side="right") - 1
+    places = np.concatenate([issues, known.cells - offset[issues]], axis=1)[:, [0, 2, 1, 3]].tolist()
+    pairs = tuple((i, a, j, b, extra) for (i, a, j, b), extra in zip(places, (scales @ known.extras).tolist(), strict=True))
+    return Utility(contrib, pairs, float(scales @ known.homes))
 
 
 def _best(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], risk: float, seconds: float, more: Sequence[Offer]) -> Settlement:
-    offers, judged, found = _judge(space, beliefs, weights, seconds, more)
+    view = _view(space, beliefs, weights, seconds, more)
+    judged = view.judged
     order = _order(judged, weights, risk, risk, 1)
     if len(order):
-        return _settlement(space, offers, judged, weights, int(order[0]), found.gap)
+        return _settlement(space, view, weights, int(order[0]))
     nothing = tuple(0.0 for _ in beliefs)
     if not judged.risks.shape[1]:
         reason = "nothing allowed"
@@ -163,55 +172,74 @@ def _best(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], ris
         reason = "nobody gains"
     else:
         reason = "uncertain" if ((judged.risks < 1).all(axis=0)).any() else "somebody loses"
-    return Settlement(None, nothing, nothing, float("-inf"), reason, found.gap, blocking=_blocking(space, beliefs) if space.enumerable else ())
+    return Settlement(None, nothing, nothing, float("-inf"), reason, view.gap, blocking=_blocking(space, beliefs) if space.enumerable else ())
 
 
-def _judge(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], seconds: float, more: Sequence[Offer]) -> tuple[Indices | None, Judged, Found]:
-    models = [model for belief in beliefs for model in belief.models]
+class _View(NamedTuple):
+    """What beliefs make of a space: the outcomes among which the choice is made (None: all allowed ones), what is expected of them, and how much better another may be."""
+
+    offers: Indices | None
+    judged: Judged
+    shares: Numbers | None  # models x outcomes: the gains as shares of what a party can gain or lose at all; not kept where nothing is drawn
+    gap: float
+
+
+def _view(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], seconds: float, more: Sequence[Offer]) -> _View:
+    """A case is asked about, decided, ranked and recorded on the same beliefs, so the last views are kept; one that a solver spent more time on serves too."""
+    before, known = -1.0, None
+    for models, their, spent, view in space.views:
+        if their == tuple(weights) and len(models) == len(beliefs) and all(one is belief.models for one, belief in zip(models, beliefs, strict=True)):
+            before, known = spent, view
+    if known is not None and (space.enumerable or (before >= seconds and _among(more, known.offers))):
+        return known
+    begin = list(more)
+    if known is not None and known.offers is not None:
+        begin += [tuple(offer) for offer in known.offers[:1].tolist()]
+    view = _seen(space, beliefs, weights, max(seconds, before), begin)
+    if view.judged.risks.size <= AT_ONCE:  # what is larger would take much memory, and is only made where all is known
+        space.views = [*space.views, (tuple(belief.models for belief in beliefs), tuple(weights), max(seconds, before), view)][-VIEWS:]
+    return view
+
+
+def _among(more: Sequence[Offer], offers: Indices | None) -> bool:
+    return not more or (offers is not None and set(more) <= set(map(tuple, offers.tolist())))
+
+
+def _seen(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], seconds: float, more: Sequence[Offer]) -> _View:
+    known = [wants(belief.models) for belief in beliefs]
+    models = sum(len(each.linear) for each in known)
+    gap = 0.0
     if not space.enumerable:
-        found = _searched(space, beliefs, weights, seconds, more)
-        return found.offers, judge(space.worth(models, found.offers), beliefs), found
-    exact = Found(np.empty((0, len(space.sizes)), dtype=np.intp), 0.0)
-    if len(models) * space.total <= AT_ONCE:
-        return None, judge(space.gains(*models), beliefs), exact
-    means = [Belief((mean_model(belief),)) for belief in beliefs]
-    rough = judge(space.gains(*(belief.models[0] for belief in means)), means)
-    if len(models) == len(beliefs):
-        return None, rough, exact
-    rows = _order(rough, weights, 0.0, 1.0, SHORTLIST)
-    offers = np.stack(np.unravel_index(space.codes[rows], space.sizes), axis=1)
-    return offers, judge(space.worth(models, offers), beliefs), exact
+        offers, gap = explore(space, [mean_model(belief) for belief in beliefs], weights, seconds=seconds, more=more)
+    elif models == len(beliefs) or models * len(space.codes) <= AT_ONCE:
+        gains = np.concatenate([space.everywhere(each) for each in known])
+        return _View(None, judge(gains, beliefs), None if models == len(beliefs) else _shares(gains, known), gap)
+    else:
+        means = [Belief((mean_model(belief),)) for belief in beliefs]
+        rough = judge(np.concatenate([space.everywhere(wants(belief.models)) for belief in means]), means)
+        rows = _order(rough, weights, 0.0, 1.0, int(np.clip(AT_ONCE // models, *SHORTLIST)))
+        offers = np.stack(np.unravel_index(space.codes[rows], space.sizes), axis=1)
+    gains = np.concatenate([each.gains(offers) for each in known])
+    return _View(offers, judge(gains, beliefs), None if models == len(beliefs) else _shares(gains, known), gap)
 
 
-def _drawn(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], rng: np.random.Generator, best: Sequence[Offer]) -> list[Offer]:
-    """The best outcome under one draw of every belief, several times over; a search begins with the `best` known ones."""
+def _shares(gains: Numbers, known: Sequence[Wants]) -> Numbers:
+    return np.asarray(gains / np.concatenate([each.spans for each in known])[:, None])
+
+
+def _drawn(space: Space, view: _View, beliefs: Sequence[Belief], weights: Sequence[float], rng: np.random.Generator) -> list[Offer]:
+    """The best outcome under one draw of every belief, several times over."""
+    assert view.shares is not None
+    if not view.shares.shape[1]:
+        return []
     sizes = np.array([len(belief.models) for belief in beliefs])
     picks = (rng.random((DRAWS, len(sizes))) * sizes).astype(np.intp)
-    if not space.enumerable or sizes.sum() * space.total > AT_ONCE:
-        some = [[belief.models[at] for belief, at in zip(beliefs, pick, strict=True)] for pick in picks[:DRAWS_SEARCHED]]
-        searched = [explore(space, one, weights, seconds=0.0, more=best[:8], starts=8, shakes=0).offers[:2] for one in some]
-        return [tuple(int(value) for value in offer) for offers in searched for offer in offers]
-    models = [model for belief in beliefs for model in belief.models]
-    shares = space.gains(*models) / np.array([span(model) for model in models])[:, None]
     share = np.asarray(weights, dtype=float) / sum(weights)
     logs = np.where(
-        shares > FLOOR, np.log(np.maximum(shares, FLOOR)), np.log(FLOOR) + (shares - FLOOR) / FLOOR
+        view.shares > FLOOR, np.log(np.maximum(view.shares, FLOOR)), np.log(FLOOR) + (view.shares - FLOOR) / FLOOR
     )  # a straight line under the floor: less loss is better
     first = np.concatenate([[0], np.cumsum(sizes)])[:-1]
-    return [space.offer(int((share @ logs[first + pick]).argmax())) for pick in picks] if logs.shape[1] else []
-
-
-def _searched(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], seconds: float, more: Sequence[Offer]) -> Found:
-    """What a search finds; a case is decided, ranked and recorded on the same beliefs, so the last searches are kept, and one that took more time serves too."""
-    asked = (tuple(belief.models for belief in beliefs), tuple(weights))
-    before: float
-    found: Found | None
-    before, found = space.searched.get(asked, (-1.0, None))
-    if found is None or before < seconds or not set(more) <= set(map(tuple, found.offers.tolist())):
-        begin = [*more, *(tuple(offer) for offer in found.offers[:1].tolist())] if found is not None else more
-        found = explore(space, [mean_model(belief) for belief in beliefs], weights, seconds=max(seconds, before), more=begin)
-        space.searched = dict([*space.searched.items(), (asked, (max(seconds, before), found))][-SEARCHES:])
-    return found
+    return [_offer(space, view, int((share @ logs[first + pick]).argmax())) for pick in picks]
 
 
 def _values(judged: Judged, weights: Sequence[float]) -> Numbers:
@@ -239,10 +267,15 @@ def _order(judged: Judged, weights: Sequence[float], risk: float, worst: float, 
     return keep[np.lexsort((keep, -welfare, worse[keep], less[keep], risky[keep]))][:k]
 
 
-def _settlement(space: Space, offers: Indices | None, judged: Judged, weights: Sequence[float], at: int, gap: float) -> Settlement:
-    offer = space.offer(at) if offers is None else tuple(int(value) for value in offers[at])
+def _settlement(space: Space, view: _View, weights: Sequence[float], at: int) -> Settlement:
+    judged = view.judged
     value = float(_values(judged, weights)[at])
-    return Settlement(offer, tuple(float(gain) for gain in judged.means[:, at]), tuple(float(chance) for chance in judged.risks[:, at]), value, gap=gap)
+    gains, risks = tuple(map(float, judged.means[:, at])), tuple(map(float, judged.risks[:, at]))
+    return Settlement(_offer(space, view, at), gains, risks, value, gap=view.gap)
+
+
+def _offer(space: Space, view: _View, at: int) -> Offer:
+    return space.offer(at) if view.offers is None else tuple(int(value) for value in view.offers[at])
 
 
 def _beats(asked: Settlement, now: Settlement, weights: Sequence[float]) -> bool:
@@ -281,5 +314,5 @@ def _check(space: Space, beliefs: Sequence[Belief], weights: Sequence[float]) ->
     if min(weights) <= 0 or not np.isfinite(weights).all():
         raise Invalid("a party's weight is not a number above 0", hint="leave out the party that does not count")
     for party, belief in enumerate(beliefs):
-        if not belief.models or not all(space.understands(model) for model in belief.models):
+        if not belief.models or not (known := wants(belief.models)).fine or known.sizes != space.sizes:
             raise Invalid(f"what is believed of party {party} does not fit the issues", hint="one finite number for every value of every issue")

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from tutti.errors import Invalid
 from tutti.model.negotiation import Constraints, Limit, Offer, Utility
+from tutti.negotiation.wants import Wants, wants
 
 Numbers = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -41,7 +42,7 @@ class Space:
             _check(self.sizes, constraints)
         self.total = math.prod(self.sizes)
         self.enumerable = self.total <= ENUMERATED
-        self.searched: dict[Any, Any] = {}  # what the last searches found here, see `settle`
+        self.views: list[Any] = []  # what the last beliefs make of it, see `settle`
 
     def less(self, without: Collection[Offer]) -> Space:
         """The same space without these offers too."""
@@ -120,28 +121,29 @@ class Space:
 
     def gains(self, *models: Utility) -> Numbers:
         """What each allowed outcome is worth above the fallback: one row a model, one column an outcome."""
-        whole = np.array([[-model.reservation] for model in models])
-        for issue, size in enumerate(self.sizes):
-            column = np.array([model.contrib[issue][:size] for model in models], dtype=float)
-            whole = (whole[:, :, None] + column[:, None, :]).reshape(len(models), -1)
-        shaped = whole.reshape((len(models), *self.sizes))
-        for row, model in enumerate(models):
-            for i, a, j, b, extra in model.pairs:
-                shaped[(row, *_where(len(self.sizes), {i: a, j: b}))] += extra
+        return self.everywhere(wants(list(models)))
+
+    def everywhere(self, known: Wants) -> Numbers:
+        """The same for models that are arrays already."""
+        whole = -known.homes[:, None]
+        for table in known.tables():
+            whole = (whole[:, :, None] + table[:, None, :]).reshape(len(whole), -1)
+        shaped = whole.reshape((len(whole), *self.sizes))
+        offset = np.cumsum(self.sizes) - self.sizes
+        for (f, g), extras in zip(known.cells.tolist(), known.extras.T, strict=True):
+            i, j = (int(np.searchsorted(offset, at, side="right")) - 1 for at in (f, g))
+            place = _where(len(self.sizes), {i: f - int(offset[i]), j: g - int(offset[j])})
+            rows = np.flatnonzero(extras)
+            if len(rows) == len(whole):
+                shaped[(slice(None), *place)] += extras.reshape((-1,) + (1,) * (len(self.sizes) - 2))
+            else:
+                for row in rows:
+                    shaped[(row, *place)] += extras[row]
         return whole if len(self.codes) == self.total else whole[:, self.codes]
 
     def worth(self, models: Sequence[Utility], offers: Indices | Sequence[Offer]) -> Numbers:
         """The same for these offers (in a space of any size): one row a model, one column an offer."""
-        rows = np.asarray(offers, dtype=np.intp).reshape(-1, len(self.sizes))
-        out = np.empty((len(models), len(rows)))
-        for at, model in enumerate(models):
-            gains = np.full(len(rows), -model.reservation)
-            for issue, column in enumerate(model.contrib):
-                gains += np.asarray(column, dtype=float)[rows[:, issue]]
-            for i, a, j, b, extra in model.pairs:
-                gains += extra * ((rows[:, i] == a) & (rows[:, j] == b))
-            out[at] = gains
-        return out
+        return wants(models).gains(np.asarray(offers, dtype=np.intp).reshape(-1, len(self.sizes)))
 
     def understands(self, model: Utility) -> bool:
         """Whether a model speaks of these issues: a finite number for every value, pairs of values that there are."""

@@ -1,0 +1,115 @@
+"""What is believed of a party as arrays, made once: everything that weighs outcomes reads the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tutti.model.negotiation import Utility
+
+Numbers = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+
+KEPT = 256  # beliefs whose arrays are kept: a case of 64 parties has each of them twice, before and after an answer
+FEW = 4  # models; for fewer a look-up is quicker than a product
+ALONE = 400_000  # multiplications above which a BLAS wakes its threads, which then spin: twice the CPU for products of this size (measured on two cores)
+
+
+class Wants(NamedTuple):
+    """Utilities over the same issues: a row a model, a column a value, numbered through over the issues.
+
+    `cells` are the pairs of values that some model speaks of, by their columns, and `extras` what each model adds for them. `spans` is what a model's outcomes can
+    differ by at most, above 0. Where `fine` is false, the models do not fit together, or a number is none, and the arrays mean nothing.
+    """
+
+    sizes: tuple[int, ...]
+    linear: Numbers
+    homes: Numbers  # what the fallback is worth
+    cells: Indices  # cells x 2
+    extras: Numbers  # models x cells
+    spans: Numbers
+    fine: bool
+
+    def tables(self) -> list[Numbers]:
+        """For each issue: models x its values."""
+        return np.split(self.linear, np.cumsum(self.sizes)[:-1], axis=1)
+
+    def gains(self, offers: Indices) -> Numbers:
+        """What each offer (a row of value indices) is worth above the fallback: models x offers."""
+        offset = np.cumsum(self.sizes) - self.sizes
+        at = offers + offset
+        if len(self.linear) < FEW:
+            out = np.asarray(self.linear[:, at].sum(axis=2))
+        else:
+            hot = np.zeros((len(at), self.linear.shape[1]))
+            np.put_along_axis(hot, at, 1.0, axis=1)
+            out = product(self.linear, hot.T)
+        if len(self.cells):
+            one, other = np.searchsorted(offset, self.cells.T, side="right") - 1
+            both = (at[:, one] == self.cells[:, 0]) & (at[:, other] == self.cells[:, 1])
+            out += product(self.extras, both.T.astype(float))
+        return np.asarray(out - self.homes[:, None])
+
+
+def wants(models: Sequence[Utility]) -> Wants:
+    """These models as arrays; of a belief's own tuple they are kept."""
+    return _kept(_Same(models)) if isinstance(models, tuple) else _wants(models)
+
+
+def product(one: Numbers, other: Numbers) -> Numbers:
+    """The matrix product, in pieces so small that a threaded BLAS does not wake its threads."""
+    rows = max(1, ALONE // max(1, one.shape[1] * other.shape[1]))
+    if len(one) <= rows:
+        return np.asarray(one @ other)
+    out = np.empty((len(one), other.shape[1]))
+    for at in range(0, len(one), rows):
+        np.matmul(one[at : at + rows], other, out=out[at : at + rows])
+    return out
+
+
+class _Same:
+    """A key that is equal to itself only: comparing all numbers would take longer than what it saves."""
+
+    __slots__ = ("it",)
+
+    def __init__(self, it: tuple[Utility, ...]) -> None:
+        self.it = it
+
+    def __hash__(self) -> int:
+        return id(self.it)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.it is self.it
+
+
+@lru_cache(maxsize=KEPT)
+def _kept(same: _Same) -> Wants:
+    return _wants(same.it)
+
+
+def _wants(models: Sequence[Utility]) -> Wants:
+    sizes = tuple(len(column) for column in models[0].contrib)
+    places = dict.fromkeys((i, a, j, b) for model in models for i, a, j, b, _ in model.pairs)
+    known = all(i != j and 0 <= i < len(sizes) and 0 <= j < len(sizes) and 0 <= a < sizes[i] and 0 <= b < sizes[j] for i, a, j, b in places)
+    together = all(tuple(len(column) for column in model.contrib) == sizes for model in models)
+    if not known or not together:
+        none = np.zeros((len(models), 0))
+        return Wants(sizes, none, none.sum(axis=1), np.zeros((0, 2), dtype=np.intp), none, np.ones(len(models)), False)
+    linear = np.array([[number for column in model.contrib for number in column] for model in models], dtype=float)
+    homes = np.array([model.reservation for model in models], dtype=float)
+    offset = np.cumsum(sizes) - sizes
+    at = {place: where for where, place in enumerate(places)}
+    cells = np.array([(offset[i] + a, offset[j] + b) for i, a, j, b in places], dtype=np.intp).reshape(-1, 2)
+    extras = np.zeros((len(models), len(cells)))
+    wide = np.zeros(len(models))
+    for row, model in enumerate(models):
+        for i, a, j, b, extra in model.pairs:
+            extras[row, at[i, a, j, b]] += extra
+            wide[row] += abs(extra)
+    wide += (np.maximum.reduceat(linear, offset, axis=1) - np.minimum.reduceat(linear, offset, axis=1)).sum(axis=1)
+    fine = bool(np.isfinite(linear).all() and np.isfinite(homes).all() and np.isfinite(extras).all())
+    return Wants(sizes, linear, homes, cells, extras, np.where(wide > 0, wide, 1.0), fine)

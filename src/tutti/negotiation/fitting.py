@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tutti.model.negotiation import Offer, Utility
+from tutti.negotiation.wants import product
 
 Numbers = npt.NDArray[np.float64]
 
@@ -97,6 +98,7 @@ class Fit:
     rows: tuple[Numbers, ...] = ()  # the lists, as features
     shares: tuple[float, ...] = ()  # what a comparison in each of them counts
     lean: Numbers | None = None  # how "no deal" follows the other weights
+    spread: Numbers | None = None  # how much each issue is thought to matter
 
     def draws(self, count: int, rng: np.random.Generator) -> Numbers:
         """So many draws, one a row, in pairs that mirror each other."""
@@ -140,14 +142,16 @@ class Fit:
         return picked
 
 
-def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | None = None) -> Fit:
+def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | None = None, before: Fit | None = None) -> Fit:
     """The posterior after these lists, each best first. `noise` is the standard deviation of what the party sees; None: to be found out.
 
     Where what a sum over the issues cannot explain is explained by two values that go well or badly together, such pairs become features.
+    `before` is what the same party's earlier lists, of which these are more, came to: from there it is a few steps.
     """
     lists = [items for items in lists if len(items) > 1]
+    shape = shape if before is None else before.shape
     rows = [shape.rows(items) for items in lists]
-    theta, spread, sigma = _weigh(shape, rows, noise)
+    theta, spread, sigma = _weigh(shape, rows, noise) if before is None else _further(shape, rows, noise, before)
     prior = _prior(shape, spread)
     while True:
         shares = _shares(rows, sigma, theta) if sigma else [1.0] * len(rows)
@@ -171,13 +175,12 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
     along = root.T @ stretch
     if power := float(along @ along):
         root = root - np.outer(root @ along, along) / power
-    return Fit(shape, theta, root, sigma, tuple(rows), tuple(shares), -hessian[-1, :-1] / hessian[-1, -1])
+    return Fit(shape, theta, root, sigma, tuple(rows), tuple(shares), -hessian[-1, :-1] / hessian[-1, -1], spread)
 
 
 def _weigh(shape: Shape, rows: list[Numbers], noise: float | None) -> tuple[Numbers, Numbers, float]:
     """Weights whose ranges sum to 1, how much each issue is thought to matter, and the noise (0: none), which is on the same scale."""
-    usual = 0.4 / len(shape.sizes)
-    spread = np.full(len(shape.sizes), usual)
+    spread = np.full(len(shape.sizes), 0.4 / len(shape.sizes))
     theta, home, sigma = _center(shape), _center(shape), 0.03 if noise is None else noise
     exact = noise is None or noise <= EXACT
     for turn in range(2):
@@ -191,11 +194,33 @@ def _weigh(shape: Shape, rows: list[Numbers], noise: float | None) -> tuple[Numb
         sigma = sigma / scale if noise is None else sigma
         if turn:
             break
-        inverse = np.diag(np.linalg.inv(hessian)) / scale**2
-        for issue, block in enumerate(shape.blocks):  # how much an issue matters, from how far its values came apart
-            around = theta[block] - theta[block].mean()
-            spread[issue] = np.sqrt((2 * usual**2 + around @ around + inverse[block].sum()) / (2 + len(around)))
+        spread = _spread(shape, theta, np.linalg.inv(hessian) / scale**2)
     return theta, spread, 0.0 if exact else sigma
+
+
+def _further(shape: Shape, rows: list[Numbers], noise: float | None, before: Fit) -> tuple[Numbers, Numbers, float]:
+    """The same, from what was known before these rows were all."""
+    assert before.spread is not None
+    prior, home, theta = _prior(shape, before.spread), _center(shape), before.mean
+    exact, sigma = before.noise < 2 * EXACT, before.noise or 0.03 if noise is None else noise
+    if exact:
+        theta, hessian, exact = _exactly(rows, theta, prior, home, CALM[1:])
+        exact = exact or noise is not None
+    if not exact:
+        theta, hessian, sigma = _roughly(rows, theta, prior, home, sigma, (2 if before.noise else 3) if noise is None else 0)
+    theta, scale = _scaled(shape, theta)
+    sigma = sigma / scale if noise is None else sigma
+    return theta, _spread(shape, theta, np.linalg.inv(hessian) / scale**2), 0.0 if exact else sigma
+
+
+def _spread(shape: Shape, theta: Numbers, cov: Numbers) -> Numbers:
+    """How much each issue matters, from how far its values came apart and the doubt in that; of their common level, which means nothing, no doubt is counted."""
+    usual, out = 0.4 / len(shape.sizes), np.empty(len(shape.sizes))
+    for issue, block in enumerate(shape.blocks):
+        around, its = theta[block] - theta[block].mean(), cov[block, block]
+        doubt = float(np.trace(its)) - float(its.sum()) / len(around) + usual**2
+        out[issue] = np.sqrt((2 * usual**2 + around @ around + doubt) / (2 + len(around)))
+    return out
 
 
 def _again(shape: Shape, rows: list[Numbers], prior: Numbers, theta: Numbers, sigma: float, noise: float | None) -> tuple[Numbers, float]:
@@ -225,8 +250,8 @@ def _together(shape: Shape, rows: list[Numbers], sigma: float, shares: list[floa
     for items, share in zip(rows, shares, strict=True):
         _, push, local = _order(items, sigma, theta)
         values = items[:, : shape.issues]
-        pull += share * (values * push[:, None]).T @ values
-        known += share * (values * local.sum(axis=1)[:, None]).T @ values
+        pull += share * product((values * push[:, None]).T, values)
+        known += share * product((values * local.sum(axis=1)[:, None]).T, values)
     odds = np.triu(np.abs(pull) / np.sqrt(known + 1 / INTERACTION**2), 1)
     for block in shape.blocks:
         odds[block, block] = 0.0
@@ -270,12 +295,13 @@ def _prior(shape: Shape, spread: Numbers) -> Numbers:
     return out
 
 
-def _exactly(rows: list[Numbers], theta: Numbers, prior: Numbers, home: Numbers) -> tuple[Numbers, Numbers, bool]:
+def _exactly(rows: list[Numbers], theta: Numbers, prior: Numbers, home: Numbers, calm: Sequence[float] = CALM) -> tuple[Numbers, Numbers, bool]:
     """Weights in the middle of those that agree with every order, the curvature there, and whether there are such (next to none is contradicted)."""
     if not rows:
         return home.copy(), prior, True
     steps = _steps(rows)
-    for bend, enough in zip(CALM, (0.1, 0.1, 1e-3), strict=True):
+    for bend in calm:
+        enough = 1e-3 if bend is CALM[-1] else 0.1
         theta, hessian = _newton(partial(_barrier, steps, bend), theta, prior, home, enough)
         if bend is CALM[1] and float(np.mean(steps @ theta < -SLIP)) > 4 * CONTRADICTED:
             return theta, hessian, False
@@ -331,7 +357,7 @@ def _barrier(steps: Numbers, tau: float, theta: Numbers) -> tuple[float, Numbers
     ratio = sharp / soft
     slope = -(ratio / tau) @ steps
     bend = np.maximum(ratio * (ratio - 1 + sharp), 1e-9) / tau**2
-    return -float((np.log(soft) + np.minimum(raw + 30.0, 0.0)).sum()), slope, (steps * bend[:, None]).T @ steps
+    return -float((np.log(soft) + np.minimum(raw + 30.0, 0.0)).sum()), slope, product((steps * bend[:, None]).T, steps)
 
 
 def _orders(rows: list[Numbers], sigma: float, shares: list[float], theta: Numbers) -> tuple[float, Numbers, Numbers]:
@@ -341,7 +367,7 @@ def _orders(rows: list[Numbers], sigma: float, shares: list[float], theta: Numbe
         laplace = np.diag(local.sum(axis=1)) - local
         value += share * cost
         slope += share * (push @ items)
-        bend += share * (items.T @ (laplace @ items))
+        bend += share * product(items.T, laplace @ items)
     return value, slope, bend
 
 

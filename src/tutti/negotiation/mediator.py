@@ -10,9 +10,11 @@ import numpy as np
 
 from tutti.model.negotiation import Belief, Case, Exchange, Level, Offer, Question, Utility
 from tutti.negotiation import answers, rankings, scores
+from tutti.negotiation.search import SECONDS
 from tutti.negotiation.settle import Settlement, candidates, ranked, settle
 from tutti.negotiation.space import Numbers, Space
 from tutti.negotiation.terrain import span
+from tutti.negotiation.wants import wants
 
 Function = Callable[[Sequence[Offer | None]], Sequence[float]]  # a party's own numbers for offers, in this process; None is the fallback
 
@@ -93,7 +95,7 @@ class _Talk:
         self.seed = [int.from_bytes(case.id.encode()[-24:], "big"), len(said)]
         self.weights = [party.weight for party in case.parties]
         self.known = [self._belief(party) for party in range(len(case.parties))]
-        flat = Belief((Utility(tuple((0.0,) * size for size in case.sizes)),))
+        flat = rankings.nothing(case.sizes)
         self.beliefs = [flat if belief is None else belief for belief in self.known]
 
     @cached_property
@@ -179,7 +181,7 @@ class _Talk:
         share = np.array(self.weights) / sum(self.weights)
         total = np.zeros((64, len(offers)))
         for belief, weight in zip(self.beliefs, share, strict=True):
-            total += weight * _logs(self.space, belief, offers)[rng.integers(len(belief.models), size=64)]
+            total += weight * _logs(belief, offers)[rng.integers(len(belief.models), size=64)]
         return float((total.max(axis=1) - total[:, int(total.mean(axis=0).argmax())]).mean())
 
     # what is believed
@@ -255,8 +257,8 @@ class _Talk:
         out |= {offer for offer in self._proposed() if any(self._consents(party, offer, words[party][0]) is False for party in range(len(words)))}
         space = self.space.less(out) if out else self.space
         rest = max(PROPOSALS - len(self._proposed()), 0)
-        if not space.enumerable and all(len(belief.models) == 1 for belief in self.beliefs):
-            settle(space, self.beliefs, self.weights)  # with the solver's help; what it finds is remembered and ranked first
+        if not space.enumerable:
+            self._settle(space)  # what it finds is remembered and ranked first
         passed = set(out)  # also what would be better but cannot be had, or not in time
         for found in ranked(space, self.beliefs, self.weights, PROPOSALS, worst=WILD):
             offer = found.offer
@@ -270,7 +272,7 @@ class _Talk:
                 return Propose(offer, tuple(Question(party, len(self.by_party[party]) + 1, "confirm", ((offer,),)) for party in waiting))
             passed.add(offer)
         if last:
-            now = settle(space, self.beliefs, self.weights)
+            now = self._settle(space)
             if now.offer is not None:
                 return self._end(None, "person", "time was up before everybody had confirmed it", space, now.offer, rejected=out)
             return self._end(None, "fallback", "time was up and nothing is known that all would gain from", space, rejected=out)
@@ -317,13 +319,18 @@ class _Talk:
         found: Settlement | None = None,
         rejected: Collection[Offer],
     ) -> End:
-        settlement = settle(space, self.beliefs, self.weights)
+        settlement = self._settle(space)
         worst = None
         if found is not None and found.offer != settlement.offer:
             settlement, worst = replace(found, better=settlement.better), WILD
         if better is None and settlement.better is not None and not settlement.better.value - settlement.value < WORTH_ASKING:  # both may be minus infinity
             better = settlement.better.offer
         return End(offer, how, why, better, tuple(self.beliefs), settlement, self._doubts(), tuple(sorted(rejected)), worst)
+
+    def _settle(self, space: Space) -> Settlement:
+        """A large space is given to the solver only where all is known: to bound an estimate would say nothing of what the parties want."""
+        known = all(len(belief.models) == 1 for belief in self.beliefs)
+        return settle(space, self.beliefs, self.weights, seconds=SECONDS if known else 0.0)
 
     def _doubts(self) -> tuple[int, ...]:
         """The parties that rejected what their numbers put clearly above the fallback, or accepted what these put clearly below."""
@@ -359,8 +366,8 @@ def _checked(case: Case, space: Space, each: Exchange) -> Exchange:
     return Exchange(question, answers.valid(case, question, reply))
 
 
-def _logs(space: Space, belief: Belief, offers: Sequence[Offer]) -> Numbers:
+def _logs(belief: Belief, offers: Sequence[Offer]) -> Numbers:
     """The log gain of each offer (a column) under each model (a row), floored."""
-    spans = np.array([[span(model)] for model in belief.models])
-    found: Numbers = np.log(np.maximum(space.worth(belief.models, offers) / spans, FLOOR))
+    known = wants(belief.models)
+    found: Numbers = np.log(np.maximum(known.gains(np.array(offers, dtype=np.intp)) / known.spans[:, None], FLOOR))
     return found

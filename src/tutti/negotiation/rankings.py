@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply, Utility
 from tutti.negotiation.fitting import Fit, Shape, fit
-from tutti.negotiation.settle import candidates
+from tutti.negotiation.settle import foremost
 from tutti.negotiation.space import Space
+from tutti.negotiation.wants import Wants, wants
 
 Numbers = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -38,12 +38,13 @@ def questions(case: Case, space: Space, parties: Sequence[int], beliefs: Sequenc
     out: dict[int, Lists] = {party: (_shuffled(opening, rng),) for party in fresh if len(opening) > 1}
     later = [party for party in parties if beliefs[party] is not None]
     if later:
-        known = {party: _Models.of(belief) for party, belief in enumerate(beliefs) if belief is not None}
-        offers = _shortlist(case, space, beliefs, known, rng)
+        known = {party: _scaled(wants(belief.models)) for party, belief in enumerate(beliefs) if belief is not None}
+        flat = nothing(case.sizes)
+        offers = foremost(space, [belief or flat for belief in beliefs], [party.weight for party in case.parties], SHORT)
         if not len(offers):  # policy leaves nothing to ask about
             return out
         weights = np.array([party.weight for party in case.parties])
-        leading = offers[_leading([(weights[party] / weights.sum(), models.worth(offers)) for party, models in known.items()], rng)]
+        leading = offers[_leading([(weights[party] / weights.sum(), models.gains(offers)) for party, models in known.items()], rng)]
         around = _around(space, leading, rng)
         for party in later:
             told = _telling(case, space, known[party], leading, around)
@@ -61,8 +62,22 @@ def believe(case: Case, party: int, said: Sequence[Exchange], rng: np.random.Gen
     lists = orders(party, said)
     if not lists:
         return None
-    found = _estimate(case.sizes, case.fallback, tuple(lists), noise)
-    return Belief(found.shape.utilities(found.draws(DRAWS, rng)))
+    seed, kept = int(rng.integers(2**62)), [items for items in lists if len(items) != 2]
+    for items in lists:
+        if len(items) != 2:
+            continue
+        if items[1] is None and kept:  # a yes that was not in doubt says nothing new
+            belief = _believed(case.sizes, case.fallback, tuple(kept), noise, seed)
+            if wants(belief.models).gains(np.array([items[0]], dtype=np.intp)).min() > 0:
+                continue
+        kept.append(items)
+    return _believed(case.sizes, case.fallback, tuple(kept), noise, seed)
+
+
+@lru_cache(maxsize=128)  # so that the same orders are the same belief, of which everything else is kept
+def _believed(sizes: tuple[int, ...], fallback: Offer | None, lists: Lists, noise: float | None, seed: int) -> Belief:
+    found = _estimate(sizes, fallback, lists, noise)
+    return Belief(found.shape.utilities(found.draws(DRAWS, np.random.default_rng(seed))))
 
 
 def estimate(case: Case, lists: Sequence[Sequence[Offer | None]], noise: float | None = None) -> Fit:
@@ -70,9 +85,10 @@ def estimate(case: Case, lists: Sequence[Sequence[Offer | None]], noise: float |
     return _estimate(case.sizes, case.fallback, tuple(tuple(items) for items in lists), noise)
 
 
-@lru_cache(maxsize=128)  # a case is stepped through again for every confirmation, with the same lists
+@lru_cache(maxsize=256)  # a case is stepped through again for every confirmation, with the same lists; each list adds to what the ones before gave
 def _estimate(sizes: tuple[int, ...], fallback: Offer | None, lists: Lists, noise: float | None) -> Fit:
-    return fit(Shape(sizes, fallback), lists, noise)
+    before = _estimate(sizes, fallback, lists[:-1], noise) if len(lists) > 1 else None
+    return fit(Shape(sizes, fallback), lists, noise, before)
 
 
 def orders(party: int, said: Sequence[Exchange]) -> list[tuple[Offer | None, ...]]:
@@ -89,63 +105,22 @@ def orders(party: int, said: Sequence[Exchange]) -> list[tuple[Offer | None, ...
     return out
 
 
-class _Models(NamedTuple):
-    """The models of a belief as arrays, on a scale on which the issues' ranges sum to 1."""
-
-    issues: tuple[Numbers, ...]  # for each issue: models x values
-    homes: Numbers  # what the fallback is worth to each
-    pairs: dict[tuple[int, int, int, int], Numbers]  # what a pair of values adds, by model
-
-    @classmethod
-    def of(cls, belief: Belief) -> _Models:
-        issues = [np.array([model.contrib[issue] for model in belief.models], dtype=float) for issue in range(len(belief.models[0].contrib))]
-        scale = 1 / max(sum(float(np.ptp(table.mean(axis=0))) for table in issues), 1e-9)
-        pairs: dict[tuple[int, int, int, int], Numbers] = {}
-        for row, model in enumerate(belief.models):
-            for i, a, j, b, extra in model.pairs:
-                pairs.setdefault((i, a, j, b), np.zeros(len(belief.models)))[row] += extra * scale
-        return cls(tuple(table * scale for table in issues), np.array([model.reservation for model in belief.models]) * scale, pairs)
-
-    def worth(self, offers: Indices) -> Numbers:
-        """Gains over the fallback: one row a model, one column an offer."""
-        out = np.repeat(-self.homes[:, None], len(offers), axis=1)
-        for issue, table in enumerate(self.issues):
-            out += table[:, offers[:, issue]]
-        for (i, a, j, b), extras in self.pairs.items():
-            if (there := (offers[:, i] == a) & (offers[:, j] == b)).any():
-                out[:, there] += extras[:, None]
-        return out
-
-    def everywhere(self) -> Numbers:
-        """The mean gains of all outcomes, in the order of their enumeration."""
-        gains = np.full(1, -float(self.homes.mean()))
-        for table in self.issues:
-            gains = (gains[:, None] + table.mean(axis=0)[None]).ravel()
-        shaped = gains.reshape([table.shape[1] for table in self.issues])
-        for (i, a, j, b), extras in self.pairs.items():
-            places: list[int | slice] = [slice(None)] * len(self.issues)
-            places[i], places[j] = a, b
-            shaped[tuple(places)] += extras.mean()
-        return gains
-
-
 def _log(gains: Numbers) -> Numbers:
     low = gains < LEAST
     return np.where(low, np.log(LEAST) + gains - LEAST, np.log(np.maximum(gains, LEAST)))
 
 
-def _shortlist(case: Case, space: Space, beliefs: Sequence[Belief | None], known: Mapping[int, _Models], rng: np.random.Generator) -> Indices:
-    """The outcomes that are best by what is expected, best first."""
-    if not space.enumerable:
-        flat = Belief((Utility(tuple((0.0,) * size for size in case.sizes)),))
-        found = candidates(space, [belief or flat for belief in beliefs], [party.weight for party in case.parties], 2 * LEADING, rng)
-        return np.array(found, dtype=np.intp).reshape(-1, len(case.sizes))
-    total = np.zeros(len(space.codes))
-    for party, models in known.items():
-        gains = models.everywhere()
-        total += case.parties[party].weight * _log(gains if len(total) == space.total else gains[space.codes])
-    top = np.argpartition(-total, SHORT)[:SHORT] if len(total) > SHORT else np.arange(len(total))
-    return np.stack(np.unravel_index(space.codes[top[np.argsort(-total[top])]], space.sizes), axis=1)
+def _scaled(known: Wants) -> Wants:
+    """The same on a scale on which the issues' ranges sum to 1 on the average."""
+    ranges = sum(float(np.ptp(table.mean(axis=0))) for table in known.tables())
+    scale = 1 / max(ranges, 1e-9)
+    return known._replace(linear=known.linear * scale, homes=known.homes * scale, extras=known.extras * scale)
+
+
+@lru_cache(maxsize=16)
+def nothing(sizes: tuple[int, ...]) -> Belief:
+    """What is believed of a party that has said nothing: that it is indifferent."""
+    return Belief((Utility(tuple((0.0,) * size for size in sizes)),))
 
 
 def _leading(worth: Sequence[tuple[float, Numbers]], rng: np.random.Generator) -> Indices:
@@ -189,9 +164,9 @@ def _allowed(space: Space, offers: Indices) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _telling(case: Case, space: Space, models: _Models, leading: Indices, around: Indices) -> list[Offer | None]:
+def _telling(case: Case, space: Space, models: Wants, leading: Indices, around: Indices) -> list[Offer | None]:
     """The fallback, what the party likes least and most, and those outcomes whose place in the order tells most about the leading ones' gains."""
-    tables = [table.mean(axis=0) for table in models.issues]
+    tables = [table.mean(axis=0) for table in models.tables()]
     ends = np.array([[int(table.argmin()) for table in tables], [int(table.argmax()) for table in tables]])
     ends = ends[_allowed(space, ends)]
     pool = np.concatenate([leading, ends, around])
@@ -201,8 +176,8 @@ def _telling(case: Case, space: Space, models: _Models, leading: Indices, around
     pool = pool[np.sort(first)]
     if not len(pool):  # policy leaves nothing but the fallback
         return [None]
-    gains = models.worth(pool)
-    target = _log(models.worth(leading))
+    gains = models.gains(pool)
+    target = _log(models.gains(leading))
     target = target - target.mean(axis=0)
     target = target - target.mean(axis=1, keepdims=True)
     seen = gains - gains.mean(axis=0)

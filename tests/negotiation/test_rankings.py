@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tutti.model.negotiation import Belief, Case, Constraints, Exchange, Issue, Level, Limit, Offer, Party, Question, Reply, Utility
 from tutti.negotiation import Space, settle
+from tutti.negotiation.fitting import CALM
 from tutti.negotiation.rankings import believe, estimate, orders, questions, valid
 from tutti.negotiation.settle import ranked
 
@@ -147,7 +148,7 @@ def test_what_is_believed_agrees_with_every_order_of_a_party_without_noise() -> 
             found = estimate(open_case.case, lists)
             assert found.noise == 0.0
             steps = np.concatenate([(rows := found.shape.rows(items))[:-1] - rows[1:] for items in lists])
-            assert np.mean(steps @ found.mean > -1e-3) == 1.0
+            assert np.mean(steps @ found.mean > -CALM[-1]) == 1.0  # outcomes so close in worth may come in either order
             tried = open_case.space.offers
             true = open_case.space.worth([open_case.truth[party]], tried)[0]
             believed = found.shape.rows(tried) @ found.mean

@@ -71,7 +71,10 @@ class Shape:
 
     def utilities(self, thetas: Numbers) -> tuple[Utility, ...]:
         """The utilities that these weights of the features mean, one a row."""
-        issues = [(thetas[:, block] @ table.T).tolist() for block, table in zip(self.blocks, self.tables, strict=True)]
+        issues = [
+            (thetas[:, block] if block.stop - block.start == size else thetas[:, block] @ table.T).tolist()
+            for block, table, size in zip(self.blocks, self.tables, self.sizes, strict=True)
+        ]
         extras = thetas[:, self.issues : self.issues + len(self.pairs)].tolist()
         homes = (thetas @ self.rows([None])[0]).tolist()
         return tuple(
@@ -150,7 +153,7 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
     """
     lists = [items for items in lists if len(items) > 1]
     shape = shape if before is None else before.shape
-    rows = [shape.rows(items) for items in lists]
+    rows = [shape.rows(items) for items in lists] if before is None else [*before.rows, *(shape.rows(items) for items in lists[len(before.rows) :])]
     theta, spread, sigma = _weigh(shape, rows, noise) if before is None else _further(shape, rows, noise, before)
     prior = _prior(shape, spread)
     while True:
@@ -247,11 +250,11 @@ def _together(shape: Shape, rows: list[Numbers], sigma: float, shares: list[floa
     if shape.issues != sum(shape.sizes):
         return []
     pull, known = np.zeros((shape.issues, shape.issues)), np.zeros((shape.issues, shape.issues))
-    for items, share in zip(rows, shares, strict=True):
+    for items, share in _alike(rows, shares):
         _, push, local = _order(items, sigma, theta)
-        values = items[:, : shape.issues]
-        pull += share * product((values * push[:, None]).T, values)
-        known += share * product((values * local.sum(axis=1)[:, None]).T, values)
+        for its, weight, pushed, bound in zip(items[:, :, : shape.issues], share, push, local.sum(axis=2), strict=True):
+            pull += product((its * (weight * pushed)[:, None]).T, its)
+            known += product((its * (weight * bound)[:, None]).T, its)
     odds = np.triu(np.abs(pull) / np.sqrt(known + 1 / INTERACTION**2), 1)
     for block in shape.blocks:
         odds[block, block] = 0.0
@@ -269,7 +272,7 @@ def _together(shape: Shape, rows: list[Numbers], sigma: float, shares: list[floa
 def _curve(rows: list[Numbers], sigma: float, shares: list[float], theta: Numbers) -> tuple[float, Numbers, Numbers]:
     if not rows:
         return 0.0, np.zeros(theta.size), np.zeros((theta.size, theta.size))
-    return _orders(rows, sigma, shares, theta) if sigma else _barrier(_steps(rows), CALM[-1], theta)
+    return _orders(_alike(rows, shares), sigma, theta) if sigma else _barrier(_steps(rows), CALM[-1], theta)
 
 
 def _center(shape: Shape) -> Numbers:
@@ -312,8 +315,9 @@ def _roughly(rows: list[Numbers], theta: Numbers, prior: Numbers, home: Numbers,
     """Weights that agree best with orders seen through noise, the curvature there, and the noise (after so many guesses at it)."""
     every = np.concatenate([items[:-1] - items[1:] for items in rows])
     free = max(1 - theta.size / (1.2 * len(every)), 0.25)
-    for _ in range(max(guesses, 1)):
-        theta, hessian = _newton(partial(_orders, rows, sigma, _shares(rows, sigma, theta)), theta, prior, home, 0.03)
+    for left in range(max(guesses, 1), 0, -1):
+        loss = partial(_orders, _alike(rows, _shares(rows, sigma, theta)), sigma)
+        theta, hessian = _newton(loss, theta, prior, home, 0.03 if left == 1 else 0.5)  # a first guess need not be sharp
         if guesses:
             sigma = float(np.clip(np.sqrt(np.mean(np.minimum(every @ theta, 0) ** 2) / free), EXACT, 0.12))
     return theta, hessian, sigma
@@ -360,28 +364,38 @@ def _barrier(steps: Numbers, tau: float, theta: Numbers) -> tuple[float, Numbers
     return -float((np.log(soft) + np.minimum(raw + 30.0, 0.0)).sum()), slope, product((steps * bend[:, None]).T, steps)
 
 
-def _orders(rows: list[Numbers], sigma: float, shares: list[float], theta: Numbers) -> tuple[float, Numbers, Numbers]:
+def _orders(groups: list[tuple[Numbers, Numbers]], sigma: float, theta: Numbers) -> tuple[float, Numbers, Numbers]:
     value, slope, bend = 0.0, np.zeros(theta.size), np.zeros((theta.size, theta.size))
-    for items, share in zip(rows, shares, strict=True):
+    for items, share in groups:
         cost, push, local = _order(items, sigma, theta)
-        laplace = np.diag(local.sum(axis=1)) - local
-        value += share * cost
-        slope += share * (push @ items)
-        bend += share * product(items.T, laplace @ items)
+        laplace = -share[:, None, None] * local
+        laplace.reshape(len(items), -1)[:, :: local.shape[1] + 1] -= laplace.sum(axis=2)
+        value += float(share @ cost)
+        slope += (share[:, None] * push).ravel() @ items.reshape(-1, theta.size)
+        for its, bound in zip(items, laplace @ items, strict=True):
+            bend += product(its.T, bound)
     return value, slope, bend
 
 
-def _order(items: Numbers, sigma: float, theta: Numbers) -> tuple[float, Numbers, Numbers]:
-    """For one list: minus the log likelihood of its comparisons, its slope by the outcomes' worths, and how any two of them bind each other."""
-    tau = SMOOTH * sigma
-    high, low, flat = _pairs(len(items))
+def _alike(rows: list[Numbers], shares: list[float]) -> list[tuple[Numbers, Numbers]]:
+    """The lists of each length in one array, with what a comparison in each of them counts."""
+    groups: dict[int, list[int]] = {}
+    for at, items in enumerate(rows):
+        groups.setdefault(len(items), []).append(at)
+    return [(np.array([rows[at] for at in group]), np.array([shares[at] for at in group])) for group in groups.values()]
+
+
+def _order(items: Numbers, sigma: float, theta: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """For each of some lists: minus the log likelihood of its comparisons, its slope by the outcomes' worths, and how any two of them bind each other."""
+    tau, (lists, count, _) = SMOOTH * sigma, items.shape
+    high, low, flat = _pairs(count)
     u = items @ theta
-    lose = 1 / (1 + np.exp(np.clip((u[high] - u[low]) / tau, -36.0, 36.0)))
-    push = (np.bincount(low, lose, len(u)) - np.bincount(high, lose, len(u))) / tau
-    local = np.zeros((len(u), len(u)))
-    local.ravel()[flat] = lose * (1 - lose) / tau**2
-    local += local.T
-    return -float(np.log1p(-lose).sum()), push, local
+    lose = 1 / (1 + np.exp(np.clip((np.take(u, high, axis=1) - np.take(u, low, axis=1)) / tau, -36.0, 36.0)))  # that the one before is worth less
+    spread = np.zeros((lists, count * count))
+    spread[:, flat] = lose
+    one = spread.reshape(lists, count, count)
+    local = one * (1 - one) / tau**2
+    return -np.log1p(-lose).sum(axis=1), (one.sum(axis=1) - one.sum(axis=2)) / tau, local + local.transpose(0, 2, 1)
 
 
 def _shares(rows: list[Numbers], sigma: float, theta: Numbers) -> list[float]:

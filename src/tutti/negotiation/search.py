@@ -88,7 +88,9 @@ def climb(terrain: Terrain, starts: Indices) -> Indices:
 
 def _best(offers: Indices, terrain: Terrain, k: int) -> tuple[Indices, Numbers]:
     """The best `k` of them, each once, best first, with their objectives."""
-    once = np.unique(offers, axis=0)
+    offset = np.cumsum(terrain.space.sizes) - terrain.space.sizes
+    key = terrain.key[offers + offset].sum(axis=1, dtype=np.uint64)
+    once = offers[np.unique(key, return_index=True)[1]]
     heights = terrain.heights(once)
     order = np.argsort(-heights, kind="stable")[:k]
     return once[order], heights[order]

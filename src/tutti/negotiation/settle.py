@@ -22,6 +22,7 @@ RISK = 0.1  # a party's chance of ending under the fallback that is borne where 
 AT_ONCE = 400_000  # gains that are weighed in one go (a few milliseconds); above, the outcomes are shortlisted by their mean gains first
 SHORTLIST = 512, 4096  # outcomes on a shortlist, at least and at most
 VIEWS = 4  # that a space remembers: of a case with and without approval, before and after an answer
+DOUBTED = {"starts": 16, "shakes": 3}  # how long a large space is searched where what the parties want is an estimate: half as long as where it is known
 DRAWS = 24  # samples of what all want at once, per message
 
 
@@ -109,12 +110,16 @@ def contenders(space: Space, beliefs: Sequence[Belief], weights: Sequence[float]
     return space.offers if view.offers is None else view.offers, view.judged
 
 
-def foremost(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int, *, risk: float = RISK) -> Indices:
-    """The `k` best expected outcomes that need no person, best first, one a row; those that somebody may lose by are among them."""
+def foremost(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int) -> Indices:
+    """The `k` outcomes that are best by the mean gains, of those that need no person, best first, one a row; somebody may lose by them: this is for asking, not for settling."""
     _check(space, beliefs, weights)
     pool = space.unattended
     view = _view(pool, beliefs, weights, 0.0, ())
-    rows = _order(view.judged, weights, risk, 1.0, k)
+    shares = view.judged.shares
+    low = shares < FLOOR
+    total = np.asarray(weights, dtype=float) @ np.where(low, np.log(FLOOR) + shares - FLOOR, np.log(np.maximum(shares, FLOOR)))
+    rows = np.argpartition(-total, k)[:k] if len(total) > k else np.arange(len(total))
+    rows = rows[np.argsort(-total[rows], kind="stable")]
     return np.stack(np.unravel_index(pool.codes[rows], pool.sizes), axis=1) if view.offers is None else view.offers[rows]
 
 
@@ -210,17 +215,27 @@ def _seen(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], sec
     models = sum(len(each.linear) for each in known)
     gap = 0.0
     if not space.enumerable:
-        offers, gap = explore(space, [mean_model(belief) for belief in beliefs], weights, seconds=seconds, more=more)
+        effort = {} if models == len(beliefs) else DOUBTED
+        offers, gap = explore(space, [mean_model(belief) for belief in beliefs], weights, seconds=seconds, more=more, **effort)
     elif models == len(beliefs) or models * len(space.codes) <= AT_ONCE:
         gains = np.concatenate([space.everywhere(each) for each in known])
         return _View(None, judge(gains, beliefs), None if models == len(beliefs) else _shares(gains, known), gap)
     else:
         means = [Belief((mean_model(belief),)) for belief in beliefs]
-        rough = judge(np.concatenate([space.everywhere(wants(belief.models)) for belief in means]), means)
-        rows = _order(rough, weights, 0.0, 1.0, int(np.clip(AT_ONCE // models, *SHORTLIST)))
+        rows = _promising(space, means, weights, int(np.clip(AT_ONCE // models, *SHORTLIST)))
         offers = np.stack(np.unravel_index(space.codes[rows], space.sizes), axis=1)
     gains = np.concatenate([each.gains(offers) for each in known])
     return _View(offers, judge(gains, beliefs), None if models == len(beliefs) else _shares(gains, known), gap)
+
+
+def _promising(space: Space, means: Sequence[Belief], weights: Sequence[float], k: int) -> Indices:
+    """The rows of the `k` outcomes that are best by the mean gains: first those by which nobody loses."""
+    total = np.zeros(len(space.codes))
+    for belief, weight in zip(means, weights, strict=True):
+        known = wants(belief.models)
+        gains = space.everywhere(known)[0] / known.spans[0]
+        total += weight * np.where(gains > FLOOR, np.log(np.maximum(gains, FLOOR)), np.log(FLOOR) + (gains - FLOOR) / FLOOR)
+    return np.argpartition(-total, k)[:k] if len(total) > k else np.arange(len(total))
 
 
 def _shares(gains: Numbers, known: Sequence[Wants]) -> Numbers:

@@ -32,6 +32,7 @@ class Terrain:
         self.offset = (np.cumsum(space.sizes) - np.array(space.sizes)).astype(np.intp)
         self.issue = np.repeat(np.arange(len(space.sizes)), space.sizes)
         features = len(self.issue)
+        self.key = np.random.default_rng(1).integers(0, 2**64, features, dtype=np.uint64)  # sums of these (modulo 2^64) tell offers apart
         scale = np.array([span(model) for model in models])
         self.linear = np.array([[number for column in model.contrib for number in column] for model in models], dtype=float) / scale[:, None]
         self.start = np.array([-model.reservation for model in models]) / scale

@@ -16,7 +16,7 @@ Indices = npt.NDArray[np.intp]
 
 KEPT = 256  # beliefs whose arrays are kept: a case of 64 parties has each of them twice, before and after an answer
 FEW = 4  # models; for fewer a look-up is quicker than a product
-ALONE = 400_000  # multiplications above which a BLAS wakes its threads, which then spin: twice the CPU for products of this size (measured on two cores)
+ALONE = 500_000  # multiplications above which a BLAS wakes its threads, which then spin: twice the CPU for products of this size (measured on two cores)
 
 
 class Wants(NamedTuple):

@@ -23,7 +23,8 @@ LEADING = 24  # outcomes that a later question is about
 PATIENT = 3  # turns kept for confirmations
 PROPOSALS = 12  # offers that are proposed at most
 MISSED = 3  # messages in a row without an answer, after which a party is not waited for again while it is asked what it wants
-REGRET = 0.0005  # share of the Nash product that the remaining doubt may cost
+REGRET = 0.0001  # share of the Nash product that the remaining doubt may cost
+JOINT = 512  # draws of what all want at once, from which this is reckoned
 FLOOR = 1e-3  # a gain below this share of what a party can gain counts as this much
 SAMPLE = 400  # outcomes that a function is asked about beside those that its features need
 WORTH_ASKING = 0.005  # mean log gain by which an outcome must be better for a person to be asked about it: less is noise
@@ -179,9 +180,9 @@ class _Talk:
             return 1.0
         rng = np.random.default_rng([*self.seed, 2])
         share = np.array(self.weights) / sum(self.weights)
-        total = np.zeros((64, len(offers)))
+        total = np.zeros((JOINT, len(offers)))
         for belief, weight in zip(self.beliefs, share, strict=True):
-            total += weight * _logs(belief, offers)[rng.integers(len(belief.models), size=64)]
+            total += weight * _logs(belief, offers)[rng.integers(len(belief.models), size=JOINT)]
         return float((total.max(axis=1) - total[:, int(total.mean(axis=0).argmax())]).mean())
 
     # what is believed

@@ -125,7 +125,8 @@ def explain(record: Mapping[str, Any]) -> list[str]:
             else "No change of one party's weight alone would change this."
         )
         if told["gap"] is None:
-            lines.append("The outcomes are too many to try, and no bound was found in time: there may be a better one.")
+            why = "what the parties want is estimated" if any(len(models) > 1 for models in record["models"]) else "no bound was found in time"
+            lines.append(f"The outcomes are too many to try, and {why}: there may be a better one.")
         elif told["gap"] > NOTHING:
             lines.append(f"The outcomes are too many to try: the best one's weighted mean log gain is at most {told['gap']:.2g} higher.")
     if told["better"]:

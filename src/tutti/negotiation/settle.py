@@ -191,7 +191,8 @@ class _View(NamedTuple):
 
 def _view(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], seconds: float, more: Sequence[Offer]) -> _View:
     """A case is asked about, decided, ranked and recorded on the same beliefs, so the last views are kept; one that a solver spent more time on serves too."""
-    before, known = -1.0, None
+    before: float = -1.0
+    known: _View | None = None
     for models, their, spent, view in space.views:
         if their == tuple(weights) and len(models) == len(beliefs) and all(one is belief.models for one, belief in zip(models, beliefs, strict=True)):
             before, known = spent, view

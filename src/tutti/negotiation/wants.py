@@ -40,8 +40,8 @@ class Wants(NamedTuple):
 
     def gains(self, offers: Indices) -> Numbers:
         """What each offer (a row of value indices) is worth above the fallback: models x offers."""
-        offset = np.cumsum(self.sizes) - self.sizes
-        at = offers + offset
+        offset = _offset(self.sizes)
+        at: Indices = offers + offset
         if len(self.linear) < FEW:
             out = np.asarray(self.linear[:, at].sum(axis=2))
         else:
@@ -91,6 +91,11 @@ def _kept(same: _Same) -> Wants:
     return _wants(same.it)
 
 
+def _offset(sizes: tuple[int, ...]) -> Indices:
+    """Where each issue's values begin."""
+    return np.cumsum((0, *sizes[:-1]), dtype=np.intp)
+
+
 def _wants(models: Sequence[Utility]) -> Wants:
     sizes = tuple(len(column) for column in models[0].contrib)
     places = dict.fromkeys((i, a, j, b) for model in models for i, a, j, b, _ in model.pairs)
@@ -101,7 +106,7 @@ def _wants(models: Sequence[Utility]) -> Wants:
         return Wants(sizes, none, none.sum(axis=1), np.zeros((0, 2), dtype=np.intp), none, np.ones(len(models)), False)
     linear = np.array([[number for column in model.contrib for number in column] for model in models], dtype=float)
     homes = np.array([model.reservation for model in models], dtype=float)
-    offset = np.cumsum(sizes) - sizes
+    offset = _offset(sizes)
     at = {place: where for where, place in enumerate(places)}
     cells = np.array([(offset[i] + a, offset[j] + b) for i, a, j, b in places], dtype=np.intp).reshape(-1, 2)
     extras = np.zeros((len(models), len(cells)))

@@ -55,7 +55,7 @@ async def test_times_that_are_none(workspace: Workspace, path: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
 
 
-@pytest.mark.parametrize("path", ["kpis", "throughput", "attention", "traffic"])
+@pytest.mark.parametrize("path", ["kpis", "throughput", "attention", "traffic", "bottlenecks"])
 async def test_without_a_right_there_is_nothing(busy: Workspace, path: str) -> None:
     assert (await as_caller(busy, NOBODY).get(f"/v1/{path}")).status_code == 403
 
@@ -117,3 +117,17 @@ async def test_a_subscription_by_which_nothing_has_come_is_only_declared(busy: W
     await busy.send({"specversion": "1.0", "id": "1", "source": "/crm", "type": "ticket.opened", "data": {"text": "hello"}})
     await busy.quiet()
     assert (await read(busy, "/v1/traffic", pages.Traffic))["declared"] == []
+
+
+async def test_bottlenecks_say_who_waits_for_whom_and_why(busy: Workspace) -> None:
+    await busy.submit("refund.pay", {"amount": 1}, after={"amount": await busy.submit("ticket.ask", {"text": "hello"})})
+    await busy.quiet()
+    told = (await read(busy, "/v1/bottlenecks", pages.Bottlenecks))["bottlenecks"]
+    found = {(one["from"], one["to"], one["cause"]): one for one in told}
+    assert (found["pay", "person", "person"]["tasks"], found["pay", "person", "person"]["open"]) == (1, 1)
+    assert (found["asks", "person", "question"]["tasks"], found["person", "pay", "join"]["open"]) == (2, 1)
+    assert found["pay", "person", "person"]["detail"] == "1 task waits now for an answer"
+    assert {one["cause"] for one in told} <= {"queue", "person", "question", "join"}
+    assert [one["lost_ms"] for one in told] == sorted((one["lost_ms"] for one in told), reverse=True)
+    theirs = (await read(busy, "/v1/bottlenecks", pages.Bottlenecks, VIEWER))["bottlenecks"]
+    assert "pay" not in {name for one in theirs for name in (one["from"], one["to"])}

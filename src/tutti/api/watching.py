@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -18,6 +18,7 @@ from tutti.errors import Invalid
 from tutti.model import pages
 
 _Instant = Annotated[datetime | None, Query(description="ISO 8601 with its time zone")]
+_LONGEST_MS = 366 * 24 * 3_600_000
 _Buckets = Annotated[int, Query(ge=1, le=1000)]
 
 
@@ -51,6 +52,12 @@ def watching_routes(workspace: Workspace) -> APIRouter:
     async def traffic(request: Request, from_at: _Instant = None, until_at: _Instant = None, limit: Annotated[int, Query(ge=1, le=20_000)] = 5000) -> Response:
         """Who works with whom: agents, people and the outside, what moved between them over the time, and the newest hops; without instants, of the last hour."""
         return reply(await workspace.traffic(_seen(request), since=_micros(from_at), until=_micros(until_at), limit=limit))
+
+    @api.get("/bottlenecks", response_model=pages.Bottlenecks, responses=problems(*READING))
+    async def bottlenecks(request: Request, window_ms: Annotated[int, Query(ge=1000, le=_LONGEST_MS)] = 3_600_000) -> Response:
+        """Where tasks waited and did not work, by who waited for whom and why; the most lost time first."""
+        _, departments = listed(request, "measures:read")
+        return reply(await workspace.bottlenecks(window=timedelta(milliseconds=window_ms), departments=departments))
 
     return api
 

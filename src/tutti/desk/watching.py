@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import orjson
 
 from tutti import arbiter, explanation, gates, mediation, observation
-from tutti.clock import MICROS, to_text
+from tutti.clock import MICROS, micros, to_text
 from tutti.desk.counter import Counter, Row
 from tutti.errors import Invalid
 from tutti.model.task import Stage
@@ -182,6 +184,25 @@ class Watching(Counter):
             "truncated": moved.truncated,
         }  # fmt: skip
 
+    async def bottlenecks(self, *, window: timedelta = timedelta(hours=1), departments: Collection[str] | None = None, limit: int = 50) -> dict[str, Any]:
+        """Where tasks waited and did not work in the last `window`, by who waited for whom and why; the most lost time first. Raises: `Invalid`."""
+        now = self._now()
+        since = max(now - micros(window), 0)
+        _check(since, now, 1)
+        house = self.corridor.house
+        offers: dict[str, set[str]] = {}
+        capacity: dict[str, int] = {}
+        for card in house.registry.live():
+            capacity[card.name] = capacity.get(card.name, 0) + card.concurrency
+            for skill in card.skills:
+                offers.setdefault(skill, set()).add(card.name)
+        sole = {skill: next(iter(names)) for skill, names in offers.items() if len(names) == 1}
+        found = await observation.bottlenecks(self._journal.survey, since=since, now=now, departments=departments, sole=sole, limit=limit)
+        running = collections.Counter(task["agent"] for task in self._journal.hot.table("task").values() if task["stage"] == Stage.RUNNING)
+        for one in found:
+            one["detail"] = _detail(one, running[one["to"]], capacity.get(one["to"]))
+        return {"window_ms": micros(window) / 1000, "since": to_text(since), "bottlenecks": found}
+
     def _declared(self, called: Collection[str], hidden: Collection[str]) -> list[dict[str, Any]]:
         """Subscriptions by which nothing has come."""
         offers = self.corridor.house.registry.offers
@@ -223,6 +244,21 @@ def _check(since: int, until: int, buckets: int) -> None:
         raise Invalid("The time ends before it begins.", hint="Give instants in order: from_at, split_at, until_at.")
     if not 1 <= buckets <= _PARTS:
         raise Invalid(f"{buckets} parts of a time cannot be shown.", hint=f"Say 1 to {_PARTS}.")
+
+
+def _detail(wait: Mapping[str, Any], running: int, capacity: int | None) -> str:
+    """What is known of a bottleneck now, in words."""
+    now = f"{wait['open']} {_tasks(wait['open'])} now" if wait["open"] else "none waits now"
+    match wait["cause"]:
+        case "queue":
+            return now if capacity is None else f"{now}, {running} of {capacity} places taken"
+        case "lease":
+            return f"{now} for what another action holds"
+        case "retry":
+            return f"tried again after a failure, {now}"
+        case "join":
+            return f"{now} for the results of other tasks"
+    return f"{now} for an answer"
 
 
 def _tasks(count: int) -> str:

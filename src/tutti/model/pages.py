@@ -147,3 +147,25 @@ class Traffic(TypedDict):
     declared: list[Declared]
     hops: list[Hop]
     truncated: bool
+
+
+class Bottleneck(_From):
+    """Time that tasks lost on the way from one to another. `cause` is queue, person, lease, retry, join or question; `open` tasks wait now."""
+
+    to: str
+    cause: str
+    tasks: int
+    open: int
+    lost_ms: float
+    lost_per_hour_ms: float
+    p50_ms: float
+    p95_ms: float
+    detail: str
+
+
+class Bottlenecks(TypedDict):
+    """Where tasks waited in the last `window_ms`, the most lost time first."""
+
+    window_ms: float
+    since: str
+    bottlenecks: list[Bottleneck]

@@ -4,10 +4,11 @@ It changes nothing, never reads a clock, and does not know who asks: `department
 """
 
 from tutti.observation.achieved import Achieved, achieved
+from tutti.observation.bottlenecks import bottlenecks
 from tutti.observation.kpis import kpis, throughput
 from tutti.observation.measures import measures
 from tutti.observation.nodes import Place, newest, nodes
 from tutti.observation.traffic import traffic
 from tutti.observation.windows import SIGNAL
 
-__all__ = ["SIGNAL", "Achieved", "Place", "achieved", "kpis", "measures", "newest", "nodes", "throughput", "traffic"]
+__all__ = ["SIGNAL", "Achieved", "Place", "achieved", "bottlenecks", "kpis", "measures", "newest", "nodes", "throughput", "traffic"]

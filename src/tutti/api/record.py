@@ -6,12 +6,14 @@ import os
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime
 
 from tutti import __version__
 from tutti.api import rights
 from tutti.api.describing import READING, StrictRoute, problems, reply
 from tutti.api.guard import caller_of, require
 from tutti.app import Workspace
+from tutti.clock import from_datetime
 from tutti.model import answers
 
 Count = Annotated[int, Query(ge=1, lt=2**63)]
@@ -51,22 +53,51 @@ def record_routes(workspace: Workspace) -> APIRouter:
         return reply(await workspace.head())
 
     @api.get("/journal/heads", response_model=list[answers.SignedHead], responses=problems(*READING))
-    async def heads(request: Request, after: Annotated[int, Query(ge=0, lt=2**63)] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
-        """Signed heads, in order. Keep one, and nothing before it can be changed unseen."""
+    async def heads(
+        request: Request,
+        after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
+        before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> Response:
+        """Signed heads, in order; with `before` newest first. Keep one, and nothing before it can be changed unseen."""
         require(request, "journal:read")
-        return reply(await workspace.heads(after=after, limit=limit))
+        return reply(await workspace.heads(after=after, before=before, limit=limit))
 
     @api.get("/journal/facts", response_model=list[answers.Fact], responses=problems(*READING))
     async def facts(
         request: Request,
         after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
-        about: str | None = None,
-        kind: str | None = None,
+        before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+        about: Annotated[str, Query(max_length=200)] = "",
+        kind: Annotated[str, Query(max_length=80)] = "",
+        kinds: Annotated[str, Query(max_length=400)] = "",
+        by: Annotated[str, Query(max_length=200)] = "",
+        since: AwareDatetime | None = None,
+        until: AwareDatetime | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
-        """Facts in order. They hold no payloads and no subject's name."""
+        """Facts in order; with `before` those before it, newest first. They hold no payloads and no subject's name.
+
+        `kinds` are beginnings with commas between them (`task.,run.started`), `by` is a name or a beginning that ends with a slash (`person/`). Where
+        200,000 facts were looked through and the page is not full, the `Link` header names the rest of it (`rel="next"`).
+        """
         require(request, "journal:read")
-        return reply(await workspace.facts(after=after, about=about, kind=kind, limit=limit))
+        start, end = (None if moment is None else from_datetime(moment) for moment in (since, until))
+        beginnings = [part for part in kinds.split(",") if part]
+        found, next_ = await workspace.facts_page(
+            after=after, before=before, about=about, kind=kind, kinds=beginnings, by=by, since=start, until=end, limit=limit
+        )
+        headers = {}
+        if next_ is not None:
+            rest = request.url.include_query_params(**{"after" if before is None else "before": next_})
+            headers["link"] = f'<{rest.path}?{rest.query}>; rel="next"'
+        return reply(found, headers=headers)
+
+    @api.get("/journal/leaves", response_model=answers.Leaves, responses=problems(*READING))
+    async def leaves(request: Request, after: Annotated[int, Query(ge=0, lt=2**63)] = 0, limit: Annotated[int, Query(ge=1, le=5000)] = 1000) -> Response:
+        """The exact texts that were sealed, with their hashes, and the newest signed head: a browser recomputes leaves, root and signature. Source: RFC 6962."""
+        require(request, "journal:read")
+        return reply(await workspace.leaves(after=after, limit=limit))
 
     @api.get("/journal/proofs/inclusion", response_model=answers.Inclusion, responses=problems(*READING))
     async def inclusion(request: Request, seq: Count, size: Annotated[int | None, Query(ge=1, lt=2**63)] = None) -> Response:

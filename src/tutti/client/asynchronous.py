@@ -183,6 +183,7 @@ class AsyncClient:
     head = _Operation(calls.head)
     heads = _Operation(calls.heads)
     facts = _Operation(calls.facts)
+    leaves = _Operation(calls.leaves)
     prove_inclusion = _Operation(calls.prove_inclusion)
     prove_consistency = _Operation(calls.prove_consistency)
     erase = _Operation(calls.erase)

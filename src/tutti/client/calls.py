@@ -269,9 +269,16 @@ def heads(*, after: int = 0, limit: int = 100) -> Call[list[answers.SignedHead]]
     return Call("GET", "/v1/journal/heads", query={"after": after, "limit": limit})
 
 
-def facts(*, after: int = 0, about: str | None = None, kind: str | None = None, limit: int = 100) -> Call[list[answers.Fact]]:
-    """Facts in order."""
-    return Call("GET", "/v1/journal/facts", query={"after": after, "about": about, "kind": kind, "limit": limit})
+def facts(
+    *, after: int = 0, before: int | None = None, about: str | None = None, kind: str | None = None, by: str | None = None, limit: int = 100
+) -> Call[list[answers.Fact]]:
+    """Facts in order; with `before` those before it, newest first. `by` is a name, or a beginning that ends with a slash (`person/`)."""
+    return Call("GET", "/v1/journal/facts", query={"after": after, "before": before, "about": about, "kind": kind, "by": by, "limit": limit})
+
+
+def leaves(*, after: int = 0, limit: int = 1000) -> Call[answers.Leaves]:
+    """The exact texts that were sealed, with their hashes, and the newest signed head."""
+    return Call("GET", "/v1/journal/leaves", query={"after": after, "limit": limit})
 
 
 def prove_inclusion(seq: int, size: int | None = None) -> Call[answers.Inclusion]:

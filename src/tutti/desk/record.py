@@ -7,12 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from tutti import arbiter, explanation, mediation, observation, plans
 from tutti.clock import MICROS, to_text
 from tutti.desk.counter import OWNER, Row
 from tutti.desk.work import Work
 from tutti.errors import NotFound
-from tutti.journal import Proofs
+from tutti.journal import Proofs, Wanted, facts_page, leaves_page, seq_at, statement
 from tutti.model.fact import Fact
 
 _DEEP = 40  # levels that are followed, up or down
@@ -165,13 +167,59 @@ class Record(Work):
 
     async def facts(self, *, after: int = 0, about: str | None = None, kind: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
         """Facts in order."""
-        facts = await self._journal.facts(after=after, about=about, kind=kind, limit=max(1, min(limit, 1000)))
-        return [{"seq": f.seq, "at": to_text(f.at), "kind": f.kind, "about": f.about, "by": f.by, "cause": f.cause, "data": f.data} for f in facts]
+        facts, _ = await self.facts_page(after=after, about=about or "", kind=kind or "", limit=limit)
+        return facts
 
-    async def heads(self, *, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
-        """Signed heads over more than `after` facts, in order; `key` is the journal's public key."""
-        rows = await self._journal.select("SELECT seq, at, root, key, signature FROM signed_head WHERE seq > ? ORDER BY seq, at LIMIT ?", (after, limit))
-        return [{**row, "at": to_text(row["at"])} for row in rows]
+    async def facts_page(
+        self,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        about: str = "",
+        kind: str = "",
+        kinds: Sequence[str] = (),
+        by: str = "",
+        since: int | None = None,
+        until: int | None = None,
+        limit: int = 100,
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """A page of facts in order, or newest first with `before`; and where to look on when too much had to be looked through for a whole one.
+
+        `kinds` are beginnings of kinds; `by` is a name, or with a slash at its end the beginning of names. `since` counts, `until` does not.
+        """
+        select, head = self._journal.survey, self._journal.head.seq
+        if since is not None:
+            after = max(after, await seq_at(select, head, since))
+        if until is not None:
+            head = min(head, await seq_at(select, head, until))
+        wanted = Wanted(about, kind, tuple(kinds), by)
+        found, next_ = await facts_page(select, head, wanted, after=after, before=before, limit=max(1, min(limit, 1000)))
+        return [
+            {
+                "seq": row["seq"], "at": to_text(row["at"]), "kind": row["kind"], "about": row["about"], "by": row["by"], "cause": row["cause"],
+                "data": orjson.loads(row["data"]), "leaf": bytes(row["leaf"]).hex(),
+            }
+            for row in found
+        ], next_  # fmt: skip
+
+    async def leaves(self, *, after: int = 0, limit: int = 1000) -> dict[str, Any]:
+        """The exact texts that were sealed, in order, and the newest signed head: enough to check both without this server."""
+        leaves = await leaves_page(self._journal.survey, self._journal.workspace, after=after, limit=limit)
+        heads = await self.heads(before=self._journal.head.seq + 1, limit=1)
+        return {"schema": "tutti.leaves/1", "leaves": leaves, "head": heads[0] if heads else None}
+
+    async def heads(self, *, after: int = 0, before: int | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """Signed heads over more than `after` facts, in order; with `before` those over fewer than it, newest first.
+
+        `key` is the journal's public key, `statement` the exact text that is signed.
+        """
+        held, params = ("seq > ?", [after]) if before is None else ("seq > ? AND seq < ?", [after, before])
+        way = "" if before is None else " DESC"
+        rows = await self._journal.select(
+            f"SELECT seq, at, root, key, signature, (SELECT origin FROM head) AS origin FROM signed_head WHERE {held} ORDER BY seq{way}, at{way} LIMIT ?",
+            (*params, limit),
+        )
+        return [{**row, "at": to_text(row["at"]), "statement": statement(row["origin"], row["seq"], row["root"], row["at"]).decode()} for row in rows]
 
     async def prove_inclusion(self, seq: int, size: int) -> dict[str, Any]:
         """That fact `seq` is among the first `size`: hashes in hex, lowest first. Raises: `Invalid`."""

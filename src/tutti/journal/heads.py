@@ -21,13 +21,14 @@ class Head(NamedTuple):
     at: int
 
 
-def _statement(origin: str, seq: int, root: str, at: int) -> bytes:
+def statement(origin: str, seq: int, root: str, at: int) -> bytes:
+    """The exact bytes that a head's signature is over; `at` in microseconds."""
     return b"tutti head 1\n" + orjson.dumps({"at": at, "origin": origin, "root": root, "seq": seq})
 
 
 def sign_head(key: SigningKey, origin: str, head: Head) -> SignedHead:
     """The head with the journal key's signature."""
-    signature = key.sign(_statement(origin, head.seq, head.root, head.at))
+    signature = key.sign(statement(origin, head.seq, head.root, head.at))
     return SignedHead(head.seq, head.at, head.root, key.public.hex(), signature.hex())
 
 
@@ -40,7 +41,7 @@ def head_is_genuine(origin: str, head: SignedHead, public: bytes | None = None) 
         return False
     if public is not None and named != public:
         return False
-    return verify(named, _statement(origin, head.seq, head.root, head.at), signature)
+    return verify(named, statement(origin, head.seq, head.root, head.at), signature)
 
 
 class Witness:

@@ -544,17 +544,35 @@ class Head(TypedDict):
 
 
 class SignedHead(TypedDict):
-    """A head under the journal's signature."""
+    """A head under the journal's signature (Ed25519), which is over the exact text of `statement`; `key` and `signature` are hex."""
 
     seq: int
     at: str
     root: str
     key: str
     signature: str
+    origin: str
+    statement: str
+
+
+class Leaf(TypedDict):
+    """The exact text that was sealed for a fact, and its hash: SHA-256 over a zero byte and the text in UTF-8."""
+
+    seq: int
+    content: str
+    leaf: str
+
+
+class Leaves(TypedDict):
+    """Leaves in order, and the newest signed head: what it takes to check the record elsewhere (RFC 6962)."""
+
+    schema: str
+    leaves: list[Leaf]
+    head: SignedHead | None
 
 
 class Fact(TypedDict):
-    """A fact. `about` is the id of the thing, `cause` the `seq` of the fact that led to it."""
+    """A fact. `about` is the id of the thing, `cause` the `seq` of the fact that led to it, `leaf` its hash in the record."""
 
     seq: int
     at: str
@@ -563,6 +581,7 @@ class Fact(TypedDict):
     by: str
     cause: int | None
     data: dict[str, Any]
+    leaf: str
 
 
 class Inclusion(TypedDict):

@@ -9,6 +9,8 @@ import { Enter, takeCode } from "./shell/enter.tsx";
 import { Session, type Who } from "./shell/session.ts";
 import { Shell } from "./shell/shell.tsx";
 
+const Agent = lazy(() => import("./views/agents/agent.tsx"));
+const Agents = lazy(() => import("./views/agents/agents.tsx"));
 const Bottlenecks = lazy(() => import("./views/bottlenecks/bottlenecks.tsx"));
 const Goals = lazy(() => import("./views/goals/goals.tsx"));
 const Overview = lazy(() => import("./views/overview/overview.tsx"));
@@ -40,6 +42,8 @@ function Entrance() {
         <Suspense fallback={<Loading rows={8} />}>
           <Switch>
             <Route path="/"><Overview /></Route>
+            <Route path="/agents"><Agents /></Route>
+            <Route path="/agents/:name"><Agent /></Route>
             <Route path="/bottlenecks"><Bottlenecks /></Route>
             <Route path="/goals"><Goals /></Route>
             <Route path="/signals"><Signals /></Route>

@@ -5,7 +5,7 @@ export type Filter = (typeof FILTERS)[number];
 
 /** Filters that a person adds by name; the others have a place of their own. */
 export const ADDED: Record<Exclude<Filter, "status" | "q">, string> = {
-  skill: "skill", agent: "agent", department: "department", nature: "nature (advice or action)", since: "came in since", until: "came in until",
+  skill: "skill", agent: "agent", department: "department", nature: "nature", since: "came in since", until: "came in until",
 };
 
 const UNITS: Record<string, number> = { s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -4,7 +4,7 @@ import { quality } from "../words/format.ts";
 /** A line of values; where there is no value there is a gap, not a zero. Decoration: the number stands beside it. */
 export function Spark({ values, width = 200, height = 34 }: { values: readonly (number | null)[]; width?: number; height?: number }) {
   const known = values.filter((value): value is number => value !== null);
-  if (known.length < 2) return <svg viewBox={`0 0 ${width} ${height}`} aria-hidden="true" />;
+  if (known.length < 1) return <svg viewBox={`0 0 ${width} ${height}`} aria-hidden="true" />;
   const low = Math.min(...known), high = Math.max(...known), step = width / Math.max(values.length - 1, 1);
   const runs: string[] = [];
   let run: string[] = [];
@@ -19,7 +19,7 @@ export function Spark({ values, width = 200, height = 34 }: { values: readonly (
     <svg viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true">
       {runs.map((points, key) => points.includes(" ")
         ? <polyline key={key} points={points} fill="none" stroke="var(--accent)" strokeWidth="1.5" vectorEffect="non-scaling-stroke" />
-        : <circle key={key} cx={points.split(",")[0]} cy={points.split(",")[1]} r="1.5" fill="var(--accent)" />)}
+        : <path key={key} d={`M${points.replace(",", " ")}h.01`} stroke="var(--accent)" strokeWidth="4" strokeLinecap="round" vectorEffect="non-scaling-stroke" />)}
     </svg>
   );
 }

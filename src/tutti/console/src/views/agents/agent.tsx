@@ -103,7 +103,7 @@ function Shape({ name, versions }: { name: string; versions: Version[] }) {
         <Card title="Versions" sub="newest first; cards are what it says of itself">
           <div className="versions">{versions.map((version, place) => <VersionCard key={version.version} version={version} open={place === 0} currency={currency} />)}</div>
         </Card>
-        <Tasks name={name} />
+        <Tasks name={name} skills={new Set(versions.flatMap((version) => Object.keys(version.skills))).size} />
       </div>
     </>
   );
@@ -155,7 +155,7 @@ function VersionCard({ version, open, currency }: { version: Version; open: bool
   );
 }
 
-function Tasks({ name }: { name: string }) {
+function Tasks({ name, skills }: { name: string; skills: number }) {
   const of = useRead<{ tasks: TaskRow[] }>("/tasks", { agent: name, limit: 15 }, { every: 10_000, enabled: useMay("tasks:read") });
   const counts = useRead<{ all: number; by_status: Record<string, number> }>("/tasks/counts", { agent: name }, { every: 10_000, enabled: useMay("tasks:read") });
   const finished = counts.data ? (counts.data.by_status.done ?? 0) + (counts.data.by_status.failed ?? 0) : 0;
@@ -163,8 +163,8 @@ function Tasks({ name }: { name: string }) {
     <Card title="Its tasks" sub={counts.data ? <>{count(counts.data.all)}{finished > 0 && <>, {percent((counts.data.by_status.done ?? 0) / finished)} of the finished ones done</>}</> : undefined} act={<Link href={`/tasks?agent=${part(name)}`}>All of them</Link>}>
       <Shown of={of}>{({ tasks }) => tasks.length === 0 ? <Empty>It has had no task yet.</Empty> : (
         <div className="scroll" tabIndex={0}><table>
-          <thead><tr><th>State</th><th>Task</th><th>Skill</th><th>About</th><th>Came in</th><th className="num">Quality</th></tr></thead>
-          <tbody>{tasks.map((task) => <tr key={task.id}><td><StatusTag status={task.status} /></td><td><Id id={task.id} /></td><td>{task.skill}</td><td>{task.subject ?? ""}</td><td><At at={task.submitted_at} /></td><td className="num">{task.quality === null ? "" : quality(task.quality)}</td></tr>)}</tbody>
+          <thead><tr><th>State</th><th>Task</th>{skills > 1 && <th>Skill</th>}<th>About</th><th>Came in</th><th className="num">Quality</th></tr></thead>
+          <tbody>{tasks.map((task) => <tr key={task.id}><td><StatusTag status={task.status} /></td><td><Id id={task.id} /></td>{skills > 1 && <td>{task.skill}</td>}<td>{task.subject ?? ""}</td><td><At at={task.submitted_at} /></td><td className="num">{task.quality === null ? "" : quality(task.quality)}</td></tr>)}</tbody>
         </table></div>
       )}</Shown>
     </Card>

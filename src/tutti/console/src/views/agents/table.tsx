@@ -43,10 +43,10 @@ export function Standings({ rows, currency, until, windowMs, ranked, bySkill = f
           {rows.map((row, place) => (
             <tr key={`${row.skill} ${row.name} ${row.version}`}>
               {ranked && <td className="nw">{places[place]!.rank}{places[place]!.tie && <span className="sub small"> tie</span>}</td>}
-              <td>{bySkill ? <Link href={`/agents?skill=${part(row.skill)}`}>{row.skill}</Link> : <Link href={`/agents/${part(row.name)}`}><b>{row.name}</b></Link>} {row.version}<br /><span className="small"><StateTag of={row} /> <span className="sub">{bySkill ? row.nature : ranked ? row.department : row.skill}</span></span></td>
+              <td>{bySkill ? <Link href={`/agents?skill=${part(row.skill)}`}>{row.skill}</Link> : <Link href={`/agents/${part(row.name)}`}><b className="nw">{row.name}</b></Link>} {row.version}<br /><span className="small nw"><StateTag of={row} /> <span className="sub">{bySkill ? row.nature : ranked ? row.department : row.skill}</span></span></td>
               <td className="nw">{row.tasks ? <><Bar share={row.share} width={50} /> {percent(row.share, 0)}</> : <span className="sub">none</span>}<br /><span className="sub small">{count(row.running)} of {count(row.concurrency)} running</span></td>
               <td>
-                {row.judged > 0 || row.low > 0.03 ? <span className="q">{quality(row.quality)} <Interval mean={row.quality} low={row.low} high={row.high} from={Math.max(low - 0.02, 0)} to={Math.min(high + 0.02, 1)} hollow={row.judged === 0} /></span> : <span className="sub">not judged yet</span>}
+                {row.judged > 0 || row.low > 0.03 ? <span className="q">{quality(row.quality)} <Interval mean={row.quality} low={row.low} high={row.high} from={Math.max(low - 0.02, 0)} to={Math.min(high + 0.02, 1)} width={130} hollow={row.judged === 0} /></span> : <span className="sub">not judged yet</span>}
                 <br /><span className="sub small">{row.judged ? <>n {count(row.judged)}, {quality(row.low)}–{quality(row.high)}</> : "only what its card says"}{ranked && row.tie_with.length > 0 && <span title={row.tie_with.join(", ")}>; tie with {row.tie_with.length > 2 ? plural(row.tie_with.length, "other") : row.tie_with.join(", ")}</span>}</span>
               </td>
               <td className="num">{row.p50_ms === null ? "–" : `${duration(row.p50_ms)} / ${duration(row.p95_ms)}`}</td>

@@ -11,6 +11,7 @@ import { Shell } from "./shell/shell.tsx";
 
 const Agent = lazy(() => import("./views/agents/agent.tsx"));
 const Agents = lazy(() => import("./views/agents/agents.tsx"));
+const Audit = lazy(() => import("./views/audit/audit.tsx"));
 const Bottlenecks = lazy(() => import("./views/bottlenecks/bottlenecks.tsx"));
 const Goals = lazy(() => import("./views/goals/goals.tsx"));
 const Overview = lazy(() => import("./views/overview/overview.tsx"));
@@ -44,6 +45,7 @@ function Entrance() {
             <Route path="/"><Overview /></Route>
             <Route path="/agents"><Agents /></Route>
             <Route path="/agents/:name"><Agent /></Route>
+            <Route path="/audit"><Audit /></Route>
             <Route path="/bottlenecks"><Bottlenecks /></Route>
             <Route path="/goals"><Goals /></Route>
             <Route path="/signals"><Signals /></Route>

@@ -43,9 +43,12 @@ async function call<T>(method: string, path: string, body?: unknown, key?: strin
 }
 
 export const get = <T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> => call<T>("GET", url(path, query), undefined, undefined, signal);
+/** A key that no other call has. Browsers give `randomUUID` to pages on https and localhost only. */
+export const newKey = (): string => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
 /** Sends something that changes the world; `key` makes a repetition harmless. */
-export const post = <T>(path: string, body: unknown = {}, key: string = crypto.randomUUID()): Promise<T> => call<T>("POST", url(path), body, key);
-export const put = <T>(path: string, body: unknown): Promise<T> => call<T>("PUT", url(path), body, crypto.randomUUID());
+export const post = <T>(path: string, body: unknown = {}, key: string = newKey()): Promise<T> => call<T>("POST", url(path), body, key);
+export const put = <T>(path: string, body: unknown): Promise<T> => call<T>("PUT", url(path), body, newKey());
 export const remove = <T>(path: string): Promise<T> => call<T>("DELETE", url(path));
 
 /** A segment of a path, from an id or a name that could hold anything. */

@@ -11,8 +11,11 @@ import { Shell } from "./shell/shell.tsx";
 
 const Agent = lazy(() => import("./views/agents/agent.tsx"));
 const Agents = lazy(() => import("./views/agents/agents.tsx"));
+const Approvals = lazy(() => import("./views/approvals/approvals.tsx"));
 const Audit = lazy(() => import("./views/audit/audit.tsx"));
 const Bottlenecks = lazy(() => import("./views/bottlenecks/bottlenecks.tsx"));
+const Conflict = lazy(() => import("./views/conflicts/conflict.tsx"));
+const Conflicts = lazy(() => import("./views/conflicts/conflicts.tsx"));
 const Goals = lazy(() => import("./views/goals/goals.tsx"));
 const Overview = lazy(() => import("./views/overview/overview.tsx"));
 const SignalPage = lazy(() => import("./views/signals/signal.tsx"));
@@ -45,8 +48,11 @@ function Entrance() {
             <Route path="/"><Overview /></Route>
             <Route path="/agents"><Agents /></Route>
             <Route path="/agents/:name"><Agent /></Route>
+            <Route path="/approvals/:id?"><Approvals /></Route>
             <Route path="/audit"><Audit /></Route>
             <Route path="/bottlenecks"><Bottlenecks /></Route>
+            <Route path="/conflicts"><Conflicts /></Route>
+            <Route path="/conflicts/:id"><Conflict /></Route>
             <Route path="/goals"><Goals /></Route>
             <Route path="/signals"><Signals /></Route>
             <Route path="/signals/:id"><SignalPage /></Route>

@@ -7,6 +7,8 @@ import { keepFresh } from "../live/refresh.ts";
 import { type Standing, stream } from "../live/stream.ts";
 import { clock, duration, who as nameOf, zoneName } from "../words/format.ts";
 import { Dialog } from "../parts/dialog.tsx";
+import { pending } from "../views/approvals/pending.ts";
+import { PendingStrip } from "../views/approvals/strip.tsx";
 import { StatusTag } from "../parts/status.tsx";
 import { useNow } from "../parts/time.tsx";
 import { HELP, useKeys } from "./keys.ts";
@@ -14,7 +16,7 @@ import { Palette } from "./palette.tsx";
 import { ALL, PLACES } from "./places.ts";
 import { prefer, theme, usePrefs } from "./prefs.ts";
 import { may, useWho } from "./session.ts";
-import { unsay, useToast } from "./toasts.ts";
+import { say, unsay, useToast } from "./toasts.ts";
 
 const LOGO = <svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true"><g stroke="var(--accent)" strokeWidth="2.4" strokeLinecap="round"><path d="M3 7v6M7.600 3v14M12.300 6v8M17 8.500v3" /></g></svg>;
 
@@ -106,11 +108,17 @@ export function Shell({ children }: { children: ReactNode }) {
 
   const flip = () => prefer({ theme: theme() === "dark" ? "light" : "dark" });
   useKeys({
+    z: () => {
+      const last = pending.all().findLast((answer) => answer.state === "waiting");
+      if (last && pending.takeBack(last.id)) say(`Taken back: ${last.words}. Nothing was sent.`);
+    },
     "ctrl+k": () => setPalette(true), "/": () => setPalette(true), "?": () => setHelp(true), ".": flip,
     ...Object.fromEntries(ALL.filter((place) => place.key && (!place.needs || may(who, place.needs))).map((place) => [`g ${place.key}`, () => go(place.path)])),
   });
 
   const leave = async () => {
+    const held = pending.all().length;
+    if (held) return say(`${held === 1 ? "An answer is" : `${held} answers are`} not sent yet: send or take back first.`);
     await remove("/session").catch(() => undefined);
     cache.clear();
     window.location.assign("/console/");
@@ -139,6 +147,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <table><tbody>{HELP.map(([keys, does]) => <tr key={keys}><td className="nw"><kbd>{keys}</kbd></td><td>{does}</td></tr>)}</tbody></table>
         <p className="mt"><label><input type="checkbox" checked={usePrefs().letters} onChange={(event) => prefer({ letters: event.target.checked })} /> Keys of a single letter are on</label></p>
       </Dialog>
+      <PendingStrip />
       {toast && <div className="toast" role="status"><span>{toast.text}</span>{toast.act && <button type="button" className="b" onClick={() => (toast.act?.run(), unsay())}>{toast.act.name}</button>}</div>}
     </div>
   );

@@ -18,6 +18,7 @@ const Conflict = lazy(() => import("./views/conflicts/conflict.tsx"));
 const Conflicts = lazy(() => import("./views/conflicts/conflicts.tsx"));
 const Goals = lazy(() => import("./views/goals/goals.tsx"));
 const Overview = lazy(() => import("./views/overview/overview.tsx"));
+const Settings = lazy(() => import("./views/settings/settings.tsx"));
 const SignalPage = lazy(() => import("./views/signals/signal.tsx"));
 const Signals = lazy(() => import("./views/signals/signals.tsx"));
 const Task = lazy(() => import("./views/task/task.tsx"));
@@ -54,6 +55,7 @@ function Entrance() {
             <Route path="/conflicts"><Conflicts /></Route>
             <Route path="/conflicts/:id"><Conflict /></Route>
             <Route path="/goals"><Goals /></Route>
+            <Route path="/settings"><Settings /></Route>
             <Route path="/signals"><Signals /></Route>
             <Route path="/signals/:id"><SignalPage /></Route>
             <Route path="/tasks"><Tasks /></Route>

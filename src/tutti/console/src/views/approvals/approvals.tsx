@@ -8,7 +8,7 @@ import { At, Since, ZoneNote } from "../../parts/time.tsx";
 import { useKeys } from "../../shell/keys.ts";
 import { useWho } from "../../shell/session.ts";
 import { useParam } from "../../url/state.ts";
-import { duration, money, plural, who } from "../../words/format.ts";
+import { count, duration, money, who } from "../../words/format.ts";
 import { type Approval, ENDED } from "./approval.ts";
 import { Detail } from "./detail.tsx";
 import { usePending } from "./pending.ts";
@@ -78,7 +78,7 @@ export default function Approvals() {
   const oldest = open?.[0];
   return (
     <div className={id ? "approvals at-one" : "approvals at-list"}>
-      <Head title="Approvals" sub={open ? <>{plural(open.length, "waits", "wait")}{open.length === MOST && " or more"}{oldest && <> · oldest <Since at={oldest.asked_at} /></>}{pace && ` · you answer in ${duration(pace.ms)} (median of your last ${pace.n})`} · <ZoneNote /></> : "…"}>
+      <Head title="Approvals" sub={open ? <>{count(open.length)} waiting{open.length === MOST && " or more"}{oldest && <> · oldest <Since at={oldest.asked_at} /></>}{pace && ` · you answer in ${duration(pace.ms)} (median of your last ${pace.n})`} · <ZoneNote /></> : "…"}>
         <span className="sub small keys-hint"><kbd>j</kbd> <kbd>k</kbd> move · <kbd>a</kbd> approve · <kbd>r</kbd> reject · <kbd>e</kbd> change · <kbd>z</kbd> take back</span>
       </Head>
       <div className="split">

@@ -58,6 +58,7 @@ export function Detail({ approval, keys, onAnswered }: { approval: Approval; key
   const open = approval.state === "open";
   const answerable = open && approval.may_answer && !given;
   const it = object(approval);
+  const undone = approval.effects.find((effect) => /\bbe undone\b/.test(effect));
   const top = useRef<HTMLHeadingElement>(null);
   useEffect(() => (setNote(""), setChanging(false), setHanding(false)), [id]);
 
@@ -86,8 +87,8 @@ export function Detail({ approval, keys, onAnswered }: { approval: Approval; key
         <section>
           <h3>What will happen</h3>
           <ul className="t">
-            {approval.effects.map((effect) => <li key={effect}>{effect}</li>)}
-            <li>{approval.reversible ? <span className="done">Can be undone{approval.undo && <> with <b>{approval.undo}</b></>}</span> : <b className="failed">Cannot be undone</b>}</li>
+            {approval.effects.filter((effect) => effect !== undone).map((effect) => <li key={effect}>{effect}</li>)}
+            <li className={approval.reversible ? "done" : "failed"}><b>{undone ?? (approval.reversible ? "It can be undone." : "It cannot be undone.")}</b></li>
           </ul>
         </section>
         <section>

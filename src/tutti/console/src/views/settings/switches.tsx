@@ -1,0 +1,113 @@
+/** Kill switches: what stands still now, and stopping or letting go an agent, an action or everything, each time with what that means. */
+import { type FormEvent, useId, useState } from "react";
+import { type Failure, post } from "../../api/client.ts";
+import { outOfDate, useRead } from "../../api/queries.ts";
+import type { Agent } from "../../api/schema.ts";
+import { Dialog } from "../../parts/dialog.tsx";
+import { Card, FailureNote, Shown } from "../../parts/frame.tsx";
+import { StatusTag } from "../../parts/status.tsx";
+import { At } from "../../parts/time.tsx";
+import { may, useWho } from "../../shell/session.ts";
+import { say } from "../../shell/toasts.ts";
+import { plural, who as nameOf } from "../../words/format.ts";
+
+interface Switch {
+  scope: string;
+  name: string;
+  on: boolean;
+  reason?: string | null;
+  by?: string | null;
+  at?: string | null;
+  stopped?: number;
+  resumed?: number;
+}
+
+type Scope = "agent" | "action" | "workspace";
+const SCOPES: Scope[] = ["agent", "action", "workspace"];
+
+/** What a switch is thrown for. */
+export const object = ({ scope, name }: Pick<Switch, "scope" | "name">): string => (scope === "workspace" ? "everything" : `${scope} ${name}`);
+
+/** What stops, in words, from who is there now. */
+export function stops(scope: Scope, name: string, agents: readonly Agent[]): string {
+  if (scope === "workspace") return `No agent starts anything any more: ${plural(new Set(agents.map((agent) => agent.name)).size, "agent")} and all their tasks stand still. What runs now is cut off.`;
+  const found = agents.filter((agent) => (scope === "agent" ? agent.name === name : agent.skill === name));
+  const running = found.reduce((sum, agent) => sum + (scope === "agent" ? 0 : agent.running), scope === "agent" ? found[0]?.running ?? 0 : 0);
+  const now = running ? ` ${plural(running, "call")} that ${running === 1 ? "runs" : "run"} now ${running === 1 ? "is" : "are"} cut off.` : " Nothing of it runs now.";
+  if (scope === "agent") return `${name} starts nothing any more (${found.map((agent) => agent.skill).join(", ") || "it is not live now"}). Others that offer the same go on.${now}`;
+  return `Nobody does ${name} any more (${found.map((agent) => agent.name).join(", ") || "no live agent offers it"}). Tasks for it are parked for a person.${now}`;
+}
+
+function Confirm({ act, of, agents, onClose }: { act: "throw" | "lift"; of: Pick<Switch, "scope" | "name">; agents: readonly Agent[]; onClose: () => void }) {
+  const [reason, setReason] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [failure, setFailure] = useState<Failure | null>(null);
+  const id = useId();
+  const words = act === "throw" ? `Stop ${object(of)}` : `Let ${object(of)} go on`;
+  const onSubmit = (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setFailure(null);
+    post<Switch>(`/kill-switches/${act}`, { scope: of.scope, name: of.name, reason }).then(
+      (now) => (say(act === "throw" ? `${object(of)} stands still. ${now.stopped ? `${plural(now.stopped, "call")} cut off.` : ""}` : `${object(of)} goes on. ${now.resumed ? `${plural(now.resumed, "task")} taken up again.` : ""}`), onClose()),
+      (error: Failure) => setFailure(error),
+    ).finally(() => (setBusy(false), outOfDate("/kill-switches", "/attention", "/agents")));
+  };
+  return (
+    <Dialog open onClose={onClose} title={`${words}?`} description={act === "throw" ? stops(of.scope as Scope, of.name, agents) : "Tasks that it parked before they began go on by themselves; what was cut off in the middle waits for a person."}>
+      <form onSubmit={onSubmit} className="mt">
+        <label className="l" htmlFor={id}>Reason, kept in the audit log</label>
+        <input id={id} className="field" style={{ width: "100%" }} value={reason} onChange={(event) => setReason(event.target.value)} autoFocus required={act === "throw"} maxLength={400} />
+        {failure && <FailureNote error={failure} />}
+        <div className="acts"><button type="button" className="b" onClick={onClose}>Leave it</button><button type="submit" className={act === "throw" ? "b x" : "b p"} disabled={busy}>{words}</button></div>
+      </form>
+    </Dialog>
+  );
+}
+
+export function Switches() {
+  const who = useWho();
+  const list = useRead<Switch[]>("/kill-switches");
+  const agents = useRead<Agent[]>("/agents").data ?? [];
+  const [scope, setScope] = useState<Scope>("agent");
+  const [name, setName] = useState("");
+  const [asked, setAsked] = useState<{ act: "throw" | "lift"; of: Pick<Switch, "scope" | "name"> } | null>(null);
+  const id = useId();
+  const departments = (of: Pick<Switch, "scope" | "name">) => [...new Set(agents.filter((agent) => (of.scope === "agent" ? agent.name === of.name : of.scope === "action" && agent.skill === of.name)).map((agent) => agent.department))];
+  const can = (action: string, of: Pick<Switch, "scope" | "name">) => {
+    const places = departments(of);
+    return places.length === 1 ? may(who, action, places[0]) : who.may[action]?.includes("*") ?? false;
+  };
+  const throws = Boolean(who.may["switches:throw"]?.length);
+  const names = [...new Set(agents.filter((agent) => scope === "agent" || agent.nature === "action").map((agent) => (scope === "agent" ? agent.name : agent.skill)))]
+    .filter((each) => can("switches:throw", { scope, name: each })).sort();
+  const chosen = scope === "workspace" ? "" : names.includes(name) ? name : names[0] ?? "";
+  const scopes = SCOPES.filter((each) => each !== "workspace" || who.may["switches:throw"]?.includes("*"));
+  return (
+    <Card title="Kill switches" sub="no effect starts once one is thrown">
+      <Shown of={list}>
+        {(switches) => switches.length ? (
+          <div className="scroll">
+            <table>
+              <thead><tr><th>Stands still</th><th>Why</th><th>By, at</th><th><span className="vh">Let go on</span></th></tr></thead>
+              <tbody>{switches.map((each) => (
+                <tr key={`${each.scope} ${each.name}`}>
+                  <td><StatusTag status="failed">{object(each)}</StatusTag></td><td className="wrap">{each.reason ?? ""}</td><td>{each.by && nameOf(each.by)} {each.at && <At at={each.at} />}</td>
+                  <td className="num">{can("switches:lift", each) && <button type="button" className="b" onClick={() => setAsked({ act: "lift", of: each })}>Let {object(each)} go on</button>}</td>
+                </tr>
+              ))}</tbody>
+            </table>
+          </div>
+        ) : <p><StatusTag status="done">Nothing is stopped</StatusTag></p>}
+      </Shown>
+      {throws && (
+        <form className="row-form" onSubmit={(event) => (event.preventDefault(), setAsked({ act: "throw", of: { scope, name: chosen } }))}>
+          <div><label className="l" htmlFor={`${id}-scope`}>Stop</label><select id={`${id}-scope`} className="field" value={scope} onChange={(event) => setScope(event.target.value as Scope)}>{scopes.map((each) => <option key={each} value={each}>{{ agent: "an agent", action: "an action", workspace: "everything" }[each]}</option>)}</select></div>
+          {scope !== "workspace" && <div><label className="l" htmlFor={`${id}-name`}>Which</label><select id={`${id}-name`} className="field" value={chosen} onChange={(event) => setName(event.target.value)}>{names.map((each) => <option key={each}>{each}</option>)}</select></div>}
+          <button type="submit" className="b x" disabled={scope !== "workspace" && !chosen}>Stop {object({ scope, name: chosen })}…</button>
+        </form>
+      )}
+      {asked && <Confirm act={asked.act} of={asked.of} agents={agents} onClose={() => setAsked(null)} />}
+    </Card>
+  );
+}

@@ -38,7 +38,7 @@ def make() -> dict[str, Any]:
             head = Head(seq, frontier.root().hex(), 1_795_000_000_000_000 + seq)
             signed = sign_head(key, _ORIGIN, head)
             assert head_is_genuine(_ORIGIN, signed, key.public)
-            heads.append({**signed._asdict(), "at": "2026-11-18T11:06:40.000Z", "signed": _statement(_ORIGIN, *head[:2], head.at).decode()})
+            heads.append({**signed._asdict(), "at": "2026-11-18T11:06:40.000Z", "origin": _ORIGIN, "statement": _statement(_ORIGIN, *head[:2], head.at).decode()})
     return {"empty": Frontier().root().hex(), "leaves": leaves, "heads": heads}
 
 

@@ -17,7 +17,7 @@ export function url(path: string, query: Query = {}): string {
   return `/v1${path}${text ? `?${text}` : ""}`;
 }
 
-async function call<T>(method: string, path: string, body?: unknown, key?: string, signal?: AbortSignal): Promise<T> {
+async function call<T>(method: string, path: string, body?: unknown, key?: string, signal?: AbortSignal, heard?: (answer: Response) => void): Promise<T> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
   if (key) headers["idempotency-key"] = key;
@@ -29,6 +29,7 @@ async function call<T>(method: string, path: string, body?: unknown, key?: strin
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new Failure(0, "unreachable", "The server does not answer.", "It may be restarting; the page tries again by itself.", request);
   }
+  heard?.(answer);
   if (answer.status === 204) return undefined as T;
   const text = await answer.text();
   let value: unknown = null;
@@ -43,6 +44,14 @@ async function call<T>(method: string, path: string, body?: unknown, key?: strin
 }
 
 export const get = <T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> => call<T>("GET", url(path, query), undefined, undefined, signal);
+/** A page of a list, and the query of the next one where the server names it (RFC 8288). */
+export async function getPage<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<{ rows: T; next: Query | null }> {
+  let link = "";
+  const rows = await call<T>("GET", url(path, query), undefined, undefined, signal, (answer) => (link = answer.headers.get("link") ?? ""));
+  const next = /<([^>]*)>\s*;[^,]*rel="?next"?/.exec(link)?.[1];
+  return { rows, next: next === undefined ? null : Object.fromEntries(new URL(next, location.origin).searchParams) };
+}
+
 /** A key that no other call has. Browsers give `randomUUID` to pages on https and localhost only. */
 export const newKey = (): string => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 

@@ -2,7 +2,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
-import { type Failure, get } from "../../api/client.ts";
+import { type Failure, getPage, type Query } from "../../api/client.ts";
 import { useRead } from "../../api/queries.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Card, Empty, FailureNote, Head, Loading, Shown } from "../../parts/frame.tsx";
@@ -21,6 +21,11 @@ const GROUPS: [name: string, kinds: string][] = [
   ["decisions", "task.routed,task.gated,plan.,conflict.,negotiation.settled,backlog."], ["approvals", "approval."], ["policy and levels", "policy.,autonomy.,budget.,cap."], ["kill switches", "kill."],
   ["agents", "agent."], ["runs", "run."], ["tasks", "task."], ["who may come in", "account.,token.,session.,enrolment."], ["the workspace", "workspace.,subject."],
 ];
+interface Page {
+  rows: Fact[];
+  next: Query | null;
+}
+
 const PAGE = 200;
 const NEWEST = Number.MAX_SAFE_INTEGER;
 const ABOVE = 20; // records that are shown above the one that was jumped to
@@ -72,14 +77,15 @@ export default function Audit() {
   const [anchor, setAnchor] = useState(wanted ? wanted + ABOVE + 1 : NEWEST);
   const [jump, setJump] = useState("");
   const input = useRef<HTMLInputElement>(null);
-  const pages = useInfiniteQuery<Fact[], Failure, { pages: Fact[][] }, unknown[], number>({
+  const pages = useInfiniteQuery<Page, Failure, { pages: Page[] }, unknown[], Query>({
     queryKey: ["/journal/facts", filters, anchor],
-    queryFn: ({ pageParam, signal }) => get<Fact[]>("/journal/facts", { ...filters, before: pageParam, limit: PAGE }, signal),
-    initialPageParam: anchor,
-    getNextPageParam: (last) => (last.length === PAGE ? last.at(-1)!.seq : undefined),
+    queryFn: ({ pageParam, signal }) => getPage<Fact[]>("/journal/facts", pageParam, signal),
+    initialPageParam: { ...filters, before: anchor, limit: PAGE },
+    // A page may be short because the server has looked far enough for once: then it names the rest.
+    getNextPageParam: ({ rows, next }) => next ?? (rows.length === PAGE ? { ...filters, before: rows.at(-1)!.seq, limit: PAGE } : undefined),
     staleTime: Infinity, // the past does not change
   });
-  const rows = useMemo(() => pages.data?.pages.flat() ?? [], [pages.data]);
+  const rows = useMemo(() => pages.data?.pages.flatMap((page) => page.rows) ?? [], [pages.data]);
   const here = wanted !== null && rows.some((row) => row.seq === wanted);
   useEffect(() => {
     if (wanted !== null && rows.length && !here && !Object.values(filters).some(Boolean)) setAnchor(wanted + ABOVE + 1);
@@ -134,7 +140,8 @@ export default function Audit() {
         {rows.length > 0 ? (
           <Grid label="Records, newest first" rows={rows} columns={COLUMNS} id={(fact) => String(fact.seq)} selected={at} onSelect={select} onOpen={open} height="calc(100vh - 330px)" {...(pages.hasNextPage && !pages.isFetchingNextPage ? { onEnd: () => void pages.fetchNextPage() } : {})} />
         ) : pages.isPending ? <Loading rows={12} /> : !pages.error && (
-          set.length ? <Empty act={<button type="button" className="b" onClick={() => change(Object.fromEntries(FILTERS.map((name) => [name, null])), true)}>Take all filters away</button>}>No record is like that.</Empty>
+          pages.hasNextPage ? <Empty act={<button type="button" className="b" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>Look further back</button>}>None of the newest records is like that.</Empty>
+            : set.length ? <Empty act={<button type="button" className="b" onClick={() => change(Object.fromEntries(FILTERS.map((name) => [name, null])), true)}>Take all filters away</button>}>No record is like that.</Empty>
             : <Empty command="tutti demo">Records appear here as soon as anything happens.</Empty>
         )}
         {wanted !== null && <Whole seq={wanted} onGo={(seq) => change({ at: String(seq) }, true)} onClose={() => change({ at: null })} />}

@@ -57,8 +57,8 @@ export function start(): void {
     if ("progress" in data) put({ progress: data.progress });
     else if ("failure" in data) end({ state: "failed", failure: data.failure });
     else {
-      const { report, head, origin } = data;
-      if (report.ok && head && origin) remember({ origin, seq: head.seq, root: head.root, at: head.at, key: head.key });
+      const { report, head } = data;
+      if (report.ok && head) remember({ origin: head.origin, seq: head.seq, root: head.root, at: head.at, key: head.key });
       end({ state: "done", report, at: new Date().toISOString() });
     }
   };

@@ -30,12 +30,13 @@ describe("signed heads", () => {
   it("are genuine as the journal signed them", async () => {
     for (const head of heads) expect(await wrongWith(head)).toBeNull();
   });
-  it("are not with another root, number, key or signature", async () => {
+  it("are not with another root, number, origin, key or signature", async () => {
+    expect(await wrongWith({ ...last, origin: "o-other" })).toMatch("another head");
     expect(await wrongWith({ ...last, root: heads[0]!.root })).toMatch("another head");
     expect(await wrongWith({ ...last, seq: 20 })).toMatch("another head");
     expect(await wrongWith({ ...last, signature: heads[0]!.signature })).toMatch("not signed by the key");
-    expect(await wrongWith({ ...last, signed: `${last.signed} ` })).toMatch("not signed by the key");
-    expect(await wrongWith({ ...last, signed: "I owe you" })).toMatch("no head");
+    expect(await wrongWith({ ...last, statement: `${last.statement} ` })).toMatch("not signed by the key");
+    expect(await wrongWith({ ...last, statement: "I owe you" })).toMatch("no head");
     expect(await wrongWith({ ...last, signature: "xyz" })).toMatch("no signature");
   });
 });

@@ -14,8 +14,10 @@ export interface SignedHead {
   root: string;
   key: string;
   signature: string;
+  /** Which journal it speaks of: a restored copy goes on under the same origin, a new journal has another. */
+  origin: string;
   /** The exact text that was signed. */
-  signed: string;
+  statement: string;
 }
 
 /** A head from another time: what this browser saw when it last checked the journal of this origin. */
@@ -83,20 +85,20 @@ export async function knowsEd25519(): Promise<boolean> {
 
 /** Why a signed head is not genuine; null where it is. Its text must say the very root and number that it stands for. */
 export async function wrongWith(head: SignedHead, signatures = true): Promise<string | null> {
-  let said: { root?: unknown; seq?: unknown };
+  let said: { root?: unknown; seq?: unknown; origin?: unknown };
   try {
-    if (!head.signed.startsWith(HEAD)) throw new Error();
-    said = JSON.parse(head.signed.slice(HEAD.length)) as typeof said;
+    if (!head.statement.startsWith(HEAD)) throw new Error();
+    said = JSON.parse(head.statement.slice(HEAD.length)) as typeof said;
   } catch {
     return "what was signed is no head";
   }
-  if (said.root !== head.root || said.seq !== head.seq) return "what was signed is another head";
+  if (said.root !== head.root || said.seq !== head.seq || said.origin !== head.origin) return "what was signed is another head";
   if (!signatures) return null;
   const [key, signature] = [fromHex(head.key), fromHex(head.signature)];
   if (!key || !signature) return "its signature is no signature";
   try {
     const known = await crypto.subtle.importKey("raw", key, "Ed25519", false, ["verify"]);
-    const holds = await crypto.subtle.verify("Ed25519", known, signature, new TextEncoder().encode(head.signed));
+    const holds = await crypto.subtle.verify("Ed25519", known, signature, new TextEncoder().encode(head.statement));
     return holds ? null : "it is not signed by the key that it names";
   } catch {
     return "its key is no key";

@@ -2,13 +2,14 @@
 import { type Leaf, type Progress, type Remembered, type Report, type SignedHead, verify } from "./verify.ts";
 
 export type Order = { remembered: Remembered[] };
-export type News = { progress: Progress } | { report: Report; head: SignedHead | null; origin: string | null } | { failure: string };
+export type News = { progress: Progress } | { report: Report; head: SignedHead | null } | { failure: string };
 
 interface Head {
   seq: number;
 }
 
-const PAGE = 1_000;
+const PAGE = 1_000; // heads at a time
+const LEAVES = 2_500;
 const MARKS = 200; // signed heads that the tree is held against; there may be one for every second of a year
 
 async function read<T>(path: string): Promise<T> {
@@ -29,23 +30,13 @@ async function signedHeads(): Promise<SignedHead[]> {
   return all.filter((_, place) => (all.length - 1 - place) % step === 0);
 }
 
-/** Which journal a head speaks of. */
-function originOf(head: SignedHead): string | null {
-  try {
-    return String((JSON.parse(head.signed.split("\n")[1] ?? "") as { origin: unknown }).origin);
-  } catch {
-    return null;
-  }
-}
-
 async function check({ remembered }: Order): Promise<void> {
   const heads = await signedHeads();
   const { seq: until } = await read<Head>("/journal/head");
   const newest = heads.at(-1) ?? null;
-  const origin = newest && originOf(newest);
-  const known = remembered.find((each) => each.origin === origin) ?? null;
+  const known = remembered.find((each) => each.origin === newest?.origin) ?? null;
   let told = 0;
-  const report = await verify({ leaves: async (after) => (after >= until ? [] : (await read<{ leaves: Leaf[] }>(`/journal/leaves?after=${after}&limit=${Math.min(PAGE, until - after)}`)).leaves) }, {
+  const report = await verify({ leaves: async (after) => (after >= until ? [] : (await read<{ leaves: Leaf[] }>(`/journal/leaves?after=${after}&limit=${Math.min(LEAVES, until - after)}`)).leaves) }, {
     heads, until, remembered: known,
     onProgress: (progress) => {
       if (performance.now() - told < 100) return;
@@ -53,7 +44,7 @@ async function check({ remembered }: Order): Promise<void> {
       postMessage({ progress } satisfies News);
     },
   });
-  postMessage({ report, head: newest, origin } satisfies News);
+  postMessage({ report, head: newest } satisfies News);
 }
 
 addEventListener("message", (event: MessageEvent<Order>) => {

@@ -10,7 +10,7 @@ describe("what a kill switch stops", () => {
     expect(stops("agent", "pay", agents)).toBe("pay starts nothing any more (refund.pay, refund.void). Others that offer the same go on. 2 calls that run now are cut off.");
   });
   it("of an action: everybody who offers it", () => {
-    expect(stops("action", "refund.pay", agents)).toContain("(pay, till). Tasks for it are parked for a person. 3 calls");
+    expect(stops("action", "refund.pay", agents)).toContain("(pay, till). Tasks for it are parked for a person. What of it runs now is cut off.");
   });
   it("of the workspace: all, each agent once", () => {
     expect(stops("workspace", "", agents)).toContain("2 agents and all their tasks stand still");

@@ -32,10 +32,10 @@ export const object = ({ scope, name }: Pick<Switch, "scope" | "name">): string 
 export function stops(scope: Scope, name: string, agents: readonly Agent[]): string {
   if (scope === "workspace") return `No agent starts anything any more: ${plural(new Set(agents.map((agent) => agent.name)).size, "agent")} and all their tasks stand still. What runs now is cut off.`;
   const found = agents.filter((agent) => (scope === "agent" ? agent.name === name : agent.skill === name));
-  const running = found.reduce((sum, agent) => sum + (scope === "agent" ? 0 : agent.running), scope === "agent" ? found[0]?.running ?? 0 : 0);
-  const now = running ? ` ${plural(running, "call")} that ${running === 1 ? "runs" : "run"} now ${running === 1 ? "is" : "are"} cut off.` : " Nothing of it runs now.";
-  if (scope === "agent") return `${name} starts nothing any more (${found.map((agent) => agent.skill).join(", ") || "it is not live now"}). Others that offer the same go on.${now}`;
-  return `Nobody does ${name} any more (${found.map((agent) => agent.name).join(", ") || "no live agent offers it"}). Tasks for it are parked for a person.${now}`;
+  if (scope === "action") return `Nobody does ${name} any more (${found.map((agent) => agent.name).join(", ") || "no live agent offers it"}). Tasks for it are parked for a person. What of it runs now is cut off.`;
+  const running = found[0]?.running ?? 0; // an agent's, whatever the skill
+  const now = running ? `${plural(running, "call")} that ${running === 1 ? "runs" : "run"} now ${running === 1 ? "is" : "are"} cut off.` : "Nothing of it runs now.";
+  return `${name} starts nothing any more (${found.map((agent) => agent.skill).join(", ") || "it is not live now"}). Others that offer the same go on. ${now}`;
 }
 
 function Confirm({ act, of, agents, onClose }: { act: "throw" | "lift"; of: Pick<Switch, "scope" | "name">; agents: readonly Agent[]; onClose: () => void }) {

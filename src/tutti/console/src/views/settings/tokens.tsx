@@ -81,7 +81,7 @@ export function Tokens() {
               ))}</tbody>
             </table>
           </div>
-        ) : <Empty command={`tutti tokens add ${who.id}`}>No token holds. Programs come in with one; it appears here without the token itself.</Empty>}
+        ) : <Empty command={`tutti tokens new ${who.id}`}>No token holds. Programs come in with one; it appears here without the token itself.</Empty>}
       </Shown>
       {adding && makes && <Make onMade={(token) => (setMade(token), setAdding(false))} />}
       <Dialog open={end !== null} onClose={() => setEnd(null)} title={`End the token ${end?.label || end?.id}?`} description={`Whoever uses it as ${end?.holder} is refused from the next request on. It cannot be taken back; a new one can be made.`}>

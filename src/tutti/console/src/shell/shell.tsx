@@ -6,6 +6,7 @@ import { cache, useRead } from "../api/queries.ts";
 import { keepFresh } from "../live/refresh.ts";
 import { type Standing, stream } from "../live/stream.ts";
 import { clock, duration, who as nameOf, zoneName } from "../words/format.ts";
+import { Boundary } from "../parts/boundary.tsx";
 import { Dialog } from "../parts/dialog.tsx";
 import { pending } from "../views/approvals/pending.ts";
 import { PendingStrip } from "../views/approvals/strip.tsx";
@@ -104,7 +105,9 @@ export function Shell({ children }: { children: ReactNode }) {
       stream.stop();
     };
   }, []);
-  useEffect(() => document.getElementById("main")?.scrollTo(0, 0), [location]);
+  useEffect(() => {
+    document.getElementById("main")?.scrollTo(0, 0); // in newer browsers it gives a promise: an effect must not return that
+  }, [location]);
 
   const flip = () => prefer({ theme: theme() === "dark" ? "light" : "dark" });
   useKeys({
@@ -141,7 +144,7 @@ export function Shell({ children }: { children: ReactNode }) {
       </header>
       <LostRow />
       <Nav open={menu} onGo={() => setMenu(false)} />
-      <main id="main" tabIndex={-1}>{children}</main>
+      <main id="main" tabIndex={-1}><Boundary key={location.split("/")[1]}>{children}</Boundary></main>
       <Palette open={palette} onClose={() => setPalette(false)} onHelp={() => setHelp(true)} onTheme={flip} onLeave={() => void leave()} />
       <Dialog open={help} onClose={() => setHelp(false)} title="Keys">
         <table><tbody>{HELP.map(([keys, does]) => <tr key={keys}><td className="nw"><kbd>{keys}</kbd></td><td>{does}</td></tr>)}</tbody></table>

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from tutti.journal.heads import Head, _statement, head_is_genuine, sign_head
+from tutti.journal.heads import Head, head_is_genuine, sign_head, statement
 from tutti.journal.merkle import Frontier, leaf_hash
 from tutti.security.keys import SigningKey
 
@@ -38,7 +38,9 @@ def make() -> dict[str, Any]:
             head = Head(seq, frontier.root().hex(), 1_795_000_000_000_000 + seq)
             signed = sign_head(key, _ORIGIN, head)
             assert head_is_genuine(_ORIGIN, signed, key.public)
-            heads.append({**signed._asdict(), "at": "2026-11-18T11:06:40.000Z", "origin": _ORIGIN, "statement": _statement(_ORIGIN, *head[:2], head.at).decode()})
+            heads.append(
+                {**signed._asdict(), "at": "2026-11-18T11:06:40.000Z", "origin": _ORIGIN, "statement": statement(_ORIGIN, *head[:2], head.at).decode()}
+            )
     return {"empty": Frontier().root().hex(), "leaves": leaves, "heads": heads}
 
 

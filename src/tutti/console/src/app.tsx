@@ -17,6 +17,7 @@ const Bottlenecks = lazy(() => import("./views/bottlenecks/bottlenecks.tsx"));
 const Conflict = lazy(() => import("./views/conflicts/conflict.tsx"));
 const Conflicts = lazy(() => import("./views/conflicts/conflicts.tsx"));
 const Goals = lazy(() => import("./views/goals/goals.tsx"));
+const LiveMap = lazy(() => import("./views/map/map.tsx"));
 const Overview = lazy(() => import("./views/overview/overview.tsx"));
 const Settings = lazy(() => import("./views/settings/settings.tsx"));
 const SignalPage = lazy(() => import("./views/signals/signal.tsx"));
@@ -55,6 +56,7 @@ function Entrance() {
             <Route path="/conflicts"><Conflicts /></Route>
             <Route path="/conflicts/:id"><Conflict /></Route>
             <Route path="/goals"><Goals /></Route>
+            <Route path="/map"><LiveMap /></Route>
             <Route path="/settings"><Settings /></Route>
             <Route path="/signals"><Signals /></Route>
             <Route path="/signals/:id"><SignalPage /></Route>

@@ -126,3 +126,46 @@ export interface SignalNode {
 }
 
 export type Lineage = TaskNode | SignalNode;
+
+export interface TrafficNode {
+  name: string;
+  kind: string;
+  department: string | null;
+  version: string | null;
+  state: string | null;
+  health: string | null;
+  open: number | null;
+  running: number | null;
+  concurrency: number | null;
+  waiting: number | null;
+  needs_person: number | null;
+  p95_ms: number | null;
+  tasks: number | null;
+}
+
+export interface TrafficEdge {
+  from: string;
+  to: string;
+  count: number;
+  p50_ms: number | null;
+  p95_ms: number | null;
+}
+
+export interface Hop {
+  at: string;
+  took_ms: number;
+  from: string;
+  to: string;
+  task: string;
+  skill: string;
+}
+
+export interface Traffic {
+  from_at: string;
+  until_at: string;
+  nodes: TrafficNode[];
+  edges: TrafficEdge[];
+  declared: { from: string; to: string; signal: string }[];
+  hops: Hop[];
+  truncated: boolean;
+}

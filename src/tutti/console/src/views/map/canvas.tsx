@@ -12,7 +12,7 @@ import { edgeKey, type Graph, nodeStatus, nodeTitle, nodeWords, widthOf } from "
 import { CARD, type Layout, neighbour } from "./layout.ts";
 
 const BRIGHT_MS = 1_500; // how long a line stays bright after a hop
-const LETTERS = 19; // of a name, that fit a card
+const LETTERS = 15; // of a name, that fit a card
 
 export interface Moving {
   /** A hop, now: its line lights up, and a dot goes along it if there is room for one. */
@@ -26,15 +26,19 @@ interface Props {
   layout: Layout;
   /** How many hops each line stands for; without, as many as the graph says. */
   counts?: ReadonlyMap<string, number>;
+  /** How much came to each node in the minute that is played; without, the cards tell of now. */
+  played?: ReadonlyMap<string, number>;
   selected: string;
   onSelect: (name: string) => void;
   onOpen: (node: TrafficNode) => void;
   moving: Ref<Moving>;
 }
 
+const LEGIBLE = 0.5; // a map that would be smaller begins at its left edge, and is moved
+
 const calm = typeof matchMedia === "function" ? matchMedia("(prefers-reduced-motion: reduce)") : null;
 
-export function Canvas({ graph, layout, counts, selected, onSelect, onOpen, moving }: Props) {
+export function Canvas({ graph, layout, counts, played, selected, onSelect, onOpen, moving }: Props) {
   const [box, { width, height }] = useSize<HTMLDivElement>();
   const svg = useRef<SVGSVGElement>(null);
   const inner = useRef<SVGGElement>(null);
@@ -45,10 +49,12 @@ export function Canvas({ graph, layout, counts, selected, onSelect, onOpen, movi
   const behaviour = useRef<ZoomBehavior<SVGSVGElement, unknown> | null>(null);
   const moved = useRef(false); // whether a person has moved the map: then it stays where they put it
 
-  const fit = useCallback(() => {
+  const fit = useCallback((least = 0) => {
     if (!svg.current || !behaviour.current || !width || !layout.width) return;
-    const scale = Math.min((width - 16) / layout.width, (height - 16) / layout.height, 1.3);
-    select(svg.current).call(behaviour.current.transform, zoomIdentity.translate((width - layout.width * scale) / 2, (height - layout.height * scale) / 2).scale(scale));
+    const top = 4, below = 44; // the buttons and the legend stand over the lower edge
+    const scale = Math.max(Math.min((width - 16) / layout.width, (height - top - below) / layout.height, 1.3), least);
+    const x = Math.max((width - layout.width * scale) / 2, 8), y = top + Math.max((height - top - below - layout.height * scale) / 2, 0);
+    select(svg.current).call(behaviour.current.transform, zoomIdentity.translate(x, y).scale(scale));
     moved.current = false;
   }, [width, height, layout]);
 
@@ -63,7 +69,7 @@ export function Canvas({ graph, layout, counts, selected, onSelect, onOpen, movi
     return () => void picture.on(".zoom", null);
   }, []);
   useEffect(() => {
-    if (!moved.current) fit();
+    if (!moved.current) fit(LEGIBLE);
   }, [fit]);
 
   const scale = (by: number) => {
@@ -72,7 +78,7 @@ export function Canvas({ graph, layout, counts, selected, onSelect, onOpen, movi
   const pan = (dx: number, dy: number) => {
     if (svg.current && behaviour.current) (select(svg.current).call(behaviour.current.translateBy, dx, dy), (moved.current = true));
   };
-  useKeys({ "+": () => scale(1.3), "=": () => scale(1.3), "-": () => scale(1 / 1.3), "0": fit });
+  useKeys({ "+": () => scale(1.3), "=": () => scale(1.3), "-": () => scale(1 / 1.3), "0": () => fit() });
 
   useEffect(() => {
     if (!layer.current) return;
@@ -145,17 +151,21 @@ export function Canvas({ graph, layout, counts, selected, onSelect, onOpen, movi
           {nodes.map((node) => {
             const place = layout.places.get(node.name);
             if (!place) return null;
-            const status = nodeStatus(node), called = nodeTitle(node), line = lineOf(node);
+            const came = played ? (played.get(node.name) ?? 0) : null;
+            const status = came === null ? nodeStatus(node) : came ? "running" : "queued";
+            const called = nodeTitle(node), name = called.length > LETTERS ? `${called.slice(0, LETTERS - 1)}…` : called;
+            const line = came === null || node.kind === "outside" ? lineOf(node) : came ? `${count(came)} in a minute` : "nothing came";
             return (
               <g
                 key={node.name} data-node={node.name} className={`node ${node.kind} ${node.state ?? ""}`} transform={`translate(${place.x - CARD.width / 2},${place.y - CARD.height / 2})`} role="button" tabIndex={node.name === first ? 0 : -1}
-                aria-pressed={node.name === selected} aria-label={`${called}: ${[node.kind === "agent" || node.kind === "department" ? nodeWords(node) : "", line].filter(Boolean).join(", ")}`}
+                aria-pressed={node.name === selected}
                 onClick={() => onSelect(node.name)} onDoubleClick={() => onOpen(node)} onKeyDown={(event) => onKey(event, node)}
               >
-                <rect width={CARD.width} height={CARD.height} rx="8" />
-                <svg x="10" y="10" width="12" height="12" className={node.kind === "outside" || node.kind === "person" ? "" : status} viewBox="0 0 12 12" aria-hidden="true">{node.kind === "person" ? <Glyph status="human" /> : node.kind === "outside" ? <path d="M1 6h8M6 2.500 9.500 6 6 9.500" fill="none" stroke="currentColor" strokeWidth="1.600" /> : <Glyph status={status} />}</svg>
-                <text x="28" y="20" className="name">{called.length > LETTERS ? `${called.slice(0, LETTERS - 1)}…` : called}<title>{called}</title></text>
-                <text x="28" y="36" className="m">{line}</text>
+                <rect width={CARD.width} height={CARD.height} rx="8">{name !== called && <title>{called}</title>}</rect>
+                <svg x="9" y="10" width="12" height="12" className={node.kind === "outside" || node.kind === "person" ? "" : status} viewBox="0 0 12 12" aria-hidden="true">{node.kind === "person" ? <Glyph status="human" /> : node.kind === "outside" ? <path d="M1 6h8M6 2.500 9.500 6 6 9.500" fill="none" stroke="currentColor" strokeWidth="1.600" /> : <Glyph status={status} />}</svg>
+                <text x="27" y="20" className="name">{name}{" "}</text>
+                <text x="10" y="36" className="m">{line}{" "}</text>
+                <text className="unseen">{[name === called ? "" : called, came === null && (node.kind === "agent" || node.kind === "department") ? nodeWords(node) : ""].filter(Boolean).join(", ")}</text>
               </g>
             );
           })}
@@ -165,7 +175,7 @@ export function Canvas({ graph, layout, counts, selected, onSelect, onOpen, movi
       <div className="zooms" role="group" aria-label="Size of the map">
         <button type="button" className="b" aria-label="Larger" title="Larger (+)" onClick={() => scale(1.3)}>+</button>
         <button type="button" className="b" aria-label="Smaller" title="Smaller (-)" onClick={() => scale(1 / 1.3)}>−</button>
-        <button type="button" className="b" title="All of it (0)" onClick={fit}>Fit</button>
+        <button type="button" className="b" title="All of it (0)" onClick={() => fit()}>Fit</button>
       </div>
       <p className="legend sub small">Line: hops, wider for more · dashed: declared, nothing came yet · dot: one hop, at most {AT_ONCE} at once</p>
     </div>

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { TrafficNode } from "../../api/watching.ts";
-import { graphOf, nodeStatus, nodeWords, sourceOf, widthOf } from "./graph.ts";
+import { arrivals, asPlayed, edgeKey, graphOf, nodeStatus, nodeWords, sourceOf, widthOf } from "./graph.ts";
 import { CARD, layOut, neighbour } from "./layout.ts";
 
 const agent = (name: string, department = "support", more: Partial<TrafficNode> = {}): TrafficNode => ({
@@ -86,4 +86,14 @@ test("a map of the largest size finds a place for each", () => {
   const names = Array.from({ length: 300 }, (_, n) => `agent-${n}`);
   const edges = Array.from({ length: 600 }, (_, n) => ({ from: names[(n * 7) % 300]!, to: names[(n * 13 + 5) % 300]! }));
   expect(layOut(names, edges).places.size).toBe(300);
+});
+
+test("what came to a node is what its lines brought", () => {
+  expect(arrivals(new Map([[edgeKey("a", "c"), 2], [edgeKey("b", "c"), 3], [edgeKey("c", "a"), 1]]))).toEqual(new Map([["c", 5], ["a", 1]]));
+});
+
+test("a node that is played says nothing of now", () => {
+  const [node] = asPlayed([agent("a", "x", { running: 3, needs_person: 2, health: "open" })]);
+  expect([node!.open, node!.running, node!.needs_person, nodeStatus(node!)]).toEqual([null, null, null, "queued"]);
+  expect(node!.tasks).toBe(2);
 });

@@ -104,7 +104,20 @@ export const widthOf = (count: number, most: number): number => (count <= 0 ? 1 
 /** What a node is called on the map. */
 export function nodeTitle(node: Pick<TrafficNode, "name" | "kind">): string {
   if (node.name === "person") return "people";
-  if (node.name === "signal") return "signals from outside";
+  if (node.name === "signal") return "signals";
   if (node.kind === "department") return node.name.replace(/^department /, "");
   return node.name.replace(/^(service|agent)\//, "");
 }
+
+/** How much came to each node, out of counts by edge. */
+export function arrivals(counts: ReadonlyMap<string, number>): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const [key, n] of counts) {
+    const to = key.slice(key.indexOf("\n") + 1);
+    found.set(to, (found.get(to) ?? 0) + n);
+  }
+  return found;
+}
+
+/** Nodes as far as they tell of the time that is played: what is open or running is known only for now. */
+export const asPlayed = (nodes: readonly TrafficNode[]): TrafficNode[] => nodes.map((node) => ({ ...node, open: null, running: null, waiting: null, needs_person: null, health: null }));

@@ -2,8 +2,8 @@
 import dagre from "@dagrejs/dagre";
 import { edgeKey } from "./graph.ts";
 
-export const CARD = { width: 164, height: 48 } as const;
-const GAP = { x: 56, y: 18 } as const;
+export const CARD = { width: 138, height: 46 } as const;
+const GAP = { x: 40, y: 14 } as const;
 
 export interface Place {
   x: number;
@@ -56,7 +56,8 @@ export function layOut(names: readonly string[], edges: readonly Edge[]): Layout
   for (const { from, to } of edges) {
     const a = places.get(from), b = places.get(to);
     if (!a || !b) continue;
-    const bends = from === to ? [] : ((graph.edge(from, to) as { points?: Place[] } | undefined)?.points ?? []).slice(1, -1);
+    // dagre bends an edge between columns too (for labels, which there are none of); only the bends in columns keep it off other cards
+    const bends = from === to ? [] : ((graph.edge(from, to) as { points?: Place[] } | undefined)?.points ?? []).slice(1, -1).filter((_, place) => place % 2 === 1);
     paths.set(edgeKey(from, to), from === to ? loop(a) : line(a, b, bends));
   }
   return { places, paths, width, height };
@@ -67,12 +68,19 @@ const round = (value: number) => Math.round(value * 10) / 10;
 /** From the side of one card to the side of the other, level at every bend. */
 function line(a: Place, b: Place, bends: readonly Place[]): string {
   const side = b.x >= a.x ? 1 : -1;
-  const stops = [{ x: a.x + (side * CARD.width) / 2, y: a.y }, ...bends, { x: b.x - (side * CARD.width) / 2, y: b.y }];
-  let path = `M${round(stops[0]!.x)},${round(stops[0]!.y)}`;
-  for (let place = 1; place < stops.length; place++) {
-    const from = stops[place - 1]!, to = stops[place]!, middle = round((from.x + to.x) / 2);
-    path += ` C${middle},${round(from.y)} ${middle},${round(to.y)} ${round(to.x)},${round(to.y)}`;
+  const half = (side * CARD.width) / 2;
+  let x = round(a.x + half), y = round(a.y), path = `M${x},${y}`;
+  const go = (to: Place) => {
+    const middle = round((x + to.x) / 2);
+    [x, y] = [round(to.x), round(to.y)];
+    path += ` C${middle},${path.slice(path.lastIndexOf(",") + 1)} ${middle},${y} ${x},${y}`;
+  };
+  for (const bend of bends) {
+    go({ x: bend.x - half, y: bend.y });
+    x = round(bend.x + half);
+    path += ` L${x},${y}`;
   }
+  go({ x: b.x - half, y: b.y });
   return path;
 }
 

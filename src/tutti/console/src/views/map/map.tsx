@@ -11,9 +11,9 @@ import { useKeys } from "../../shell/keys.ts";
 import { useMay } from "../../shell/session.ts";
 import { useStanding } from "../../shell/shell.tsx";
 import { useParams } from "../../url/state.ts";
-import { count, duration, plural, who } from "../../words/format.ts";
+import { duration, plural, who } from "../../words/format.ts";
 import { Canvas, type Moving } from "./canvas.tsx";
-import { graphOf, type Graph } from "./graph.ts";
+import { arrivals, asPlayed, graphOf, type Graph } from "./graph.ts";
 import { Follower, Rate } from "./hops.ts";
 import { layOut, type Layout } from "./layout.ts";
 import { Panel } from "./panel.tsx";
@@ -90,7 +90,8 @@ function Picture({ traffic, replay, department, selected, params, change, paused
   const moving = useRef<Moving>(null);
   const [counts, setCounts] = useState<ReadonlyMap<string, number>>();
   const [heard, setHeard] = useState<readonly Hop[]>([]);
-  const graph = useMemo(() => graphOf(traffic, department), [traffic, department]);
+  const graph = useMemo(() => graphOf(replay ? { ...traffic, nodes: asPlayed(traffic.nodes) } : traffic, department), [traffic, department, replay]);
+  const played = useMemo(() => (replay && counts ? { counts, played: arrivals(counts) } : {}), [replay, counts]);
   const layout = useLayout(graph);
   const node = graph.nodes.find((each) => each.name === selected);
   const select = useCallback((name: string) => change({ sel: name }), [change]);
@@ -117,11 +118,11 @@ function Picture({ traffic, replay, department, selected, params, change, paused
     <div className={replay ? "map replaying" : "map"}>
       <section className="card picture" aria-label="Map">
         {department && graph.grouped && <div className="chips" style={{ margin: 8 }}><button type="button" className="chip" aria-pressed="true" onClick={() => change({ department: null }, true)}><b>department</b> {department} ✕<span className="vh"> show departments again</span></button></div>}
-        <Canvas graph={graph} layout={layout} {...(replay && counts ? { counts } : {})} selected={selected} onSelect={select} onOpen={open} moving={moving} />
+        <Canvas graph={graph} layout={layout} {...played} selected={selected} onSelect={select} onOpen={open} moving={moving} />
         {replay && <Replay traffic={traffic} graph={graph} at={params.at} speed={params.speed} onChange={change} onMove={(from, to) => moving.current?.move(from, to)} onStill={() => moving.current?.still()} onCounts={setCounts} onHeard={setHeard} />}
       </section>
       <aside aria-label="Details">
-        <Panel graph={graph} node={node} onSelect={select} onOpenDepartment={openDepartment} />
+        <Panel graph={graph} node={node} replay={Boolean(replay)} onSelect={select} onOpenDepartment={openDepartment} />
         {replay ? <Heard hops={heard} /> : <JustNow paused={paused} />}
       </aside>
     </div>
@@ -168,7 +169,6 @@ function Heard({ hops }: { hops: readonly Hop[] }) {
           <tbody>{hops.map((hop) => <tr key={`${hop.task} ${hop.at} ${hop.to}`}><td>{hop.from} → {hop.to}<span className="sub small block"><Link href={`/tasks/${encodeURIComponent(hop.task)}`}>{hop.skill}</Link> · <At at={hop.at} exact /></span></td><td className="num">{duration(hop.took_ms)}</td></tr>)}</tbody>
         </table>
       )}
-      <p className="sub small mt">{count(hops.length)} newest</p>
     </Card>
   );
 }

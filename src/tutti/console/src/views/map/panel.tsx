@@ -14,7 +14,7 @@ import { type Graph, nodeStatus, nodeTitle, nodeWords } from "./graph.ts";
 
 const FEW = 4;
 
-export function Panel({ graph, node, onSelect, onOpenDepartment }: { graph: Graph; node: TrafficNode | undefined; onSelect: (name: string) => void; onOpenDepartment: (name: string) => void }) {
+export function Panel({ graph, node, replay, onSelect, onOpenDepartment }: { graph: Graph; node: TrafficNode | undefined; replay: boolean; onSelect: (name: string) => void; onOpenDepartment: (name: string) => void }) {
   if (!node) return (
     <Card title="Choose an agent">
       <p className="sub">Click a card, or walk the map with the arrow keys. Enter opens the agent's page.</p>
@@ -25,11 +25,11 @@ export function Panel({ graph, node, onSelect, onOpenDepartment }: { graph: Grap
   const out = graph.edges.filter((edge) => edge.from === node.name).sort((a, b) => b.count - a.count);
   return (
     <Card title={`${nodeTitle(node)}${node.version ? ` ${node.version}` : ""}`} sub={node.kind === "agent" ? node.department : undefined}>
-      {node.kind === "agent" && <OfAgent node={node} />}
+      {node.kind === "agent" && <OfAgent node={node} replay={replay} />}
       {node.kind === "department" && (
         <>
-          <StatusTag status={nodeStatus(node)}>{nodeWords(node)}</StatusTag>
-          <p className="facts column"><span>Open <b>{count(node.open)}</b></span><span>Tasks in this time <b>{count(node.tasks)}</b></span></p>
+          {!replay && <StatusTag status={nodeStatus(node)}>{nodeWords(node)}</StatusTag>}
+          <p className="facts column">{!replay && <span>Open <b>{count(node.open)}</b></span>}<span>Tasks in this time <b>{count(node.tasks)}</b></span></p>
           <p className="mt"><button type="button" className="b" onClick={() => onOpenDepartment(node.department ?? "")}>Show its agents</button></p>
         </>
       )}
@@ -44,18 +44,18 @@ export function Panel({ graph, node, onSelect, onOpenDepartment }: { graph: Grap
 
 const nameOf = (graph: Graph, name: string): string => nodeTitle(graph.nodes.find((node) => node.name === name) ?? { name, kind: "agent" });
 
-function OfAgent({ node }: { node: TrafficNode }) {
+function OfAgent({ node, replay }: { node: TrafficNode; replay: boolean }) {
   const may = useMay("agents:read", node.department);
   const agents = useRead<Agent[]>("/agents", {}, { enabled: may, every: 15_000 });
   return (
     <>
-      <StatusTag status={nodeStatus(node)}>{nodeWords(node)}</StatusTag>
+      {!replay && <StatusTag status={nodeStatus(node)}>{nodeWords(node)}</StatusTag>}
       <p className="facts column">
         <span>Rollout <b>{node.state ?? "not known"}</b></span>
-        <span>Open <b>{count(node.open)}</b>{node.waiting ? <>, <b>{count(node.waiting)}</b> of them waiting</> : null}{node.needs_person ? <>, <b>{count(node.needs_person)}</b> for a person</> : null}</span>
+        {!replay && <span>Open <b>{count(node.open)}</b>{node.waiting ? <>, <b>{count(node.waiting)}</b> of them waiting</> : null}{node.needs_person ? <>, <b>{count(node.needs_person)}</b> for a person</> : null}</span>}
         <span>In this time <b>{plural(node.tasks ?? 0, "task")}</b>{node.p95_ms !== null && <>, p95 <b>{duration(node.p95_ms)}</b></>}</span>
       </p>
-      {may && (
+      {may && !replay && (
         <Shown of={agents} rows={2}>
           {(rows) => (
             <div className="skills">

@@ -65,6 +65,10 @@ async def test_the_road_runs_stops_and_goes_on(engine, tmp_path, request):
         assert [(view["skill"], view["tasks"]) for view in await workspace.standings()] == [("refund.pay", 4), ("ticket.triage", 7)]
         told = await workspace.timeline(task["parent"])
         assert {span["task"] for span in told["spans"]} == {task["id"], task["parent"]}
+        for said, kind in ((task["id"][:20], "task"), (approval["id"], "approval"), ("account/100", "task"), ("#1", "fact"), ("triage", "agent")):
+            assert (await workspace.search(said))[0].told["kind"] == kind, said
+        newest, _ = await workspace.facts_page(before=2**62, kinds=["run."], by="agent/", limit=3)
+        assert [fact["kind"] for fact in newest] == ["run.finished"] * 3
         erased = await workspace.erase("account/100")
         assert erased["payloads"] >= 2
     place = settings.place

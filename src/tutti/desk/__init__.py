@@ -7,10 +7,11 @@ from tutti.desk.counter import OWNER
 from tutti.desk.governing import Governing
 from tutti.desk.record import Record
 from tutti.desk.roster import Roster
+from tutti.desk.searching import Searching
 from tutti.desk.watching import Seen, Watching
 
 
-class Desk(Governing, Roster, Record, Watching):
+class Desk(Governing, Roster, Record, Searching, Watching):
     """Operations on one open workspace."""
 
 

@@ -169,3 +169,14 @@ class Bottlenecks(TypedDict):
     window_ms: float
     since: str
     bottlenecks: list[Bottleneck]
+
+
+class Found(TypedDict):
+    """What a search found. `kind` is task, approval, signal, agent, skill, negotiation, conflict, fact or trace; a task's and a trace's `state` is its status."""
+
+    kind: str
+    id: str
+    title: str
+    detail: str
+    state: str | None
+    at: str | None

@@ -89,7 +89,7 @@ TASKS = Table(
         "waited": "int",  # 1 where it waited for something else than a free agent
     },
     closes=True,
-    indexes=(("parent",), ("signal",), ("subject",), ("caller",), ("context",), ("finished_at",)),  # not the state: it changes three times a task, and pages come newest first
+    indexes=(("parent",), ("signal",), ("subject",), ("caller",), ("context",), ("finished_at",), ("trace",)),  # not the state: it changes three times a task, and pages come newest first
 )  # fmt: skip
 
 JOINS = Table(

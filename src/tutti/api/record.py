@@ -23,7 +23,7 @@ def record_routes(workspace: Workspace) -> APIRouter:
     """Reading what happened."""
     api = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["record"])
 
-    @api.get("/why/{id}", response_model=dict[str, Any], responses=problems(*READING, 404))
+    @api.get("/why/{id}", response_model=answers.Why | answers.Lineage, responses=problems(*READING, 404))
     async def why(request: Request, id: str) -> Response:
         """Why a task (or an approval's task) went as it did, from the record alone; of a signal, its lineage."""
         if id.startswith("s-"):
@@ -33,9 +33,9 @@ def record_routes(workspace: Workspace) -> APIRouter:
             _, row = await rights.on_approval(workspace, request, id)
             task = row["id"]
         await rights.on_task(workspace, request, task, "decisions:read")
-        return reply(await workspace.why(task))
+        return reply(await rights.told(workspace, request, await workspace.why(task)))
 
-    @api.get("/lineage/{id}", response_model=dict[str, Any], responses=problems(*READING, 404))
+    @api.get("/lineage/{id}", response_model=answers.Lineage, responses=problems(*READING, 404))
     async def lineage(request: Request, id: str) -> Response:
         """What a signal or a task led to, as far as the caller may see it; `hidden` counts the branches that are left out of a node."""
         return reply(await rights.lineage(workspace, request, id))

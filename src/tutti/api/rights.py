@@ -63,6 +63,17 @@ async def their_own(workspace: Workspace, caller: Caller, task: Row) -> bool:
     return asked_for and caller.id != OWNER.id
 
 
+async def told(workspace: Workspace, request: HTTPConnection, why: dict[str, Any]) -> dict[str, Any]:
+    """A decision without the values that other tasks gave it and that the caller may not read."""
+    caller = caller_of(request)
+    inputs = []
+    for input in why["inputs"]:
+        row = await workspace.journal.row("task", (input["task"],)) if input["task"] else None
+        hidden = row is not None and not may(caller, "tasks:read", id=row["id"], department=row["department"], owner=row["caller"] or "")
+        inputs.append({**input, "value": None, "masked": True} if hidden else input)
+    return {**why, "inputs": inputs}
+
+
 async def lineage(workspace: Workspace, request: HTTPConnection, id: str) -> dict[str, Any]:
     """What a signal or a task led to, as far as the caller may see it: each node says how many branches were left out of it as `hidden`.
 

@@ -244,12 +244,12 @@ def prioritise(
     return Call("POST", "/v1/priorities", body=body, keyed=True)
 
 
-def why(id: str) -> Call[dict[str, Any]]:
+def why(id: str) -> Call[answers.Why]:
     """Why a task went as it did."""
     return Call("GET", "/v1/why/{}", (id,))
 
 
-def lineage(id: str) -> Call[dict[str, Any]]:
+def lineage(id: str) -> Call[answers.Lineage]:
     """What a signal or a task led to."""
     return Call("GET", "/v1/lineage/{}", (id,))
 

@@ -33,8 +33,14 @@ class Record(Work):
         if id.startswith("s-"):
             return await self.lineage(id)
         row = await self._row("task", id, "task")
-        facts = await self._journal.facts(about=[id, *([row["approval"]] if row["approval"] else []), *([row["ranking"]] if row["ranking"] else [])])
-        told = explanation.explain(await self.task(id), facts, self._journal.head.seq)
+        asked = await self._journal.select("SELECT id FROM approval WHERE task = ?", (id,))
+        facts = await self._journal.facts(about=[id, *(each["id"] for each in asked), *([row["ranking"]] if row["ranking"] else [])])
+        at = next((fact for fact in reversed(facts) if fact.kind == "task.routed"), None) or next(
+            (fact for fact in reversed(facts) if fact.kind == "task.gated"), None
+        )
+        leaf = None if at is None else (await self._journal.select("SELECT leaf FROM fact WHERE seq = ?", (at.seq,)))[0]["leaf"]
+        inputs = [] if at is None else await self._inputs(row, at)
+        told = explanation.explain(await self.task(id), facts, self._journal.head.seq, inputs, None if leaf is None else bytes(leaf).hex())
         if met := await arbiter.of(self.corridor.house, id):
             told["conflicts"] = met
             told["sentence"] = " ".join([told["sentence"], *(arbiter.sentence_of(conflict, id) for conflict in met)])
@@ -44,6 +50,42 @@ class Record(Work):
             told["negotiation"] = await mediation.explained(self.corridor.house, negotiation)
             told["sentence"] = " ".join([told["sentence"], *told["negotiation"]])
         return told if planned is None else told | {"plan": planned}
+
+    async def _inputs(self, row: Row, decision: Fact) -> list[dict[str, Any]]:
+        """What went into a decision: the signal, outputs of other tasks, what was known of the subject; each with its age then. Erased ones are masked."""
+        found: list[dict[str, Any]] = []
+
+        def add(kind: str, name: str, value: Any, at: int | None, *, masked: bool, task: str | None = None) -> None:
+            age = None if at is None else max(decision.at - at, 0) / 1000
+            found.append({"kind": kind, "name": name, "value": None if masked else value, "age_ms": age, "masked": masked, "task": task})
+
+        if row["subject"]:
+            name = await self._journal.subject_name(row["subject"])
+            add("subject", "subject", name, None, masked=name is None)
+        if row["signal"]:
+            for signal in await self._journal.select("SELECT type, event, at FROM signal WHERE id = ?", (row["signal"],)):
+                event = await self._journal.payload(signal["event"])
+                add("signal", signal["type"], event.get("data") if isinstance(event, dict) else None, signal["at"], masked=event is None)
+        joins = await self._journal.select(
+            "SELECT joins.field, task.id, task.output, task.finished_at FROM joins JOIN task ON task.id = joins.awaits WHERE joins.task = ? ORDER BY joins.number",
+            (row["id"],),
+        )
+        case: dict[str, str] = decision.data.get("case", {})
+        values = await self._journal.payloads([*(join["output"] for join in joins if join["output"]), *case.values()])
+        for join in joins:
+            add(
+                "output",
+                join["field"],
+                values.get(join["output"]),
+                join["finished_at"],
+                masked=join["output"] is not None and join["output"] not in values,
+                task=join["id"],
+            )
+        noted = {fact.data["value"]: fact for fact in await self._journal.facts(about=row["subject"], kind="note.shared")} if case and row["subject"] else {}
+        for topic, payload in sorted(case.items()):
+            note = noted.get(payload)
+            add("case", topic, values.get(payload), note.at if note else None, masked=payload not in values, task=note.data["task"] if note else None)
+        return found
 
     async def timeline(self, id: str, *, readable: Callable[[Row], bool] = lambda row: True) -> dict[str, Any]:
         """When what happened to a task and to all that followed from it, at most 500 tasks of it, as far as it is `readable` (a task's row)."""

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tutti.clock import MICROS, to_text
+from tutti.explanation import weighing
+from tutti.explanation.checking import checks, decided, models, turned_out
 from tutti.model.agent import Skill
 from tutti.model.fact import Fact
 
-_PARTS = ("quality", "latency", "cost", "load")
-_COLUMNS = ("agent", "version", "quality", "drawn", "judged", "latency_ms", "cost", "load", "score", "propensity")
+_PARTS = weighing.PARTS
 _ENDLESS = re.compile(r"\{[^{}]*[:{][^{}]*(\{|\d{3})")  # a width that fills the memory; agents outside bring such words themselves
 _BID = ("agent", "version", "claimed", "quality", "claimed_ms", "latency_ms", "cost", "confidence")
 _JOINT = ("tasks", "places", "best", "given_up", "runner_up", "lacked", "waited")
@@ -29,24 +30,36 @@ def question(skill: Skill | None, task: Mapping[str, Any], input: Any) -> str:
     return f"Do {task['skill']}{amount}."
 
 
-def explain(task: Mapping[str, Any], facts: Sequence[Fact], head: int) -> dict[str, Any]:
-    """Why a task went as it did. `task` is the desk's view of it, `facts` its own and its approval's, in order."""
+def explain(task: Mapping[str, Any], facts: Sequence[Fact], head: int, inputs: Sequence[Mapping[str, Any]] = (), leaf: str | None = None) -> dict[str, Any]:
+    """Why a task went as it did. `task` is the desk's view of it, `facts` its own and its approvals', in order.
+
+    `inputs` are what went into the decision, `leaf` (hex) is the hash under which the journal holds it.
+    """
     last: dict[str, Fact] = {fact.kind: fact for fact in facts}
-    route = _route(last["task.routed"]) if "task.routed" in last else None
-    gate = _gate([fact for fact in facts if fact.kind == "task.gated"], last)
+    routed = last.get("task.routed")
+    route = _route(routed) if routed else None
+    gate = _gate([fact for fact in facts if fact.kind == "task.gated"], facts)
     backlog = _backlog(task["id"], last.get("backlog.ranked"))
     sentences = [_origin(task, last), *_ranked(backlog), *_choice(task, route), *_market(route), *_gated(task, gate), *_ending(task, facts)]
+    strip = decided(facts)
     return {
         "schema": "tutti.why/1",
         "task": task["id"],
         "skill": task["skill"],
         "state": task["state"],
         "sentence": " ".join(sentence for sentence in sentences if sentence),
+        "decided": None if strip is None else {**strip, "leaf": leaf, "plan": task.get("plan")},
+        "candidates": weighing.as_known(routed.data, gate["level"] if gate else None) if routed else [],
+        "parts": weighing.parts(routed.data) if routed else None,
+        "ruled_out": route["ruled_out"] if route else [],
         "backlog": backlog,
         "route": route,
         "gate": gate,
-        "would_change": _would_change(route, gate, task),
-        "turned_out": _turned_out(task, facts),
+        "would_change": _would_change(route, gate, task, routed, last),
+        "inputs": list(inputs),
+        "checks": checks(facts),
+        "models": models(facts),
+        "turned_out": turned_out(task, facts),
         "facts": [{"seq": fact.seq, "at": to_text(fact.at), "kind": fact.kind, "by": fact.by, "cause": fact.cause} for fact in facts],
         "journal": {"first": facts[0].seq if facts else None, "last": facts[-1].seq if facts else None, "head": head},
         "input": task["input"],
@@ -57,11 +70,6 @@ def explain(task: Mapping[str, Any], facts: Sequence[Fact], head: int) -> dict[s
 
 def _route(fact: Fact) -> dict[str, Any]:
     data = fact.data
-    candidates = []
-    for row in data["candidates"]:
-        candidate = dict(zip(_COLUMNS, row[: len(_COLUMNS)], strict=True))
-        candidate["parts"] = dict(zip(_PARTS, row[len(_COLUMNS) :], strict=True))
-        candidates.append(candidate)
     return {
         "at": to_text(fact.at),
         "seq": fact.seq,
@@ -72,7 +80,7 @@ def _route(fact: Fact) -> dict[str, Any]:
         "explored": data["explored"],
         "weights": dict(zip(_PARTS, data["weights"], strict=True)),
         "offered": data["offered"],
-        "candidates": candidates,
+        "candidates": weighing.candidates(data),
         "ruled_out": [{"agent": agent, "rule": rule} for agent, rule in data.get("ruled_out", ())],
         "ruled_out_count": data.get("ruled_out_count", 0),
         "case": sorted(data.get("case", {})),
@@ -81,7 +89,7 @@ def _route(fact: Fact) -> dict[str, Any]:
     }
 
 
-def _gate(gated: Sequence[Fact], last: Mapping[str, Fact]) -> dict[str, Any] | None:
+def _gate(gated: Sequence[Fact], facts: Sequence[Fact]) -> dict[str, Any] | None:
     if not gated:
         return None
     data = gated[-1].data
@@ -109,9 +117,14 @@ def _gate(gated: Sequence[Fact], last: Mapping[str, Fact]) -> dict[str, Any] | N
             for r in data.get("reserve", ())
         ],
     }
-    answered = last.get("approval.answered")
-    if answered is not None:
-        gate["answer"] = {"answer": answered.data["answer"], "by": answered.by, "at": to_text(answered.at), "over": answered.data["input"]}
+    answers = [
+        {"approval": fact.about, "answer": fact.data["answer"], "by": fact.by, "at": to_text(fact.at), "over": fact.data["input"]}
+        for fact in facts
+        if fact.kind == "approval.answered"
+    ]
+    gate["changes"] = [answer for answer in answers if answer["answer"] == "change"]
+    if answers and answers[-1]["answer"] != "change":
+        gate["answer"] = answers[-1]
     return gate
 
 
@@ -241,13 +254,15 @@ def _gated(task: Mapping[str, Any], gate: Mapping[str, Any] | None) -> list[str]
     sentences = [policy + ("; " if gate["asked"] else ".") if policy else ""]
     if gate["asked"]:
         sentences[0] += f"a person was asked because {gate['why_asked'][0]}."
+    for change in gate["changes"]:
+        sentences.append(f"{change['by'].removeprefix('person/').capitalize()} changed the parameters at {change['at']}, and it was decided anew.")
     answer = gate.get("answer")
     if answer:
         yes = "approved" if answer["answer"] == "approve" else "rejected"
         sentences.append(
             f"{answer['by'].removeprefix('person/').capitalize()} {yes} it at {answer['at']} over exactly these parameters ({answer['over'][:12]}…)."
         )
-    elif task["nature"] == "action" and not gate["asked"] and gate["level"] is not None:
+    elif task["nature"] == "action" and gate["verdict"] == "allow" and (not gate["asked"] or gate["changes"]) and gate["level"] is not None:
         limit = "" if gate["up_to"] is None else f" up to {gate['up_to']:.2f}"
         sentences.append(f"Level {gate['level']} ({_LEVELS[gate['level']]}){limit} let it act alone.")
     for budget in gate["budgets"]:
@@ -278,59 +293,42 @@ def _ending(task: Mapping[str, Any], facts: Sequence[Fact]) -> list[str]:
     return sentences
 
 
-def _would_change(route: Mapping[str, Any] | None, gate: Mapping[str, Any] | None, task: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The smallest change of each input that flips the choice or the verdict, and changes that do not: the recorded score computed again."""
+def _would_change(
+    route: Mapping[str, Any] | None, gate: Mapping[str, Any] | None, task: Mapping[str, Any], routed: Fact | None, last: Mapping[str, Fact]
+) -> list[dict[str, Any]]:
+    """The smallest change of each input that flips the choice or the verdict, and changes that do not: the recorded inputs weighed again."""
     found: list[dict[str, Any]] = []
     if route is not None and route["joint"] is not None:
         joint = route["joint"]
         if joint["runner_up"]:
+            rival = joint["runner_up"].replace("@", " ")
             needed = joint["lacked"] / max(route["weights"]["quality"], 1e-9)
-            change = f"a score higher by {joint['lacked']:.3f} for {joint['runner_up'].replace('@', ' ')}: of quality alone {needed:.3f} more"
-            found.append({"change": change, "to": joint["runner_up"].replace("@", " "), "flips": needed <= 1})
-    elif route is not None and len(route["candidates"]) > 1:
-        winner = next(c for c in route["candidates"] if f"{c['agent']} {c['version']}" == route["chosen"])
-        rival = max((c for c in route["candidates"] if c is not winner), key=lambda c: c["score"])
-        margin = winner["score"] - rival["score"]
-        name = f"{rival['agent']} {rival['version']}"
-        weight = route["weights"]["quality"]
-        if weight > 0:
-            needed = winner["drawn"] - margin / weight
-            flips = needed > 0
-            found.append(
-                {"change": f"its quality below {max(needed, 0):.3f} (was {winner['drawn']:.3f})", "to": name if flips else route["chosen"], "flips": flips}
-            )
-        for part in ("latency", "cost", "load"):
-            worst = -route["weights"][part]
-            room = winner["parts"][part] - worst
-            if room <= 0:
-                continue
-            flips = room > margin
-            found.append(
-                {"change": f"its {part} as bad as it can be", "to": name if flips else route["chosen"], "flips": flips, "margin": round(margin - room, 4)}
-            )
+            change = f"a score higher by {joint['lacked']:.3f} for {rival}: of quality alone {needed:.3f} more"
+            found.append(_change("score", rival, 0.0, joint["lacked"], change, rival, flips=needed <= 1))
+    elif routed is not None:
+        deadline_at = last["task.submitted"].data.get("deadline_at") if "task.submitted" in last else None
+        found += weighing.flips(routed.data, None if deadline_at is None else (deadline_at - routed.at) / 1000)
     if gate is not None and task["nature"] == "action":
-        amount, up_to = gate["amount"], gate["up_to"]
-        if gate["asked"] and gate["level"] == 4 and up_to is not None and amount is not None:
-            found.append({"change": f"an amount of {up_to:.2f} or less (was {abs(amount):.2f})", "to": "it would have acted alone", "flips": True})
-        elif gate["asked"] and gate["level"] is not None and gate["level"] < 4:
-            found.append({"change": "level 4 (act) for this action", "to": "it would have acted alone", "flips": True})
-        elif gate["verdict"] == "allow" and up_to is not None and amount is not None:
-            found.append({"change": f"an amount above {up_to:.2f} (was {abs(amount):.2f})", "to": "a person would have been asked", "flips": True})
-        for budget in gate["budgets"]:
-            if budget["limit"] is not None:
-                found.append({"change": f"less than {budget['money']:.2f} left in budget {budget['budget']}", "to": "it would have been denied", "flips": True})
+        found += _gate_changes(gate, task["skill"])
     return found
 
 
-def _turned_out(task: Mapping[str, Any], facts: Sequence[Fact]) -> dict[str, Any]:
-    judged = [fact for fact in facts if fact.kind == "task.judged"]
-    runs = [fact for fact in facts if fact.kind == "run.finished"]
-    return {
-        "state": task["state"],
-        "attempts": len(runs),
-        "ms": round(sum(fact.data["ms"] for fact in runs), 3),
-        "judgements": [
-            {"quality": fact.data["quality"] / MICROS, "source": fact.data["source"], "by": fact.by, "check": fact.data.get("check"), "at": to_text(fact.at)}
-            for fact in judged
-        ],
-    }
+def _gate_changes(gate: Mapping[str, Any], skill: str) -> list[dict[str, Any]]:
+    found = []
+    amount, up_to, level = gate["amount"], gate["up_to"], gate["level"]
+    alone, asks = "it would have acted alone", "a person would have been asked"
+    if gate["asked"] and level == 4 and up_to is not None and amount is not None:
+        found.append(_change("amount", skill, abs(amount), up_to, f"an amount of {up_to:.2f} or less (was {abs(amount):.2f})", alone, flips=True))
+    elif gate["asked"] and level is not None and level < 4:
+        found.append(_change("level", skill, level, 4, "level 4 (act) for this action", alone, flips=True))
+    elif gate["verdict"] == "allow" and up_to is not None and amount is not None:
+        found.append(_change("amount", skill, abs(amount), up_to, f"an amount above {up_to:.2f} (was {abs(amount):.2f})", asks, flips=True))
+    for budget in gate["budgets"]:
+        if budget["limit"] is not None:
+            left = f"less than {budget['money']:.2f} left in budget {budget['budget']}"
+            found.append(_change("budget", budget["budget"], None, budget["money"], left, "it would have been denied", flips=True))
+    return found
+
+
+def _change(input: str, of: str, was: float | None, needed: float | None, change: str, to: str, *, flips: bool) -> dict[str, Any]:
+    return {"input": input, "of": of, "was": was, "needed": needed, "change": change, "to": to, "flips": flips}

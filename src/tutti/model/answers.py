@@ -194,6 +194,219 @@ class Timeline(TypedDict):
     decisions: list[Decision]
 
 
+class Decided(TypedDict):
+    """A decision in short. `decided_by` is rule, score or person; `seq` its number in the journal, `leaf` (hex) its hash there."""
+
+    decided_at: str
+    took_ms: float
+    decided_by: str
+    policy: str | None
+    margin: float | None
+    seq: int
+    leaf: str | None
+    answered_at: str | None
+    plan: str | None
+
+
+class ScoreParts(TypedDict):
+    """What a score is the sum of."""
+
+    quality: float
+    latency: float
+    cost: float
+    load: float
+
+
+class KnownCandidate(TypedDict):
+    """An agent as it was known when it was weighed. `drawn` is the quality that counted; `tie`: too near to the chosen one to tell them apart."""
+
+    rank: int
+    agent: str
+    version: str
+    state: str
+    level: int | None
+    quality: float
+    drawn: float
+    low: float
+    high: float
+    judged: int
+    latency_ms: float
+    cost: float
+    load: float
+    score: float
+    parts: ScoreParts
+    propensity: float
+    chosen: bool
+    tie: bool
+
+
+class PartRow(TypedDict):
+    """One part of two scores, and how it came about."""
+
+    part: str
+    weight: float
+    formula: str
+    formula_runner_up: str | None
+    winner: float
+    runner_up: float | None
+    difference: float | None
+
+
+class PartTotal(TypedDict):
+    """The scores."""
+
+    winner: float
+    runner_up: float | None
+    difference: float | None
+
+
+class PartTable(TypedDict):
+    """The scores of the chosen one and of the best other one, part by part; each column adds up to its total."""
+
+    winner: str
+    runner_up: str | None
+    rows: list[PartRow]
+    total: PartTotal
+
+
+class RuledOut(TypedDict):
+    """An agent (name@version) that could not be taken, and the rule that said so."""
+
+    agent: str
+    rule: str
+
+
+class WouldChange(TypedDict):
+    """A change of one input: to `needed` from what it `was` (null: not a number, or as far as it goes), and whether it flips the decision."""
+
+    input: str
+    of: str
+    was: float | None
+    needed: float | None
+    change: str
+    to: str
+    flips: bool
+
+
+class WhyInput(TypedDict):
+    """Something that went into a decision: kind signal, output, case or subject. `masked` where it was erased since."""
+
+    kind: str
+    name: str
+    value: Any
+    age_ms: float | None
+    masked: bool
+    task: str | None
+
+
+class WhyCheck(TypedDict):
+    """A guardrail that a decision met; `ok` where it passed without anybody being asked."""
+
+    name: str
+    value: Any
+    limit: Any
+    ok: bool
+    says: str
+
+
+class WhyModel(TypedDict):
+    """A language model that took part. `cost` is null where nobody said what it costs."""
+
+    model: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+
+
+class Expected(TypedDict):
+    """What was expected of an agent when it was chosen."""
+
+    quality: float
+    ms: float
+    cost: float
+
+
+class Judged(TypedDict):
+    """One judgement of a finished task."""
+
+    quality: float
+    source: str
+    by: str
+    check: str | None
+    at: str
+
+
+class TurnedOut(TypedDict):
+    """How a task came out, beside what was expected."""
+
+    state: str
+    attempts: int
+    ms: float
+    cost: float
+    quality: float | None
+    source: str | None
+    expected: Expected | None
+    judgements: list[Judged]
+
+
+class WhyFact(TypedDict):
+    """A fact that a story rests on."""
+
+    seq: int
+    at: str
+    kind: str
+    by: str
+    cause: int | None
+
+
+class Stretch(TypedDict):
+    """Where in the journal a story stands."""
+
+    first: int | None
+    last: int | None
+    head: int
+
+
+class Why(TypedDict):
+    """Why a task went as it did, from the record alone: a sentence, the decision in short, who was weighed and how, what would have changed it, what went
+    in, what it passed, and how it turned out."""
+
+    schema: str
+    task: str
+    skill: str
+    state: str
+    sentence: str
+    decided: Decided | None
+    candidates: list[KnownCandidate]
+    parts: PartTable | None
+    ruled_out: list[RuledOut]
+    backlog: dict[str, Any] | None
+    route: dict[str, Any] | None
+    gate: dict[str, Any] | None
+    would_change: list[WouldChange]
+    inputs: list[WhyInput]
+    checks: list[WhyCheck]
+    models: list[WhyModel]
+    turned_out: TurnedOut
+    facts: list[WhyFact]
+    journal: Stretch
+    input: Any
+    output: Any
+    detail: Any
+    conflicts: NotRequired[list[ConflictSeen]]
+    negotiation: NotRequired[list[str]]
+    plan: NotRequired[dict[str, Any]]
+
+
+class Lineage(TypedDict):
+    """What a signal or a task led to, as a tree, and the signal that it came from."""
+
+    schema: str
+    tree: dict[str, Any]
+    signal: NotRequired[str | None]
+
+
 class Waited(TypedDict):
     """A task once it has ended or needs a person. `waits` are the tasks that need one, `running` whether agents run at all."""
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+SPARE_MS = 30_000.0  # what latency is held against where a task has no deadline
+PRIOR_WEIGHT = 2.0  # judgements that a card's claim is worth: a claim of 0.5 is the flat Beta(1, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from tutti.model.agent import AgentCard
-from tutti.model.route import Used
+from tutti.model.route import PRIOR_WEIGHT, Used
 
-PRIOR_WEIGHT = 2.0  # judgements that a card's claim is worth: a claim of 0.5 is the flat Beta(1, 1)
 LATENCY_WEIGHT = 5.0  # runs that a card's claimed latency is worth
 _MILLION = 1_000_000
 

@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tutti.model.route import Candidate, Route, RuledOut, Weights
+from tutti.model.route import SPARE_MS, Candidate, Route, RuledOut, Weights
 from tutti.registry import Condition, prepared
 from tutti.routing.board import Board
 
 _LEAST = 1e-6  # of a currency: what costs less than the smallest amount that a fact keeps costs nothing
 SHORTLIST = 16  # arms that are drawn; 256 would cost 17 ms, 16 cost 0.3 ms (DESIGN section 4)
 DRAWS = 64  # vectors drawn; a propensity is known to 1/64
-_SPARE_MS = 30_000.0  # what latency is held against where a task has no deadline
 LISTED = 16  # ruled-out agents that are named; the rest are counted
 CONDITION_NAMES = ("input", "case", "subject", "priority", "skill")
 
@@ -153,7 +152,7 @@ class _Costs:
     __slots__ = ("board", "per_cost", "per_ms", "weights")
 
     def __init__(self, board: Board, left: Collection[int], case: Case, weights: Weights) -> None:
-        spare = case.time_left_ms if case.time_left_ms is not None and case.time_left_ms > 0 else _SPARE_MS
+        spare = case.time_left_ms if case.time_left_ms is not None and case.time_left_ms > 0 else SPARE_MS
         dearest = max(map(board.cost.__getitem__, left), default=0.0)
         self.board = board
         self.weights = weights

@@ -203,7 +203,7 @@ async def explained(use: Use, id: str) -> dict[str, Any]:
     elif not id.startswith("t-"):
         raise Invalid(f"{id} is no decision.", hint="Name a task (t-...) or an approval (a-...); lineage shows what a signal led to.")
     await rights.on_task(use.workspace, use.request, id, "decisions:read")
-    return await use.workspace.why(id)
+    return await rights.told(use.workspace, use.request, await use.workspace.why(id))
 
 
 async def _lineage(use: Use, form: shapes.Lineage) -> dict[str, Any]:
@@ -263,7 +263,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("list_agents", "List agents", "Who is in the fleet, what they can do and how good they are at it.", shapes.ListAgents, shapes.Agents, _list_agents, reads=True),
     Tool(
         "explain_decision", "Explain a decision", "Why a task went as it did: who was considered, what the gates said, what would have changed it, how it turned out. From the "
-        "record alone.", shapes.ExplainDecision, shapes.Why, _explain_decision, reads=True, words=("input", "output", "detail", "turned_out"),
+        "record alone.", shapes.ExplainDecision, shapes.Why, _explain_decision, reads=True, words=("input", "output", "detail", "turned_out", "inputs"),
     ),
     Tool(
         "lineage", "Show what led to what", "What a signal or a task led to, as a tree.", shapes.Lineage, shapes.Tree, _lineage, reads=True, words=("tree",),

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tutti.cli.options import Look, command, pass_look
-from tutti.cli.screen import Screen, brief, pairs
+from tutti.cli.screen import Screen, ago, brief, pairs
 from tutti.cli.wire import connect
 
 Record = Mapping[str, Any]
@@ -38,10 +38,20 @@ def why(look: Look, id: str, lineage: bool) -> None:
 
 def _told(screen: Screen, record: Record) -> None:
     screen.text(record["sentence"])
+    if record["decided"]:
+        _decided(screen, record["decided"])
     if record["route"]:
-        _route(screen, record["route"])
+        _route(screen, record)
+    if record["inputs"]:
+        screen.heading("\nWhat went in")
+        for given in record["inputs"]:
+            age = "" if given["age_ms"] is None else f", {ago(given['age_ms'] / 1000)} old"
+            value = "masked" if given["masked"] else brief(given["value"])
+            screen.text(f"  {given['kind']} {given['name']}{age}: {value}")
     if record["gate"]:
         _gate(screen, record["gate"])
+    for check in record["checks"]:
+        screen.text(f"  {'✓' if check['ok'] else '✗'} {check['name']}: {check['says']}")
     if record.get("plan"):
         _plan(screen, record["plan"])
     if record["would_change"]:
@@ -50,7 +60,9 @@ def _told(screen: Screen, record: Record) -> None:
             screen.text(f"  {change['change']} → {change['to']}" + ("" if change["flips"] else " all the same"))
     out = record["turned_out"]
     screen.heading("\nHow it turned out")
-    screen.text(f"  {out['state']}, {out['attempts']} attempt{'' if out['attempts'] == 1 else 's'}, {out['ms']:.0f} ms")
+    expected = out["expected"]
+    against = "" if expected is None else f" (expected {expected['ms']:.0f} ms, quality {expected['quality']:.2f})"
+    screen.text(f"  {out['state']}, {out['attempts']} attempt{'' if out['attempts'] == 1 else 's'}, {out['ms']:.0f} ms{against}")
     for judged in out["judgements"]:
         screen.text(f"  judged {judged['quality']:.2f} by {judged['check'] or judged['by']} ({judged['source']}) at {judged['at']}")
     if record["output"] is not None:
@@ -62,18 +74,33 @@ def _told(screen: Screen, record: Record) -> None:
     screen.next(f"tutti why --lineage {record['task']}")
 
 
-def _route(screen: Screen, route: Record) -> None:
-    if len(route["candidates"]) > 1:
-        parts = list(route["weights"])
+def _decided(screen: Screen, decided: Record) -> None:
+    margin = "" if decided["margin"] is None else f", ahead by {decided['margin']:.3f}"
+    leaf = f", hash {decided['leaf'][:12]}…" if decided["leaf"] else ""
+    policy = f", policy {decided['policy']}" if decided["policy"] else ""
+    screen.text(
+        f"Decided by {decided['decided_by']} at {decided['decided_at']} in {decided['took_ms']:.0f} ms{margin}{policy}. Journal #{decided['seq']}{leaf}."
+    )
+
+
+def _route(screen: Screen, record: Record) -> None:
+    route, known = record["route"], record["candidates"]
+    if len(known) > 1:
         screen.heading("\nCandidates as known then")
         rows = [
             [
-                ("▶ " if f"{c['agent']} {c['version']}" == route["chosen"] else "  ") + f"{c['agent']} {c['version']}", f"{c['quality']:.2f}", str(c["judged"]),
-                *[f"{c['parts'][part]:+.3f}" for part in parts], f"{c['score']:.3f}", f"{c['propensity']:.0%}",
+                ("▶ " if one["chosen"] else "= " if one["tie"] else "  ") + f"{one['agent']} {one['version']}", f"{one['quality']:.2f} ({one['low']:.2f}–{one['high']:.2f})",
+                str(one["judged"]), f"{one['latency_ms']:.0f} ms", f"{one['cost']:g}", f"{one['load']:.0%}", f"{one['score']:.3f}", f"{one['propensity']:.0%}",
             ]
-            for c in route["candidates"]
+            for one in known
         ]  # fmt: skip
-        screen.table(rows, ["AGENT", "QUALITY", "JUDGED", *[part.upper() for part in parts], "SCORE", "CHANCE"])
+        screen.table(rows, ["AGENT", "QUALITY", "JUDGED", "LATENCY", "COST", "LOAD", "SCORE", "CHANCE"])
+        table = record["parts"]
+        screen.heading(f"\nWhat the scores are made of: {table['winner']} against {table['runner_up']}")
+        told = [[row["part"], row["formula"], f"{row['winner']:+.3f}", f"{row['runner_up']:+.3f}", f"{row['difference']:+.3f}"] for row in table["rows"]]
+        total = table["total"]
+        told.append(["score", "", f"{total['winner']:+.3f}", f"{total['runner_up']:+.3f}", f"{total['difference']:+.3f}"])
+        screen.table(told, ["PART", "HOW", "WINNER", "RUNNER-UP", "DIFFERENCE"])
     if route["ruled_out"]:
         screen.heading("\nRuled out")
         for out in route["ruled_out"]:

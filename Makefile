@@ -64,8 +64,8 @@ screenshots: console ## pictures of every view into .screenshots (needs Chromium
 bench: $(STAMP) ## measure, peers side by side (many minutes)
 	@$(BIN)/python -m bench --all
 
-lock: $(STAMP) ## write requirements.lock anew (needs uv)
-	@uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --group dev --all-extras --python-version 3.11 -o requirements.lock --quiet
+lock: $(STAMP) ## write requirements.lock anew (needs uv); without ortools, which holds protobuf back
+	@uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --group dev --extra fleets --extra llm --extra postgres --extra telemetry --python-version 3.11 -o requirements.lock --quiet
 
 clean: ## remove the environment and caches
 	@rm -rf .venv .venv-adapters .venv-adapters-crewai src/tutti/console/node_modules src/tutti/console/dist .screenshots build .pytest_cache .ruff_cache .mypy_cache .hypothesis dist

@@ -11,6 +11,7 @@ import numpy as np
 
 from tutti.conflicts.detect import collide, exclusions, overfull
 from tutti.model.conflict import Need, Rules
+from tutti.solver import Programme, solve
 
 Id = TypeVar("Id", bound=Hashable)
 _ROUNDS = 60  # perturbations of the local search; more gained nothing on problems of 250 intents that the programme did not gain as well
@@ -54,7 +55,7 @@ def pack(
     quick = _search(free, clashes, tight, rng or np.random.default_rng(0))
     if not tight and not any(clashes) and len({at for at, _, _ in free}) == len(free):
         return _packing(ids, free, quick, 0.0)
-    solved, bound = _programme(free, clashes, tight, rules, within)
+    solved, bound = _programme(free, clashes, tight, rules, within, quick)
     best = max((quick, solved), key=lambda picked: sum(free[at][2].value for at in picked))
     value = sum(free[at][2].value for at in best)
     return _packing(ids, free, best, max(bound - value, 0.0) / value if bound < np.inf else np.inf)
@@ -186,10 +187,9 @@ def _search(free: list[tuple[int, int, Option]], clashes: list[set[int]], tight:
 
 
 def _programme(
-    free: list[tuple[int, int, Option]], clashes: list[set[int]], tight: list[tuple[dict[int, int], int]], rules: Rules, within: float
+    free: list[tuple[int, int, Option]], clashes: list[set[int]], tight: list[tuple[dict[int, int], int]], rules: Rules, within: float, quick: list[int]
 ) -> tuple[list[int], float]:
-    """HiGHS over one 0/1 variable an option. Returns what it found (nothing, where it ran out of time first) and the bound it proved."""
-    from scipy.optimize import Bounds, LinearConstraint, milp
+    """One 0/1 variable an option. Returns what the solver found (nothing, where it ran out of time first) and the bound it proved."""
     from scipy.sparse import csr_array
 
     rows: list[dict[int, float]] = []
@@ -219,12 +219,10 @@ def _programme(
     data, where = [units for _, _, units in entries], ([number for number, _, _ in entries], [at for _, at, _ in entries])
     matrix = csr_array((data, where), shape=(len(rows), len(free)))
     value = np.array([option.value for _, _, option in free])
-    result = milp(
-        -value, constraints=LinearConstraint(matrix, -np.inf, np.array(limits)), integrality=np.ones(len(free)), bounds=Bounds(0, 1),
-        options={"time_limit": within, "mip_rel_gap": _GAP},
-    )  # fmt: skip
-    bound = -result.mip_dual_bound if getattr(result, "mip_dual_bound", None) is not None else np.inf
-    return ([at for at in range(len(free)) if result.x[at] > 0.5] if result.x is not None else []), float(bound)
+    one, known = np.ones(len(free)), np.zeros(len(free))
+    known[quick] = 1.0
+    found = solve(Programme(value, matrix, np.full(len(limits), -np.inf), np.array(limits), 0 * one, one, one), within, gap=_GAP, hint=known)
+    return ([at for at in range(len(free)) if found.x[at] > 0.5] if found.x is not None else []), found.bound
 
 
 def _cliques(free: list[tuple[int, int, Option]], clashes: list[set[int]], rules: Rules) -> list[list[int]]:

@@ -9,6 +9,7 @@ import numpy as np
 from tutti.model.negotiation import Offer
 from tutti.negotiation.space import Indices, Numbers
 from tutti.negotiation.terrain import SOFT, Terrain
+from tutti.solver import Outcome, Programme, solve
 
 ROUNDS = 5  # programmes solved, each with the tangents at the last one's solution; two or three suffice
 RELAXED = 2  # programmes solved before these without the choices being whole: quick, and a bound even where time is short
@@ -28,7 +29,7 @@ def bound(terrain: Terrain, known: Offer | None, seconds: float) -> Bound:
 
     The value is plus infinity where the solver came to nothing in time, and minus infinity where no outcome is allowed and leaves everybody at the fallback or above.
     """
-    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array, vstack
 
     programme = _programme(terrain)
     high_value, low_value, offer = float("inf"), float("-inf"), None
@@ -39,21 +40,17 @@ def bound(terrain: Terrain, known: Offer | None, seconds: float) -> Bound:
     for turn in range(-RELAXED, ROUNDS):
         relaxed = turn < 0
         rows, limits = _tangents(programme, terrain, touches)
-        constraints = [LinearConstraint(programme.rows, programme.low, programme.high), LinearConstraint(rows, -np.inf, limits)]
-        if np.isfinite(low_value):
-            constraints.append(LinearConstraint(programme.goal[None], low_value - PROOF, np.inf))  # only what is as good as what is at hand
-        found: Any = milp(
-            -programme.goal,
-            constraints=constraints,
-            integrality=0 * programme.whole if relaxed else programme.whole,
-            bounds=Bounds(programme.least, programme.most),
-            options={"time_limit": seconds / 2 ** max(turn, 0), "mip_rel_gap": 0.0},
-        )
-        if found.status == 2:  # nothing is better than what is known
+        parts, low, high = [programme.rows, rows], [programme.low, np.full(len(limits), -np.inf)], [programme.high, limits]
+        if np.isfinite(low_value):  # only what is as good as what is at hand
+            parts.append(csr_array(programme.goal[None]))
+            low.append(np.array([low_value - PROOF]))
+            high.append(np.array([np.inf]))
+        whole = 0 * programme.whole if relaxed else programme.whole
+        asked = Programme(programme.goal, vstack(parts, format="csr"), np.concatenate(low), np.concatenate(high), programme.least, programme.most, whole)
+        found = solve(asked, seconds / 2 ** max(turn, 0))
+        if found.outcome is Outcome.INFEASIBLE:  # nothing is better than what is known
             return Bound(min(high_value, low_value), offer)
-        above = found.fun if relaxed and found.status == 0 else found.mip_dual_bound
-        if above is not None and np.isfinite(above):
-            high_value = min(high_value, -float(above))
+        high_value = min(high_value, found.bound)
         if found.x is None:
             if relaxed:
                 continue
@@ -65,7 +62,7 @@ def bound(terrain: Terrain, known: Offer | None, seconds: float) -> Bound:
             value, gains = _height(terrain, here)
             if value > low_value + PROOF and terrain.space.allows(here):
                 low_value, offer = value, here
-        if high_value - low_value <= PROOF or (not relaxed and found.status != 0):
+        if high_value - low_value <= PROOF or (not relaxed and found.outcome is not Outcome.PROVEN):
             break
         touches = [_with(old, gain) for old, gain in zip(touches, gains, strict=True)]
     return Bound(high_value, offer)

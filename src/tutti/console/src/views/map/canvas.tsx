@@ -34,6 +34,7 @@ interface Props {
   moving: Ref<Moving>;
 }
 
+const DENSE = 120; // more lines than this stay faint until they are looked at
 const LEGIBLE = 0.5; // a map that would be smaller begins at its left edge, and is moved
 
 const calm = typeof matchMedia === "function" ? matchMedia("(prefers-reduced-motion: reduce)") : null;
@@ -132,7 +133,8 @@ export function Canvas({ graph, layout, counts, played, selected, onSelect, onOp
         <defs>
           <marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 1 7 4 0 7z" fill="context-stroke" /></marker>
         </defs>
-        <g ref={inner}>
+        <g ref={inner} className={graph.edges.length > DENSE ? "dense" : ""}>
+          {layout.groups.map((group) => <text key={group.name} x={group.x} y={group.y} className="group">{group.name || "people and outside"}</text>)}
           {graph.declared.map(({ from, to, signals }) => {
             const key = edgeKey(from, to), path = layout.paths.get(key);
             if (!path || graph.edges.some((edge) => edge.from === from && edge.to === to)) return null;

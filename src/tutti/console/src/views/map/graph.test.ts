@@ -59,9 +59,11 @@ test("lines grow with what goes along them and stay within bounds", () => {
   expect(widthOf(10, 100)).toBeGreaterThan(widthOf(3, 100));
 });
 
+const in1 = (names: readonly string[]) => names.map((name) => ({ name, group: "" }));
+
 test("causes stand left of effects, no two cards overlap, and equal graphs are laid out equally", () => {
   const names = ["d", "b", "a", "c", "alone", "alone too"], edges = [{ from: "a", to: "b" }, { from: "b", to: "c" }, { from: "a", to: "d" }, { from: "c", to: "a" }, { from: "b", to: "b" }];
-  const laid = layOut(names, edges), again = layOut([...names].reverse(), [...edges].reverse());
+  const laid = layOut(in1(names), edges), again = layOut(in1(names).reverse(), [...edges].reverse());
   expect([...laid.places].sort()).toEqual([...again.places].sort());
   expect([...laid.paths].sort()).toEqual([...again.paths].sort());
   expect(laid.places.get("b")!.x).toBeLessThan(laid.places.get("c")!.x);
@@ -82,10 +84,15 @@ test("arrow keys go to the nearest card that way", () => {
   expect(neighbour(places, "a", -1, 0)).toBeNull();
 });
 
-test("a map of the largest size finds a place for each", () => {
-  const names = Array.from({ length: 300 }, (_, n) => `agent-${n}`);
-  const edges = Array.from({ length: 600 }, (_, n) => ({ from: names[(n * 7) % 300]!, to: names[(n * 13 + 5) % 300]! }));
-  expect(layOut(names, edges).places.size).toBe(300);
+test("a tangle is laid out by department: no overlap, each with a place, blocks named", () => {
+  const nodes = Array.from({ length: 300 }, (_, n) => ({ name: `agent-${n}`, group: `d${n % 5}` }));
+  const edges = Array.from({ length: 600 }, (_, n) => ({ from: nodes[(n * 7) % 300]!.name, to: nodes[(n * 13 + 5) % 300]!.name }));
+  const laid = layOut(nodes, edges), all = [...laid.places.values()];
+  expect(all).toHaveLength(300);
+  expect(laid.groups.map((group) => group.name)).toEqual(["d0", "d1", "d2", "d3", "d4"]);
+  for (const [place, a] of all.entries()) for (const b of all.slice(place + 1)) expect(Math.abs(a.x - b.x) >= CARD.width || Math.abs(a.y - b.y) >= CARD.height).toBe(true);
+  expect(laid.width / laid.height).toBeGreaterThan(0.5);
+  expect(laid.width / laid.height).toBeLessThan(3);
 });
 
 test("what came to a node is what its lines brought", () => {

@@ -11,6 +11,12 @@ test("a hop is from who a task came from to who starts it, once", () => {
   expect(follower.take([change("run.started", "t-1", { agent: "support" })])).toEqual([]);
 });
 
+test("what waited for others is from the last of them, and what a person allowed is from people", () => {
+  const follower = new Follower();
+  follower.take([change("task.submitted", "t-1", { from: "signal" }), change("task.joined", "t-1", { from: "triage" }), change("task.submitted", "t-2", { from: "renewal" }), change("approval.answered", "t-2")]);
+  expect(follower.take([change("run.started", "t-1", { agent: "support" }), change("run.started", "t-2", { agent: "desk" })])).toEqual([{ from: "triage", to: "support" }, { from: "person", to: "desk" }]);
+});
+
 test("what began before the page was opened is no hop, an approval is one to people", () => {
   expect(new Follower().take([change("run.started", "t-9", { agent: "support" })])).toEqual([]);
   expect(new Follower().take([change("approval.requested", "t-9", { agent: "desk" })])).toEqual([{ from: "desk", to: "person" }]);

@@ -11,7 +11,7 @@ export interface Move {
 
 const KNOWN = 20_000; // tasks whose source is kept until they start
 
-/** Reads the stream: a task says whom it is from when it is submitted, and who has it when it starts. */
+/** Reads the stream: a task says whom it is from when it is submitted, when what it waited for is there, and when a person has said yes; and who has it when it starts. */
 export class Follower {
   private sources = new Map<string, string>();
 
@@ -20,7 +20,7 @@ export class Follower {
     const moves: Move[] = [];
     for (const change of changes) {
       if (!change.task) continue;
-      if (change.kind === "task.submitted" && change.from !== undefined) {
+      if (change.from !== undefined || change.kind === "task.submitted" || change.kind === "approval.answered") {
         this.sources.set(change.task, sourceOf(change.from));
         if (this.sources.size > KNOWN) this.sources.delete(this.sources.keys().next().value as string);
       } else if (change.kind === "run.started" && change.agent) {

@@ -1,4 +1,4 @@
-/** Where the cards stand and how the lines run: causes to the left of effects, and who has nothing to do with anybody below. */
+/** Where the cards stand and how the lines run: causes to the left of effects, and who has nothing to do with anybody below; many of them by department. */
 import dagre from "@dagrejs/dagre";
 import { edgeKey } from "./graph.ts";
 
@@ -15,6 +15,8 @@ export interface Layout {
   places: ReadonlyMap<string, Place>;
   /** The line of each edge, as an SVG path from card to card. */
   paths: ReadonlyMap<string, string>;
+  /** The names of the blocks, where there are blocks. */
+  groups: { name: string; x: number; y: number }[];
   width: number;
   height: number;
 }
@@ -24,43 +26,91 @@ export interface Edge {
   to: string;
 }
 
-/** Lay out the graph. Equal graphs are laid out equally, in whatever order they come. */
-export function layOut(names: readonly string[], edges: readonly Edge[]): Layout {
-  const sorted = [...names].sort();
-  const ties = edges.filter((edge) => edge.from !== edge.to && sorted.includes(edge.from) && sorted.includes(edge.to));
+export interface Node {
+  name: string;
+  /** What it stands together with where there are many: its department. */
+  group: string;
+}
+
+const LAYERED = 150; // more cards than this are never laid out in layers
+const FEW = 24; // cards that have room for lines between them
+const SPARSE = 6; // times the cards' own room: a layered map that takes more is mostly empty
+
+/** Lay out the graph: in layers from causes to effects, or, where that would be mostly empty, by department. Equal graphs are laid out equally. */
+export function layOut(nodes: readonly Node[], edges: readonly Edge[]): Layout {
+  const sorted = [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const known = new Set(sorted.map((node) => node.name));
+  const ties = edges.filter(({ from, to }) => known.has(from) && known.has(to));
+  if (sorted.length <= LAYERED) {
+    const found = layered(sorted.map((node) => node.name), ties);
+    if (found.width * found.height <= SPARSE * sorted.length * (CARD.width + GAP.x) * (CARD.height + GAP.y)) return found;
+  }
+  return blocks(sorted, ties);
+}
+
+function layered(names: readonly string[], edges: readonly Edge[]): Layout {
+  const ties = edges.filter((edge) => edge.from !== edge.to);
   const tied = new Set(ties.flatMap(({ from, to }) => [from, to]));
-  const graph = new dagre.graphlib.Graph().setGraph({ rankdir: "LR", nodesep: GAP.y, ranksep: GAP.x, marginx: 8, marginy: 8, ranker: sorted.length > 150 ? "longest-path" : "network-simplex" }).setDefaultEdgeLabel(() => ({}));
-  for (const name of sorted) if (tied.has(name)) graph.setNode(name, { ...CARD });
+  const graph = new dagre.graphlib.Graph().setGraph({ rankdir: "LR", nodesep: GAP.y, ranksep: GAP.x, marginx: 8, marginy: 8 }).setDefaultEdgeLabel(() => ({}));
+  for (const name of names) if (tied.has(name)) graph.setNode(name, { ...CARD });
   for (const { from, to } of [...ties].sort((a, b) => (edgeKey(a.from, a.to) < edgeKey(b.from, b.to) ? -1 : 1))) graph.setEdge(from, to);
   const places = new Map<string, Place>();
-  const paths = new Map<string, string>();
-  let width = 0, height = 0;
   if (tied.size) {
     dagre.layout(graph);
     for (const name of graph.nodes()) {
       const { x, y } = graph.node(name);
       places.set(name, { x, y });
-      width = Math.max(width, x + CARD.width / 2 + 8);
-      height = Math.max(height, y + CARD.height / 2 + 8);
     }
   }
-  const alone = sorted.filter((name) => !tied.has(name));
+  const { width, height } = extent(places);
+  const alone = names.filter((name) => !tied.has(name));
   const columns = Math.max(Math.floor((Math.max(width, 4 * (CARD.width + GAP.y)) - 8) / (CARD.width + GAP.y)), 1);
-  const below = height ? height + GAP.y : 8;
-  alone.forEach((name, place) => {
-    const x = 8 + CARD.width / 2 + (place % columns) * (CARD.width + GAP.y), y = below + CARD.height / 2 + Math.floor(place / columns) * (CARD.height + GAP.y);
-    places.set(name, { x, y });
-    width = Math.max(width, x + CARD.width / 2 + 8);
-    height = Math.max(height, y + CARD.height / 2 + 8);
-  });
+  block(alone, columns, { x: 8, y: height ? height + GAP.y : 8 }, places);
+  const paths = new Map<string, string>();
   for (const { from, to } of edges) {
-    const a = places.get(from), b = places.get(to);
-    if (!a || !b) continue;
     // dagre bends an edge between columns too (for labels, which there are none of); only the bends in columns keep it off other cards
     const bends = from === to ? [] : ((graph.edge(from, to) as { points?: Place[] } | undefined)?.points ?? []).slice(1, -1).filter((_, place) => place % 2 === 1);
-    paths.set(edgeKey(from, to), from === to ? loop(a) : line(a, b, bends));
+    paths.set(edgeKey(from, to), path(places, from, to, bends));
   }
-  return { places, paths, width, height };
+  return { places, paths, groups: [], ...extent(places) };
+}
+
+/** Departments as blocks on shelves, their agents in rows. */
+function blocks(nodes: readonly Node[], edges: readonly Edge[]): Layout {
+  const members = new Map<string, string[]>();
+  for (const { name, group } of nodes) members.set(group, [...(members.get(group) ?? []), name]);
+  const gap = nodes.length <= FEW ? { x: 90, y: 70 } : { x: GAP.y, y: GAP.y };
+  const cell = { width: CARD.width + gap.x, height: CARD.height + gap.y }, above = 24, apart = 36;
+  const wide = Math.max(Math.sqrt(nodes.length * cell.width * cell.height * 1.7), 4 * cell.width);
+  const places = new Map<string, Place>();
+  const groups: Layout["groups"] = [];
+  let x = 8, y = 8, shelf = 0;
+  for (const [group, names] of [...members].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const columns = Math.max(Math.ceil(Math.sqrt(names.length * 0.5)), 1), size = { width: columns * cell.width, height: above + Math.ceil(names.length / columns) * cell.height };
+    if (x > 8 && x + size.width > wide) [x, y, shelf] = [8, y + shelf + apart / 2, 0];
+    if (members.size > 1) groups.push({ name: group, x, y: y + 14 });
+    block(names, columns, { x, y: y + above }, places, gap);
+    x += size.width + apart;
+    shelf = Math.max(shelf, size.height);
+  }
+  return { places, paths: new Map(edges.map(({ from, to }) => [edgeKey(from, to), path(places, from, to, [])])), groups, ...extent(places) };
+}
+
+function block(names: readonly string[], columns: number, corner: Place, places: Map<string, Place>, gap: { x: number; y: number } = { x: GAP.y, y: GAP.y }): void {
+  names.forEach((name, place) => places.set(name, {
+    x: corner.x + CARD.width / 2 + (place % columns) * (CARD.width + gap.x), y: corner.y + CARD.height / 2 + Math.floor(place / columns) * (CARD.height + gap.y),
+  }));
+}
+
+function extent(places: ReadonlyMap<string, Place>): { width: number; height: number } {
+  let width = 0, height = 0;
+  for (const { x, y } of places.values()) [width, height] = [Math.max(width, x + CARD.width / 2 + 8), Math.max(height, y + CARD.height / 2 + 8)];
+  return { width, height };
+}
+
+function path(places: ReadonlyMap<string, Place>, from: string, to: string, bends: readonly Place[]): string {
+  const a = places.get(from)!, b = places.get(to)!;
+  return from === to ? loop(a) : line(a, b, bends);
 }
 
 const round = (value: number) => Math.round(value * 10) / 10;

@@ -137,7 +137,7 @@ function useLayout(graph: Graph): Layout {
   for (const { from, to } of [...graph.edges, ...graph.declared]) seen.current.ways.set(`${from}\n${to}`, { from, to });
   const ways = [...seen.current.ways.values()].filter(({ from, to }) => names.includes(from) && names.includes(to));
   const key = `${names.join("\n")}\n\n${ways.map(({ from, to }) => `${from}\t${to}`).sort().join("\n")}`;
-  return useMemo(() => layOut(names, ways), [key]);
+  return useMemo(() => layOut(graph.nodes.map((node) => ({ name: node.name, group: node.kind === "agent" ? (node.department ?? "") : "" })), ways), [key]);
 }
 
 /** The newest signals, each a link to what it led to. */

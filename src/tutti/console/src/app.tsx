@@ -18,6 +18,8 @@ const Conflict = lazy(() => import("./views/conflicts/conflict.tsx"));
 const Conflicts = lazy(() => import("./views/conflicts/conflicts.tsx"));
 const Goals = lazy(() => import("./views/goals/goals.tsx"));
 const LiveMap = lazy(() => import("./views/map/map.tsx"));
+const Negotiation = lazy(() => import("./views/negotiations/negotiation.tsx"));
+const Negotiations = lazy(() => import("./views/negotiations/negotiations.tsx"));
 const Overview = lazy(() => import("./views/overview/overview.tsx"));
 const Settings = lazy(() => import("./views/settings/settings.tsx"));
 const SignalPage = lazy(() => import("./views/signals/signal.tsx"));
@@ -57,6 +59,8 @@ function Entrance() {
             <Route path="/conflicts/:id"><Conflict /></Route>
             <Route path="/goals"><Goals /></Route>
             <Route path="/map"><LiveMap /></Route>
+            <Route path="/negotiations"><Negotiations /></Route>
+            <Route path="/negotiations/:id"><Negotiation /></Route>
             <Route path="/settings"><Settings /></Route>
             <Route path="/signals"><Signals /></Route>
             <Route path="/signals/:id"><SignalPage /></Route>

@@ -10,9 +10,10 @@ import { type Column, Grid } from "../../parts/grid.tsx";
 import { Id, Json, pathOf } from "../../parts/text.tsx";
 import { At, ZoneNote } from "../../parts/time.tsx";
 import { useKeys } from "../../shell/keys.ts";
+import { useZone } from "../../shell/prefs.ts";
 import { useParams } from "../../url/state.ts";
 import { type Fact, told } from "../../words/facts.ts";
-import { count, hash, plural, short, who } from "../../words/format.ts";
+import { count, day, hash, plural, short, who } from "../../words/format.ts";
 import { Alone, Chain, type Head as ChainHead } from "./chain.tsx";
 import "./audit.css";
 
@@ -30,15 +31,16 @@ const PAGE = 200;
 const NEWEST = Number.MAX_SAFE_INTEGER;
 const ABOVE = 20; // records that are shown above the one that was jumped to
 
-const COLUMNS: Column<Fact>[] = [
+/** `days`: whether some records are of another day, so that the day stands beside the time. */
+const columns = (days: boolean): Column<Fact>[] => [
   { name: "#", width: "86px", num: true, cell: (fact) => <span className="mono">{count(fact.seq)}</span> },
-  { name: "When", width: "104px", cell: (fact) => <At at={fact.at} exact /> },
-  { name: "Who", width: "minmax(110px, .7fr)", cell: (fact) => who(fact.by), title: (fact) => fact.by },
-  { name: "Did", width: "minmax(130px, .8fr)", cell: (fact) => told(fact).did, title: (fact) => fact.kind },
-  { name: "About", width: "minmax(120px, .7fr)", cell: (fact) => <span className="mono">{short(fact.about)}</span>, title: (fact) => fact.about },
-  { name: "More", width: "minmax(160px, 2fr)", cell: (fact) => <span className="sub">{told(fact).detail}</span>, title: (fact) => told(fact).detail },
-  { name: "Because of", width: "92px", num: true, cell: (fact) => (fact.cause ? <span className="mono sub">#{count(fact.cause)}</span> : "") },
-  { name: "Hash", width: "104px", cell: (fact) => <span className="mono sub">{hash(fact.leaf)}</span>, title: (fact) => fact.leaf },
+  { name: "When", width: days ? "184px" : "104px", cell: (fact) => <At at={fact.at} /> },
+  { name: "Who", width: "minmax(80px, .7fr)", cell: (fact) => who(fact.by), title: (fact) => fact.by },
+  { name: "Did", width: "minmax(124px, .8fr)", cell: (fact) => told(fact).did, title: (fact) => fact.kind },
+  { name: "About", width: "minmax(96px, .7fr)", cell: (fact) => <span className="mono">{short(fact.about)}</span>, title: (fact) => fact.about },
+  { name: "More", width: "minmax(80px, 2fr)", cell: (fact) => <span className="sub">{told(fact).detail}</span>, title: (fact) => told(fact).detail },
+  { name: "Because", width: "80px", num: true, cell: (fact) => (fact.cause ? <span className="mono sub">#{count(fact.cause)}</span> : "") },
+  { name: "Hash", width: "98px", cell: (fact) => <span className="mono sub">{hash(fact.leaf)}</span>, title: (fact) => fact.leaf },
 ];
 
 /** One record whole: what was sealed, and the way to what led to it. */
@@ -86,6 +88,9 @@ export default function Audit() {
     staleTime: Infinity, // the past does not change
   });
   const rows = useMemo(() => pages.data?.pages.flatMap((page) => page.rows) ?? [], [pages.data]);
+  const zone = useZone();
+  const [last, today] = [rows.at(-1)?.at, day(Date.now(), zone)];
+  const shown = useMemo(() => columns(last !== undefined && day(last, zone) !== today), [last, today, zone]);
   const here = wanted !== null && rows.some((row) => row.seq === wanted);
   useEffect(() => {
     if (wanted !== null && rows.length && !here && !Object.values(filters).some(Boolean)) setAnchor(wanted + ABOVE + 1);
@@ -138,7 +143,7 @@ export default function Audit() {
       {pages.error && <FailureNote error={pages.error} retry={() => void pages.refetch()} />}
       <div className={wanted !== null ? "record-split" : ""}>
         {rows.length > 0 ? (
-          <Grid label="Records, newest first" rows={rows} columns={COLUMNS} id={(fact) => String(fact.seq)} selected={at} onSelect={select} onOpen={open} height="calc(100vh - 330px)" {...(pages.hasNextPage && !pages.isFetchingNextPage ? { onEnd: () => void pages.fetchNextPage() } : {})} />
+          <Grid label="Records, newest first" rows={rows} columns={shown} id={(fact) => String(fact.seq)} selected={at} onSelect={select} onOpen={open} height="calc(100vh - 330px)" {...(pages.hasNextPage && !pages.isFetchingNextPage ? { onEnd: () => void pages.fetchNextPage() } : {})} />
         ) : pages.isPending ? <Loading rows={12} /> : !pages.error && (
           pages.hasNextPage ? <Empty act={<button type="button" className="b" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>Look further back</button>}>None of the newest records is like that.</Empty>
             : set.length ? <Empty act={<button type="button" className="b" onClick={() => change(Object.fromEntries(FILTERS.map((name) => [name, null])), true)}>Take all filters away</button>}>No record is like that.</Empty>

@@ -1,0 +1,163 @@
+/** What the API tells of a negotiation, and what is read off it: proposals with gains, what each party said, and which rules terms keep. */
+
+export type Value = string | number | boolean;
+export type Outcome = Record<string, Value>;
+
+export interface Rule {
+  rule: string;
+  forbid?: Record<string, Value | Value[]> | null;
+  cost?: Record<string, Record<string, number> | [Value, number][]> | null;
+  limit?: number | null;
+  when?: string | null;
+}
+
+export interface Brief {
+  id: string;
+  state: string;
+  /** settled, fallback or person; null while it goes on */
+  how: string | null;
+  parties: string[];
+  department: string | null;
+  issues: number;
+  rounds: number;
+  messages: number;
+  missing: number;
+  cost: number;
+  better: boolean;
+  adopted: string | null;
+  opened_at: string | null;
+  ends_at: string | null;
+  settled_at: string | null;
+  adopted_at: string | null;
+}
+
+export interface Said {
+  party: string;
+  number: number;
+  ask: string;
+  missing: string;
+  answer: unknown;
+  outcome?: Outcome | null;
+  counter?: Outcome | null;
+  gains?: Record<string, number>;
+  outcomes?: (Outcome | null)[];
+  lists?: (Outcome | null)[][];
+}
+
+export interface Round {
+  round: number;
+  at: string;
+  cost: number;
+  said: Said[];
+}
+
+export interface Settled {
+  how: string;
+  outcome: Outcome | null;
+  why: string;
+  gains: Record<string, number | null> | null;
+  better: { outcome: Outcome; gains: Record<string, number>; needs: string[] } | null;
+  messages: number;
+  rounds: number;
+  cost: number;
+  /** Who ended it, where a person did. */
+  by?: string | null;
+  note?: string | null;
+}
+
+export interface Opening {
+  about?: unknown;
+  issues: Record<string, Value[]>;
+  parties: Record<string, number | null>;
+  policy: Rule[];
+  approval: Rule[];
+  fallback: Outcome | null;
+  deadline_ms: number;
+  protocol?: string;
+}
+
+export interface Whole extends Brief {
+  opening: Opening | null;
+  settled: Settled | null;
+  rounds_told: Round[];
+  explained: string[];
+}
+
+/** Terms in words: `care call, price -5 %`. Nothing is no agreement. */
+export const terms = (outcome: Outcome | null | undefined): string => (outcome ? Object.entries(outcome).map(([issue, value]) => `${issue} ${value}`).join(", ") : "no agreement");
+
+export interface Proposal {
+  round: number;
+  at: string;
+  outcome: Outcome;
+  gains: Record<string, number>;
+  answers: Record<string, string>;
+}
+
+/** What was put to the parties, in order: the same terms in one round are one proposal, with everybody's answer and gain. */
+export function proposals(rounds: readonly Round[]): Proposal[] {
+  const found: Proposal[] = [];
+  for (const round of rounds) {
+    const here = new Map<string, Proposal>();
+    for (const said of round.said) {
+      if (!said.outcome) continue;
+      const key = terms(said.outcome);
+      let proposal = here.get(key);
+      if (!proposal) {
+        proposal = { round: round.round, at: round.at, outcome: said.outcome, gains: said.gains ?? {}, answers: {} };
+        here.set(key, proposal);
+        found.push(proposal);
+      }
+      if (typeof said.answer === "string") proposal.answers[said.party] = said.answer;
+      else if (said.missing) proposal.answers[said.party] = "no answer";
+    }
+  }
+  return found;
+}
+
+const places = (value: unknown): number[] => (Array.isArray(value) ? value.filter((each): each is number => typeof each === "number") : []);
+
+/** One message in a line: what was asked and what came back. */
+export function line(said: Said): string {
+  if (said.missing) return `was asked (${said.ask}), no answer: ${said.missing}`;
+  switch (said.ask) {
+    case "rank": {
+      const list = said.lists?.[0] ?? [];
+      const order = places(Array.isArray(said.answer) ? said.answer[0] : null);
+      const [best, worst] = [list[order[0] ?? -1], list[order.at(-1) ?? -1]];
+      return order.length && list.length ? `ranked ${list.length} outcomes: first ${terms(best)}; last ${terms(worst)}` : `ranked ${list.length} outcomes`;
+    }
+    case "score": {
+      const scores = places(said.answer);
+      const top = scores.length ? scores.indexOf(Math.max(...scores)) : -1;
+      return `scored ${said.outcomes?.length ?? 0} outcomes${top >= 0 ? `: highest ${terms(said.outcomes?.[top])}` : ""}`;
+    }
+    case "table":
+      return "gave its wishes as a table";
+    default: {
+      const counter = said.counter ? `, and would rather have ${terms(said.counter)}` : "";
+      return `${said.answer === "accept" ? "accepts" : said.answer === "reject" ? "rejects" : said.answer === "counter" ? "counters" : said.ask === "offer" ? "offers" : "passes on"} ${terms(said.outcome)}${counter}`;
+    }
+  }
+}
+
+/** Whether terms break a rule; null where only the server can tell (a condition in CEL). */
+export function breaks(rule: Rule, outcome: Outcome): boolean | null {
+  if (rule.forbid) return Object.entries(rule.forbid).every(([issue, values]) => [values].flat().includes(outcome[issue] as Value));
+  if (rule.cost && typeof rule.limit === "number") {
+    let sum = 0;
+    for (const [issue, costs] of Object.entries(rule.cost)) {
+      const pairs: [Value, number][] = Array.isArray(costs) ? costs : Object.entries(costs);
+      sum += pairs.find(([value]) => String(value) === String(outcome[issue]))?.[1] ?? 0;
+    }
+    return sum > rule.limit + 1e-9;
+  }
+  return null;
+}
+
+/** What a rule says, in words. */
+export function saying(rule: Rule): string {
+  if (rule.forbid) return `not ${Object.entries(rule.forbid).map(([issue, values]) => `${issue} ${[values].flat().join(" or ")}`).join(" with ")}`;
+  if (rule.cost && typeof rule.limit === "number") return `${Object.keys(rule.cost).join(" and ")} together at most ${rule.limit}`;
+  return `not where ${rule.when ?? "…"}`;
+}

@@ -26,7 +26,7 @@ export function ChangeForm({ approval, onGive, onClose }: { approval: Approval; 
     <form className="change" onSubmit={onSubmit} onKeyDown={(event) => event.key === "Escape" && onClose()}>
       <h3>Other parameters</h3>
       <p className="sub">The action is decided anew with them. Where the gates ask again, a new approval appears here.</p>
-      <div className="scroll">
+      <div className="scroll" tabIndex={0}>
         <table>
           <thead><tr><th>Parameter</th><th>Now</th><th>Then</th></tr></thead>
           <tbody>

@@ -107,7 +107,7 @@ export function Detail({ approval, keys, onAnswered }: { approval: Approval; key
       )}
       <section className="mt">
         <h3>Exactly these parameters {approval.subject && <span className="sub">about {approval.subject}</span>}</h3>
-        <div className="scroll"><Parameters input={approval.input} /></div>
+        <div className="scroll" tabIndex={0}><Parameters input={approval.input} /></div>
       </section>
       {approval.evidence.length > 0 && (
         <section className="mt">

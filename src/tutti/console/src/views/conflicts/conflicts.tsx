@@ -1,5 +1,5 @@
 /** Actions that cannot both be: the list, newest first, and the page of one. */
-import { useLocation } from "wouter";
+import { Link, useLocation } from "wouter";
 import { useCallback } from "react";
 import { useRead } from "../../api/queries.ts";
 import type { Conflicts as Page, ConflictSeen } from "../../api/schema.ts";
@@ -22,7 +22,7 @@ export const statusOf = (state: string): [Status, string] => (state === "asked" 
 
 const COLUMNS: Column<ConflictSeen>[] = [
   { name: "State", width: "140px", cell: ({ state }) => <StatusTag status={statusOf(state)[0]}>{statusOf(state)[1]}</StatusTag> },
-  { name: "Over", width: "minmax(120px, 1fr)", cell: (each) => each.resource, title: (each) => each.resource },
+  { name: "Over", width: "minmax(120px, 1fr)", cell: (each) => <Link href={`/conflicts/${encodeURIComponent(each.id)}`}>{each.resource}</Link>, title: (each) => each.resource },
   { name: "One side", width: "minmax(160px, 1.3fr)", cell: ({ sides: [one] }) => one && side(one), title: ({ sides: [one] }) => one?.task ?? "" },
   { name: "The other", width: "minmax(160px, 1.3fr)", cell: ({ sides: [, other] }) => other && side(other), title: ({ sides: [, other] }) => other?.task ?? "" },
   { name: "Why not both", width: "minmax(150px, 1fr)", cell: ({ rule }) => RULES[rule] ?? rule },

@@ -14,7 +14,7 @@ import { duration, money, NONE, plural, signed, who } from "../../words/format.t
 import { Gains } from "./gains.tsx";
 import { statusOf } from "./negotiations.tsx";
 import { TakeOver } from "./take-over.tsx";
-import { breaks, line, type Opening, type Outcome, proposals, type Said, saying, type Settled, terms, type Whole } from "./told.ts";
+import { breaks, line, type Opening, type Outcome, proposals, type Said, saying, type Settled, steps, terms, type Whole } from "./told.ts";
 import "./negotiations.css";
 
 const ALSO = 40; // messages of a round that are shown at once
@@ -53,7 +53,7 @@ function Terms({ opening, settled, now }: { opening: Opening; settled: Settled |
   const end = settled ? settled.outcome ?? opening.fallback : now;
   return (
     <Card title="Terms" sub={settled ? "what it ended with, beside what else there was" : "what was proposed last, beside what else there is"}>
-      <div className="scroll">
+      <div className="scroll" tabIndex={0}>
         <table>
           <thead><tr><th>Issue</th><th>Fallback</th><th>{settled ? "Ended with" : "Proposed last"}</th>{better && <th>Better, if approved</th>}<th>Possible</th></tr></thead>
           <tbody>
@@ -82,12 +82,12 @@ function Mandate({ opening, settled, now }: { opening: Opening; settled: Settled
   return (
     <Card title="Mandate" sub="rules that the terms must keep">
       {!rules.length ? <p className="sub">No rule limits the terms.</p> : (
-        <div className="scroll">
+        <div className="scroll" tabIndex={0}>
           <table>
-            <thead><tr><th>Rule</th><th>Says</th><th>{settled ? "What it ended with" : "Proposed last"}</th>{better && <th>Better one</th>}</tr></thead>
+            <thead><tr><th>Rule</th><th>{settled ? "What it ended with" : "Proposed last"}</th>{better && <th>Better one</th>}</tr></thead>
             <tbody>{rules.map(({ rule, asks }) => (
               <tr key={`${rule.rule} ${saying(rule)}`}>
-                <td>{rule.rule}<br /><span className="sub small">{asks ? "needs a person's word" : "policy"}</span></td><td>{saying(rule)}</td><td>{kept(rule, asks, end)}</td>
+                <td>{rule.rule}: {saying(rule)}<br /><span className="sub small">{asks ? "else a person's word is needed" : "policy"}</span></td><td>{kept(rule, asks, end)}</td>
                 {better && <td>{better.needs.includes(rule.rule) ? <StatusTag status="human">asks a person</StatusTag> : kept(rule, asks, better.outcome)}</td>}
               </tr>
             ))}</tbody>
@@ -129,7 +129,7 @@ function One({ whole, taking, onTaken }: { whole: Whole; taking: boolean; onTake
       <div className="g c2 top-align">
         <Transcript whole={whole} />
         <div className="g">
-          <Gains parties={whole.parties} shown={put} settled={whole.settled} />
+          <Gains parties={whole.parties} steps={steps(put, whole.settled)} />
           {whole.opening && <Mandate opening={whole.opening} settled={whole.settled} now={now} />}
           {whole.opening && <Terms opening={whole.opening} settled={whole.settled} now={now} />}
           {whole.opening?.about != null && <Card title="What it is about"><Json value={whole.opening.about} /></Card>}

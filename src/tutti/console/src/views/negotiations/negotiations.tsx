@@ -1,6 +1,6 @@
 /** Negotiations, newest first: who with whom, how far, and what they ended with. */
 import { useCallback, useMemo } from "react";
-import { useLocation } from "wouter";
+import { Link, useLocation } from "wouter";
 import { useRead } from "../../api/queries.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Empty, Head, Shown } from "../../parts/frame.tsx";
@@ -28,7 +28,7 @@ export function statusOf({ state, how }: Pick<Brief, "state" | "how">): [Status,
 
 const COLUMNS: Column<Brief>[] = [
   { name: "State", width: "160px", cell: (each) => <StatusTag status={statusOf(each)[0]}>{statusOf(each)[1]}</StatusTag> },
-  { name: "Negotiation", width: "104px", cell: (each) => <span className="mono">{short(each.id)}</span>, title: (each) => each.id },
+  { name: "Negotiation", width: "104px", cell: (each) => <Link href={`/negotiations/${encodeURIComponent(each.id)}`} className="mono">{short(each.id)}</Link>, title: (each) => each.id },
   { name: "Parties", width: "minmax(180px, 2fr)", cell: (each) => each.parties.join(" ⇄ "), title: (each) => each.parties.join(" ⇄ ") },
   { name: "Issues", width: "64px", num: true, cell: (each) => count(each.issues) },
   { name: "Rounds", width: "70px", num: true, cell: (each) => count(each.rounds) },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { breaks, line, proposals, type Said, saying, terms } from "./told.ts";
+import { breaks, line, proposals, type Said, saying, type Settled, steps, terms } from "./told.ts";
 
 const yearly = { price: "-5 %", term: "yearly" }, longer = { price: "-10 %", term: "two years" };
 const said = (party: string, more: Partial<Said>): Said => ({ party, number: 1, ask: "confirm", missing: "", answer: null, ...more });
@@ -15,6 +15,16 @@ describe("proposals", () => {
       { round: 2, at: "2026-11-29T10:00:01Z", outcome: yearly, gains: { care: 1, margin: -2 }, answers: { care: "accept", margin: "reject" } },
       { round: 3, at: "2026-11-29T10:00:02Z", outcome: longer, gains: {}, answers: { margin: "no answer" } },
     ]);
+  });
+});
+
+describe("steps", () => {
+  const put = [{ round: 2, at: "2026-11-29T10:00:01Z", outcome: yearly, gains: { care: 1 }, answers: { care: "accept" } }];
+  const settled: Settled = { how: "settled", outcome: yearly, why: "agreed", gains: { care: 1 }, better: null, messages: 1, rounds: 2, cost: 0 };
+  it("do not show the end twice", () => expect(steps(put, settled).map((step) => step.name)).toEqual(["round 2"]));
+  it("end elsewhere, and say what could be approved", () => {
+    const found = steps(put, { ...settled, outcome: longer, better: { outcome: yearly, gains: { care: 2 }, needs: ["cap"] } });
+    expect(found.map(({ name, better }) => [name, better])).toEqual([["round 2", false], ["end", false], ["if approved", true]]);
   });
 });
 

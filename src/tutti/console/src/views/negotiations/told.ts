@@ -115,6 +115,23 @@ export function proposals(rounds: readonly Round[]): Proposal[] {
   return found;
 }
 
+/** A point of the charts of gains: a proposal, what it ended with, or what a person could approve. */
+export interface Step {
+  name: string;
+  outcome: Outcome;
+  gains: Record<string, number | null>;
+  answers: Record<string, string>;
+  better: boolean;
+}
+
+/** The proposals, then the end where it is other terms than the last proposal, then the better terms where there are some. */
+export function steps(put: readonly Proposal[], settled: Settled | null): Step[] {
+  const found: Step[] = put.map(({ round, outcome, gains, answers }) => ({ name: `round ${round}`, outcome, gains, answers, better: false }));
+  if (settled?.outcome && terms(settled.outcome) !== terms(found.at(-1)?.outcome)) found.push({ name: "end", outcome: settled.outcome, gains: settled.gains ?? {}, answers: {}, better: false });
+  if (settled?.better) found.push({ name: "if approved", outcome: settled.better.outcome, gains: settled.better.gains, answers: {}, better: true });
+  return found;
+}
+
 const places = (value: unknown): number[] => (Array.isArray(value) ? value.filter((each): each is number => typeof each === "number") : []);
 
 /** One message in a line: what was asked and what came back. */

@@ -59,7 +59,7 @@ export function Accounts() {
     <Card title="Accounts" sub={list.data ? plural(list.data.length, "account") : ""} act={manages && <button type="button" className="b" aria-expanded={adding} onClick={() => setAdding(!adding)}>{adding ? "Not now" : "Take somebody in"}</button>}>
       <Shown of={list}>
         {(accounts) => accounts.length ? (
-          <div className="scroll">
+          <div className="scroll" tabIndex={0}>
             <table>
               <thead><tr><th>Account</th><th>Roles</th><th>Departments</th><th>Comes in by</th><th>Since</th><th>State</th><th><span className="vh">Shut</span></th></tr></thead>
               <tbody>{accounts.map((each) => (

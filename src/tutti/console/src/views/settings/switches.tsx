@@ -87,7 +87,7 @@ export function Switches() {
     <Card title="Kill switches" sub="no effect starts once one is thrown">
       <Shown of={list}>
         {(switches) => switches.length ? (
-          <div className="scroll">
+          <div className="scroll" tabIndex={0}>
             <table>
               <thead><tr><th>Stands still</th><th>Why</th><th>By, at</th><th><span className="vh">Let go on</span></th></tr></thead>
               <tbody>{switches.map((each) => (

@@ -69,7 +69,7 @@ export function Tokens() {
       )}
       <Shown of={list}>
         {(tokens) => tokens.length ? (
-          <div className="scroll">
+          <div className="scroll" tabIndex={0}>
             <table>
               <thead><tr><th>Holder</th><th>What for</th><th>Narrowed to</th><th>Made</th><th>Good until</th><th><span className="vh">End</span></th></tr></thead>
               <tbody>{tokens.map((each) => (

@@ -21,6 +21,7 @@ const LiveMap = lazy(() => import("./views/map/map.tsx"));
 const Negotiation = lazy(() => import("./views/negotiations/negotiation.tsx"));
 const Negotiations = lazy(() => import("./views/negotiations/negotiations.tsx"));
 const Overview = lazy(() => import("./views/overview/overview.tsx"));
+const Policies = lazy(() => import("./views/policies/policies.tsx"));
 const Settings = lazy(() => import("./views/settings/settings.tsx"));
 const SignalPage = lazy(() => import("./views/signals/signal.tsx"));
 const Signals = lazy(() => import("./views/signals/signals.tsx"));
@@ -61,6 +62,7 @@ function Entrance() {
             <Route path="/map"><LiveMap /></Route>
             <Route path="/negotiations"><Negotiations /></Route>
             <Route path="/negotiations/:id"><Negotiation /></Route>
+            <Route path="/policies"><Policies /></Route>
             <Route path="/settings"><Settings /></Route>
             <Route path="/signals"><Signals /></Route>
             <Route path="/signals/:id"><SignalPage /></Route>

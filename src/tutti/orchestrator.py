@@ -274,13 +274,7 @@ class Orchestrator:
         board = board.with_bids(bids) if bids else board
         verdicts: dict[int, tuple[gates.Question, Verdict]] = {}
 
-        def permit(index: int) -> str | None:
-            card = board.cards[index]
-            question = self._question(card, card.skills[skill.name], task, input)
-            verdict = gates.decide(question, book)
-            verdicts[index] = (question, verdict)
-            return verdict.reasons[0] if verdict.ruling is Ruling.DENY else None
-
+        permit = self._permit(board, task, skill, input, book, verdicts)
         shut = {**house.elsewhere(task), **house.absent(skill.name), **house.breakers.shut(house.clock.now()), **declined}
         excluded = (task["excluded"] or "").split(",") if task["excluded"] else ()
         route = routing.route(
@@ -298,6 +292,40 @@ class Orchestrator:
             return _Choice(route, known, list(verdicts.values()))
         index = board.index[route.chosen.agent, route.chosen.version]
         return _Choice(route, known, [verdicts[index]], board.cards[index])
+
+    def _permit(
+        self, board: routing.Board, task: Row, skill: Skill, input: Any, book: gates.Book, verdicts: dict[int, tuple[gates.Question, Verdict]]
+    ) -> Callable[[int], str | None]:
+        """The rule by which the gates deny a task to an agent (by its index); what they say is put into `verdicts`."""
+
+        def permit(index: int) -> str | None:
+            card = board.cards[index]
+            question = self._question(card, card.skills[skill.name], task, input)
+            verdict = gates.decide(question, book)
+            verdicts[index] = (question, verdict)
+            return verdict.reasons[0] if verdict.ruling is Ruling.DENY else None
+
+        return permit
+
+    async def rehearse(self, task: Row, skill: Skill, input: Any, left_ms: float | None) -> tuple[Route, Verdict | None]:
+        """Who would get a task now, if `left_ms` were left until its deadline, and what the gates say to that one, or else to the first that they deny.
+
+        By what is known and in force now, without draws; nothing is held and nothing recorded.
+        """
+        house = self.house
+        case, _, task_class = await house.case(task, skill.name, input)
+        board, book = house.board(skill.name, task_class), house.book()
+        bids, declined = self.market.bids(skill.name, board, input)
+        board = board.with_bids(bids) if bids else board
+        verdicts: dict[int, tuple[gates.Question, Verdict]] = {}
+        route = routing.route(
+            skill.name, task_class, board, case._replace(time_left_ms=left_ms), weights=house.weights, explore=False, rng=house.draws,
+            shut={**house.elsewhere(task), **house.absent(skill.name), **house.breakers.shut(house.clock.now()), **declined},
+            conditions=house.conditions(skill.name), permit=self._permit(board, task, skill, input, book, verdicts),
+        )  # fmt: skip
+        if route.chosen is not None:
+            return route, verdicts[board.index[route.chosen.agent, route.chosen.version]][1]
+        return route, next((verdict for _, verdict in verdicts.values()), None)
 
     async def _dispatch_approved(self, task: Row) -> None:
         house = self.house

@@ -19,3 +19,14 @@ async def test_what_another_department_gave_is_masked(workspace: Workspace) -> N
         seen = (await eve.get(f"/v1/why/{paid}")).json()
         assert [(each["kind"], each["value"], each["masked"]) for each in seen["inputs"]] == [("output", None, True)]
         assert (await eve.get(f"/v1/why/{first}")).status_code == 404
+
+
+async def test_a_replay_is_for_who_may_read_the_decision_and_changes_nothing(workspace: Workspace) -> None:
+    paid = await workspace.submit("refund.pay", {"amount": 2})
+    await workspace.quiet()
+    head = workspace.journal.head.seq
+    async with as_caller(workspace) as owner, as_caller(workspace, Caller("person/sam", roles=("viewer@support",))) as sam:
+        told = (await owner.post(f"/v1/why/{paid}/replay")).json()
+        assert (told["now"]["verdict"], told["differences"]) == ("allow", [])
+        assert (await sam.post(f"/v1/why/{paid}/replay")).status_code == 404
+    assert workspace.journal.head.seq == head

@@ -20,7 +20,7 @@ from tutti.api.metrics import Counted, Counts, Metrics
 from tutti.api.operating import operating_routes
 from tutti.api.planning import plan_routes
 from tutti.api.pressure import Pressure
-from tutti.api.record import record_routes
+from tutti.api.record import record_routes, why_routes
 from tutti.api.repetition import Repetition
 from tutti.api.roster import agent_routes
 from tutti.api.searching import search_routes
@@ -56,7 +56,7 @@ def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
     for routes in (
         signal_routes(workspace, pressure, repetition), task_routes(workspace, pressure, repetition, stopping),
         negotiation_routes(workspace, pressure, repetition), plan_routes(workspace, pressure, repetition), approval_routes(workspace, repetition), conflict_routes(workspace, repetition),
-        agent_routes(workspace, pressure, repetition), control_routes(workspace, repetition), keeping_routes(workspace, repetition), record_routes(workspace), search_routes(workspace), watching_routes(workspace),
+        agent_routes(workspace, pressure, repetition), control_routes(workspace, repetition), keeping_routes(workspace, repetition), why_routes(workspace), record_routes(workspace), search_routes(workspace), watching_routes(workspace),
         event_routes(events), operating_routes(workspace, Metrics(workspace, counts, events), stopping), identity.routes(workspace),
     ):  # fmt: skip
         app.include_router(routes)

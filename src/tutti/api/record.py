@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 
 from tutti import __version__
 from tutti.api import rights
-from tutti.api.describing import READING, StrictRoute, problems, reply
+from tutti.api.describing import CHANGING, READING, StrictRoute, problems, reply
 from tutti.api.guard import caller_of, require
 from tutti.app import Workspace
 from tutti.clock import from_datetime
@@ -19,8 +19,8 @@ from tutti.model import answers
 Count = Annotated[int, Query(ge=1, lt=2**63)]
 
 
-def record_routes(workspace: Workspace) -> APIRouter:
-    """Reading what happened."""
+def why_routes(workspace: Workspace) -> APIRouter:
+    """Why things went as they did, and what led to what."""
     api = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["record"])
 
     @api.get("/why/{id}", response_model=answers.Why | answers.Lineage, responses=problems(*READING, 404))
@@ -35,10 +35,27 @@ def record_routes(workspace: Workspace) -> APIRouter:
         await rights.on_task(workspace, request, task, "decisions:read")
         return reply(await rights.told(workspace, request, await workspace.why(task)))
 
+    @api.post("/why/{id}/replay", response_model=answers.Replay, responses=problems(*CHANGING, 404))
+    async def replay(request: Request, id: str) -> Response:
+        """Decide a task (or an approval's task) again with today's policy, standings and agents: a dry run, which changes and keeps nothing."""
+        task = id
+        if id.startswith("a-"):
+            _, row = await rights.on_approval(workspace, request, id)
+            task = row["id"]
+        await rights.on_task(workspace, request, task, "decisions:read")
+        return reply(await workspace.replay(task))
+
     @api.get("/lineage/{id}", response_model=answers.Lineage, responses=problems(*READING, 404))
     async def lineage(request: Request, id: str) -> Response:
         """What a signal or a task led to, as far as the caller may see it; `hidden` counts the branches that are left out of a node."""
         return reply(await rights.lineage(workspace, request, id))
+
+    return api
+
+
+def record_routes(workspace: Workspace) -> APIRouter:
+    """Reading what happened."""
+    api = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["record"])
 
     @api.get("/measures", response_model=dict[str, Any], responses=problems(*READING))
     async def measures(request: Request) -> Response:

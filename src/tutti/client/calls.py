@@ -249,6 +249,11 @@ def why(id: str) -> Call[answers.Why]:
     return Call("GET", "/v1/why/{}", (id,))
 
 
+def replay(id: str) -> Call[answers.Replay]:
+    """A task's decision made again with today's policy, standings and agents; nothing is kept of it."""
+    return Call("POST", "/v1/why/{}/replay", (id,))
+
+
 def lineage(id: str) -> Call[answers.Lineage]:
     """What a signal or a task led to."""
     return Call("GET", "/v1/lineage/{}", (id,))

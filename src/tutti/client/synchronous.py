@@ -144,6 +144,7 @@ class Client:
     set_goal = _Operation(calls.set_goal)
     prioritise = _Operation(calls.prioritise)
     why = _Operation(calls.why)
+    replay = _Operation(calls.replay)
     lineage = _Operation(calls.lineage)
     measures = _Operation(calls.measures)
     head = _Operation(calls.head)

@@ -9,11 +9,11 @@ from typing import Any
 
 import orjson
 
-from tutti import arbiter, explanation, mediation, observation, plans
+from tutti import arbiter, explanation, mediation, observation, plans, routing
 from tutti.clock import MICROS, to_text
 from tutti.desk.counter import OWNER, Row
 from tutti.desk.work import Work
-from tutti.errors import NotFound
+from tutti.errors import Conflict, NoRoute, NotFound
 from tutti.journal import Proofs, Wanted, facts_page, leaves_page, seq_at, statement
 from tutti.model.fact import Fact
 
@@ -86,6 +86,35 @@ class Record(Work):
             note = noted.get(payload)
             add("case", topic, values.get(payload), note.at if note else None, masked=payload not in values, task=note.data["task"] if note else None)
         return found
+
+    async def replay(self, id: str) -> dict[str, Any]:
+        """A task's decision made again with today's policy, standings and agents, beside how it was made: a dry run, of which nothing is kept.
+
+        Raises: `Conflict` where its input is not there any more, or nothing was decided.
+        """
+        if id.startswith("a-"):
+            id = (await self._row("approval", id, "approval"))["task"]
+        row = await self._row("task", id, "task")
+        corridor = self.corridor
+        asked = await self._journal.select("SELECT id FROM approval WHERE task = ?", (id,))
+        facts = await self._journal.facts(about=[id, *(each["id"] for each in asked)])
+        if not any(fact.kind in ("task.routed", "task.gated") for fact in facts):
+            raise Conflict(f"Nothing was decided about {id}.", hint=f"It is {row['state']}.")
+        routed = next((fact for fact in reversed(facts) if fact.kind == "task.routed"), facts[-1])
+        left_ms = None if row["deadline_at"] is None else (row["deadline_at"] - routed.at) / 1000
+        now = corridor.house.clock.now()
+        try:
+            skill = corridor.house.registry.skill(row["skill"])
+            input = await corridor.house.input(row)
+        except NoRoute as error:
+            return explanation.replayed(id, facts, now, None, error.message, None)
+        except NotFound as error:
+            raise Conflict(error.message, hint="It cannot be decided again without its input.") from None
+        route, verdict = await corridor.rehearse(row, skill, input, left_ms)
+        if route.chosen is None:
+            rules = "; ".join(f"{out.agent}: {out.rule}" for out in route.ruled_out[:4])
+            return explanation.replayed(id, facts, now, None, f"no agent may take it: {rules}" if rules else "no agent offers it", verdict)
+        return explanation.replayed(id, facts, now, routing.as_fact(id, route, None, {}).data, "", verdict)
 
     async def timeline(self, id: str, *, readable: Callable[[Row], bool] = lambda row: True) -> dict[str, Any]:
         """When what happened to a task and to all that followed from it, at most 500 tasks of it, as far as it is `readable` (a task's row)."""

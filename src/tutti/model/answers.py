@@ -399,6 +399,37 @@ class Why(TypedDict):
     plan: NotRequired[dict[str, Any]]
 
 
+class DecidedThen(TypedDict):
+    """How it was decided."""
+
+    chosen: str | None
+    verdict: str | None
+    policy: str | None
+    at: str | None
+
+
+class DecidedNow(TypedDict):
+    """How it would be decided now."""
+
+    chosen: str | None
+    verdict: str | None
+    reasons: list[str]
+    policy: str | None
+    candidates: list[KnownCandidate]
+    ruled_out: list[RuledOut]
+
+
+class Replay(TypedDict):
+    """A decision made again, of which nothing is kept; `differences` says in sentences what is otherwise."""
+
+    schema: str
+    task: str
+    now_at: str
+    then: DecidedThen
+    now: DecidedNow
+    differences: list[str]
+
+
 class Lineage(TypedDict):
     """What a signal or a task led to, as a tree, and the signal that it came from."""
 

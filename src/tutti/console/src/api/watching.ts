@@ -1,69 +1,14 @@
 /** What the pages that watch the fleet read. */
+import type { Edge, Node, Waiting } from "./schema.ts";
 
-export interface KpiSide {
-  value: number | null;
-  low: number | null;
-  high: number | null;
-  n: number;
-  of: number;
-  p50: number | null;
-}
+export type { Bottleneck, Bottlenecks, Hop, Kpi, Kpis, KpiSide, Throughput, Traffic } from "./schema.ts";
+export type Attention = Waiting;
+export type TrafficNode = Node;
 
-export interface Kpi extends KpiSide {
-  name: string;
-  unit: string;
-  before: KpiSide;
-  difference: { value: number; low: number; high: number } | null;
-  target: number | null;
-  better: string;
-  series: { at: string; value: number | null; n: number }[];
-}
-
-export interface Kpis {
-  from_at: string;
-  split_at: string;
-  until_at: string;
-  currency: string | null;
-  kpis: Kpi[];
-}
-
-export interface Throughput {
-  from_at: string;
-  until_at: string;
-  bucket_ms: number;
-  buckets: { at: string; alone: number; person: number; failed: number; submitted: number }[];
-}
-
-export interface Bottleneck {
-  from: string;
-  to: string;
-  cause: string;
-  tasks: number;
-  open: number;
-  lost_ms: number;
-  lost_per_hour_ms: number;
+/** A line of the map: one edge, or several put together, of which no quantile is known. */
+export interface TrafficEdge extends Omit<Edge, "p50_ms" | "p95_ms"> {
   p50_ms: number | null;
   p95_ms: number | null;
-  detail: string;
-}
-
-export interface Bottlenecks {
-  window_ms: number;
-  since: string;
-  bottlenecks: Bottleneck[];
-}
-
-export interface Attention {
-  kind: string;
-  id: string;
-  task: string | null;
-  title: string;
-  why: string;
-  since: string;
-  agent: string | null;
-  department: string | null;
-  amount: number | null;
-  currency: string | null;
 }
 
 export interface Playbook {
@@ -127,45 +72,3 @@ export interface SignalNode {
 
 export type Lineage = TaskNode | SignalNode;
 
-export interface TrafficNode {
-  name: string;
-  kind: string;
-  department: string | null;
-  version: string | null;
-  state: string | null;
-  health: string | null;
-  open: number | null;
-  running: number | null;
-  concurrency: number | null;
-  waiting: number | null;
-  needs_person: number | null;
-  p95_ms: number | null;
-  tasks: number | null;
-}
-
-export interface TrafficEdge {
-  from: string;
-  to: string;
-  count: number;
-  p50_ms: number | null;
-  p95_ms: number | null;
-}
-
-export interface Hop {
-  at: string;
-  took_ms: number;
-  from: string;
-  to: string;
-  task: string;
-  skill: string;
-}
-
-export interface Traffic {
-  from_at: string;
-  until_at: string;
-  nodes: TrafficNode[];
-  edges: TrafficEdge[];
-  declared: { from: string; to: string; signal: string }[];
-  hops: Hop[];
-  truncated: boolean;
-}

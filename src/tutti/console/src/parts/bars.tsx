@@ -47,7 +47,7 @@ export function StackedBars({ label, layers, title, onPick, times, height = 150 
             {[most, most / 2].map((value) => (
               <g key={value}>
                 <line x1={LEFT} x2={width} y1={y(value)} y2={y(value)} stroke="var(--line)" />
-                <text className="m" x={LEFT - 6} y={y(value) + 4} textAnchor="end">{Number(value.toPrecision(2))}</text>
+                <text className="m" x={LEFT - 6} y={y(value) + 4} textAnchor="end">{Number(value.toPrecision(2)).toLocaleString("en-GB")}</text>
               </g>
             ))}
             {sums.map((sum, place) => {

@@ -18,11 +18,11 @@ export function useSpan({ ms }: Range): Span {
   return useMemo(() => spanOf(ms, place * step), [ms, place, step]);
 }
 
-export function RangeSwitch({ range, onChange, names }: { range: Range; onChange: (name: string) => void; names?: readonly string[] }) {
+export function RangeSwitch({ range, onChange, names }: { range: Range | null; onChange: (name: string) => void; names?: readonly string[] }) {
   return (
     <div className="dial" role="group" aria-label="Time shown: the last">
       {RANGES.filter((each) => !names || names.includes(each.name)).map((each) => (
-        <button key={each.name} type="button" aria-pressed={each.name === range.name} onClick={() => onChange(each.name)}>{each.words}</button>
+        <button key={each.name} type="button" aria-pressed={each.name === range?.name} onClick={() => onChange(each.name)}>{each.words}</button>
       ))}
     </div>
   );

@@ -2,6 +2,7 @@
 import { useMemo, useState } from "react";
 import { Link } from "wouter";
 import { useRead } from "../../api/queries.ts";
+import type { Fact } from "../../api/schema.ts";
 import type { Kpi, Kpis } from "../../api/watching.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Card, Head, Shown } from "../../parts/frame.tsx";
@@ -16,6 +17,7 @@ import { count, when } from "../../words/format.ts";
 import { KPIS, kpiCases, kpiHeadline, kpiInterval, kpiName, kpiTarget, kpiValue, kpiVerdict } from "../../words/kpis.ts";
 import { fromField, toField } from "../../words/local.ts";
 import { stepOf } from "../../words/range.ts";
+import { CHANGES, stepsOf } from "./changes.ts";
 import { around } from "./compare.ts";
 import { Wanted } from "./wanted.tsx";
 import "./goals.css";
@@ -36,7 +38,7 @@ export default function Goals() {
   return (
     <>
       <Head title="Goals and KPIs" sub={measured ? <>{fixed ? <>since <At at={span.split_at} exact />, compared with as long before</> : `last ${range.words}, compared with the ${range.words} before`} · <ZoneNote /></> : undefined}>
-        {measured && <RangeSwitch range={range} onChange={(name) => (setSplit(null), setRange(name))} />}
+        {measured && <RangeSwitch range={fixed ? null : range} onChange={(name) => (setSplit(null), setRange(name))} />}
         <CopyAs path={`/kpis?${new URLSearchParams({ ...span })}`} command="tutti kpi" data={kpis.data} />
       </Head>
       {measured && (
@@ -60,10 +62,19 @@ function Chooser({ at, fixed, onPick }: { at: string; fixed: boolean; onPick: (a
     const next = fromField(text, zone);
     if (next && next !== fromField(toField(at, zone), zone)) onPick(next);
   };
+  const journal = useMay("journal:read");
+  const facts = useRead<Fact[]>("/journal/facts", { before: Number.MAX_SAFE_INTEGER, kinds: CHANGES, limit: 200 }, { enabled: journal });
+  const steps = stepsOf(facts.data ?? []);
   return (
     <span className="chooser">
       <label htmlFor="split" className="sub">Compare before and after</label>
       <input id="split" className="field" type="datetime-local" value={text} max={toField(new Date().toISOString(), zone)} onChange={(event) => setText(event.target.value)} onBlur={take} onKeyDown={(event) => event.key === "Enter" && take()} />
+      {steps.length > 0 && (
+        <select className="field" aria-label="Compare before and after a change" value={steps.some((step) => step.at === at) ? at : ""} onChange={(event) => event.target.value && onPick(event.target.value)}>
+          <option value="">or a change …</option>
+          {steps.map((step) => <option key={`${step.at} ${step.words}`} value={step.at}>{step.words}, {when(step.at, zone)}</option>)}
+        </select>
+      )}
       {fixed && <button type="button" className="plain" onClick={() => onPick(null)}>Follow the clock again</button>}
     </span>
   );
@@ -84,7 +95,7 @@ function Compared({ found, chosen, onChoose }: { found: Kpis; chosen: string; on
                 <td><button type="button" className="plain name" aria-pressed={kpi.name === chosen} title={KPIS[kpi.name]?.about} onClick={() => onChoose(kpi.name)}>{kpiName(kpi.name)}</button></td>
                 <td className="num"><b>{kpiHeadline({ ...kpi, ...kpi.before }, currency)}</b><span className="sub small block">{within(kpi, kpi.before.low, kpi.before.high)}</span><span className="sub small block">{kpiCases(kpi, kpi.before)}</span></td>
                 <td className="num"><b>{kpiHeadline(kpi, currency)}</b><span className="sub small block">{within(kpi, kpi.low, kpi.high)}</span><span className="sub small block">{kpiCases(kpi, kpi)}</span></td>
-                <td><b className={verdict.tone}>{verdict.text}</b><span className="sub small block">{verdict.interval}</span></td>
+                <td><span className={`verdict ${verdict.tone}`}>{verdict.text}</span><span className="sub small block">{verdict.interval}</span></td>
                 <td className="num">{kpi.p50 === null && kpi.before.p50 === null ? "" : <>{kpiValue(kpi, kpi.before.p50, currency)}, {kpiValue(kpi, kpi.p50, currency)}</>}</td>
                 <td className="nw">{kpiTarget(kpi, currency) ? <>{kpiTarget(kpi, currency).replace("target ", "")} <Met kpi={kpi} /></> : <span className="sub">none set</span>}</td>
               </tr>

@@ -26,7 +26,7 @@ export function Wanted() {
         {(found) => !found.length ? <Empty>No goal is set. The weights of goals say how much quality, latency, cost and load count in every route.</Empty> : (
           <div className="scroll">
             <table>
-              <thead><tr><th>Goal</th><th>Measured by</th><th className="num">Target</th><th>Weights in routing</th><th>Set</th>{mayset && <th><span className="vh">Change</span></th>}</tr></thead>
+              <thead><tr><th>Goal</th><th>Measured by</th><th className="num">Target</th><th>Weights</th><th>Set</th>{mayset && <th><span className="vh">Change</span></th>}</tr></thead>
               <tbody>
                 {found.map((goal) => (
                   <tr key={goal.name}>
@@ -54,7 +54,7 @@ function Weights({ weights }: { weights: Record<string, number> }) {
   return (
     <div className="weights">
       {Object.entries(weights).sort(([, a], [, b]) => b - a).map(([name, weight]) => (
-        <span key={name} style={{ display: "contents" }}><span>{name}</span><Bar share={weight / sum} width={110} /><span className="num">{weight}</span></span>
+        <span key={name} style={{ display: "contents" }}><span>{name.startsWith("party/") ? `${name.slice(6)}, in negotiations` : name}</span><Bar share={weight / sum} width={110} /><span className="num">{weight}</span></span>
       ))}
     </div>
   );

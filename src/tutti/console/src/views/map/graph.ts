@@ -27,7 +27,7 @@ const sum = (values: readonly (number | null)[]): number | null => {
 const largest = (values: readonly (number | null)[]): number | null => values.reduce((most, each) => (each !== null && (most === null || each > most) ? each : most), null);
 
 /** The graph of some traffic. `opened` is a department whose agents are drawn one by one although the others are not. */
-export function graphOf(traffic: Pick<Traffic, "nodes" | "edges" | "declared">, opened = "", most = MOST): Graph {
+export function graphOf(traffic: Pick<Traffic, "nodes" | "declared"> & { edges: readonly TrafficEdge[] }, opened = "", most = MOST): Graph {
   const grouped = traffic.nodes.length > most;
   const groups = new Map<string, TrafficNode[]>();
   const place = new Map<string, string>();

@@ -12,6 +12,7 @@ from bench.harness import home
 REQUIREMENTS = {
     "langgraph": ("langgraph>=1.0,<2", "langgraph-checkpoint-sqlite>=3.0,<4"),
     "autogen": ("autogen-core>=0.7,<0.8",),
+    "negmas": ("negmas>=0.15.7,<0.16",),
 }
 SCRIPTS = Path(__file__).parent / "peer_scripts"
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.road.test_negotiation import FALLBACK, ISSUES, Ranking, Scoring, best, fleet_of
+from tests.road.test_plans import TICKET, Desk
 
 from tutti import Context, Fleet, Settings, Workspace
 from tutti.app import FOLDS, TABLES
@@ -93,6 +96,49 @@ async def test_two_nodes_on_one_database_do_not_spend_the_last_euro_twice(postgr
             assert {row["state"]: row["n"] for row in rows} == {"completed": 2, "rejected": 5}
             spent = await first.journal.select("SELECT money FROM spending")
             assert [row["money"] for row in spent] == [20_000_000]
+
+
+async def test_a_negotiation_that_a_crash_interrupts_is_settled_on_postgres(postgres_url, tmp_path):
+    asked, gate = asyncio.Event(), asyncio.Event()
+
+    class Waiting(Ranking):
+        async def rank(self, outcomes: Any) -> Any:
+            asked.set()
+            await gate.wait()
+            return await super().rank(outcomes)
+
+    fleet, settings = fleet_of(Scoring("renewal"), Waiting("pricing")), Settings("deal", tmp_path, postgres_url, grace=timedelta())
+    async with Workspace(fleet, settings) as workspace:
+        case = await workspace.negotiate(issues=ISSUES, parties={"renewal": 1, "pricing": 1}, fallback=FALLBACK, subject="account/7")
+        await asked.wait()
+        workspace.journal.abandon()
+    gate.set()
+    async with Workspace(fleet, settings) as workspace:
+        assert (await workspace.result(case))["outcome"] == best()
+        kinds = [fact["kind"] for fact in await workspace.facts() if fact["kind"] in ("negotiation.opened", "negotiation.settled")]
+        assert kinds == ["negotiation.opened", "negotiation.settled"]
+        assert (await workspace.negotiation(case))["how"] == "settled"
+    assert verify(settings.place, witness=settings.witness, workspace="deal").ok
+    assert rebuild(settings.place, TABLES, FOLDS, workspace="deal") == []
+
+
+async def test_a_plan_that_was_made_anew_waits_for_a_person_and_goes_on_after_a_crash_on_postgres(postgres_url, tmp_path):
+    desk, settings = Desk("approve"), Settings("plans", tmp_path, postgres_url, grace=timedelta())
+    desk.failing = {"decide"}
+    async with Workspace(desk.fleet, settings) as workspace:
+        task = await workspace.run_plan(goal="Receipt", input={**TICKET, "urgency": 0.5, "orders": 2})
+        while not await workspace.approvals():
+            await asyncio.sleep(0.01)
+        workspace.journal.abandon()
+    async with Workspace(desk.fleet, settings) as workspace:
+        while not (waiting := await workspace.approvals()):
+            await asyncio.sleep(0.01)
+        await workspace.answer_as_owner(waiting[0]["id"], "approve")
+        assert await workspace.result(task) == {"number": "r-a1"}
+        assert len(await workspace.facts(kind="plan.made")) == len(await workspace.facts(kind="plan.changed")) == 1
+    assert desk.skills == ["decide", "guess", "pay"]
+    assert verify(settings.place, witness=settings.witness, workspace="plans").ok
+    assert rebuild(settings.place, TABLES, FOLDS, workspace="plans") == []
 
 
 async def test_files_are_for_their_owner_only(tmp_path):

@@ -27,6 +27,7 @@ const SignalPage = lazy(() => import("./views/signals/signal.tsx"));
 const Signals = lazy(() => import("./views/signals/signals.tsx"));
 const Task = lazy(() => import("./views/task/task.tsx"));
 const Tasks = lazy(() => import("./views/tasks/tasks.tsx"));
+const Why = lazy(() => import("./views/why/why.tsx"));
 
 const CODE = takeCode();
 
@@ -68,6 +69,7 @@ function Entrance() {
             <Route path="/signals/:id"><SignalPage /></Route>
             <Route path="/tasks"><Tasks /></Route>
             <Route path="/tasks/:id"><Task /></Route>
+            <Route path="/why/:id"><Why /></Route>
             <Route><NotHere /></Route>
           </Switch>
         </Suspense>

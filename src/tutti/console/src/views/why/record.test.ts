@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+import { addsUp, markdown, type Parts, type Told } from "./record.ts";
+
+const PARTS: Parts = {
+  winner: "a 1", runner_up: "b 1",
+  rows: [
+    { part: "quality", weight: 0.7, formula: "", formula_runner_up: "", winner: 0.61, runner_up: 0.57, difference: 0.04 },
+    { part: "load", weight: 0.1, formula: "", formula_runner_up: "", winner: -0.05, runner_up: -0.02, difference: -0.03 },
+  ],
+  total: { winner: 0.56, runner_up: 0.55, difference: 0.01 },
+};
+
+describe("the parts of a score", () => {
+  it("add up", () => expect(addsUp(PARTS)).toBe(true));
+  it("are said not to where they do not, in any column", () => {
+    expect(addsUp({ ...PARTS, total: { ...PARTS.total, winner: 0.57 } })).toBe(false);
+    expect(addsUp({ ...PARTS, total: { ...PARTS.total, runner_up: 0.5 } })).toBe(false);
+    expect(addsUp({ ...PARTS, total: { ...PARTS.total, difference: 0.02 } })).toBe(false);
+  });
+  it("of a lone candidate are checked alone", () => {
+    expect(addsUp({ ...PARTS, runner_up: null, rows: PARTS.rows.map((row) => ({ ...row, runner_up: null, difference: null })), total: { winner: 0.56, runner_up: null, difference: null } })).toBe(true);
+  });
+});
+
+describe("a decision as Markdown", () => {
+  const why: Told = {
+    task: "t-1", skill: "x", sentence: "It | won.", candidates: [{ rank: 1, agent: "a", version: "1", state: "live", level: null, quality: 0.87, drawn: 0.87, low: 0.8, high: 0.93, judged: 77, latency_ms: 78, cost: 0, load: 0, score: 0.56, propensity: 1, chosen: true, tie: false }],
+    parts: PARTS, ruled_out: [{ agent: "<img src=x>", rule: "[a](http://b)" }], would_change: [{ change: "its quality below 0.800", to: "b 1", flips: true }, { change: "its load as bad as it can be", to: "a 1", flips: false }], seq: 12, leaf: "ab",
+  };
+  const text = markdown(why, "EUR", "https://here");
+  it("holds the numbers", () => {
+    expect(text).toContain("| 1 chosen | a 1 | 0.87 (0.80–0.93) | 77 |");
+    expect(text).toContain("→ same choice");
+    expect(text).toContain("audit #12 (ab)");
+  });
+  it("leaves what others wrote as text", () => {
+    expect(text).toContain("\\<img src=x\\>");
+    expect(text).toContain("\\[a\\](http://b)");
+    expect(text).toContain("It \\| won.");
+  });
+});

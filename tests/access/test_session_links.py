@@ -34,6 +34,8 @@ async def test_a_link_opens_one_session(door: Door, workspace: Workspace) -> Non
     has = {"cookie": cookie.partition(";")[0]}
     who = (await door("GET", "/v1/session", headers=has)).body
     assert who == opened.body
+    assert workspace.fleet is not None
+    assert who["currency"] == workspace.fleet.currency
     assert (who["may"]["tasks:read"], who["may"].get("tasks:submit")) == (["support"], None)
     twice = await door("POST", "/v1/session", {"code": made.body["code"]}, headers=OWN)
     assert (twice.status, "was used" in twice.body["detail"], "set-cookie" in twice.headers) == (401, True, False)

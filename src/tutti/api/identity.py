@@ -246,7 +246,7 @@ def _who(workspace: Workspace, caller: Caller, until: int | None) -> dict[str, A
     return {
         "id": caller.id, "roles": list(caller.roles), "departments": list(caller.departments), "scopes": None if caller.scopes is None else list(caller.scopes),
         "acts_for": [link.id for link in caller.chain if link.id != caller.id], "workspace": workspace.settings.workspace,
-        "expires_at": None if until is None else to_text(until),
+        "currency": workspace.fleet.currency if workspace.fleet else None, "expires_at": None if until is None else to_text(until),
         "may": {action: [EVERY] if places is None else list(places) for action, places in where.items() if places != ()},
     }  # fmt: skip
 

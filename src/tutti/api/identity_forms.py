@@ -85,7 +85,7 @@ class TokenWish(Form):
 class Who(TypedDict):
     """Who calls, and how far their authority goes. `acts_for` are those on whose behalf they act.
 
-    `may` names the departments (`*`: all) for each thing that they may do; what they may do to their own tasks only is not in it.
+    `currency` is what the fleet counts money in. `may` names the departments (`*`: all) for each thing that they may do; what they may do to their own tasks only is not in it.
     """
 
     id: str
@@ -94,6 +94,7 @@ class Who(TypedDict):
     scopes: list[str] | None
     acts_for: list[str]
     workspace: str
+    currency: str | None
     expires_at: str | None
     may: dict[str, list[str]]
 

@@ -1,4 +1,5 @@
 /** What others wrote (tickets, agents' output, names): text and nothing but text. No markup in it is ever read, no address in it followed. */
+import { Fragment, type ReactNode } from "react";
 import { Link } from "wouter";
 import { short } from "../words/format.ts";
 
@@ -24,4 +25,19 @@ export function Id({ id, children }: { id: string; children?: string }) {
   const path = pathOf(id);
   const text = children ?? short(id);
   return path ? <Link href={path} title={id} className="mono nw">{text}</Link> : <span className="mono nw" title={id}>{text}</span>;
+}
+
+const IDS = /\b[tsac]-[0-9A-Z]{26}\b/g;
+
+/** A sentence of the record in which ids lead to their pages, and one name stands out. */
+export function Sentence({ text, strong }: { text: string; strong?: string | null | undefined }) {
+  const found: ReactNode[] = [];
+  let last = 0;
+  const plain = (piece: string, key: string) => (strong && piece.includes(strong) ? piece.split(strong).map((each, place) => <Fragment key={`${key}/${place}`}>{place > 0 && <b>{strong}</b>}{each}</Fragment>) : piece);
+  for (const match of text.matchAll(IDS)) {
+    found.push(plain(text.slice(last, match.index), String(last)), <Id key={match.index} id={match[0]} />);
+    last = match.index + match[0].length;
+  }
+  found.push(plain(text.slice(last), "end"));
+  return <>{found}</>;
 }

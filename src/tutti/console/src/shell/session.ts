@@ -8,6 +8,8 @@ export interface Who {
   scopes: string[] | null;
   acts_for: string[];
   workspace: string;
+  /** What the fleet counts money in. */
+  currency: string | null;
   expires_at: string | null;
   may: Record<string, string[]>;
 }

@@ -10,13 +10,12 @@ import { RangeSwitch } from "../../parts/range.tsx";
 import { StatusTag } from "../../parts/status.tsx";
 import { Id, Json } from "../../parts/text.tsx";
 import { At } from "../../parts/time.tsx";
-import { useMay } from "../../shell/session.ts";
+import { useMay, useWho } from "../../shell/session.ts";
 import { say } from "../../shell/toasts.ts";
 import { useParam } from "../../url/state.ts";
 import { count, duration, hash, money, percent, plural, quality, who } from "../../words/format.ts";
 import { rangeOf } from "../../words/range.ts";
 import type { TaskRow } from "../tasks/rows.ts";
-import { useCurrency } from "./agents.tsx";
 import type { Standing } from "./standing.ts";
 import { StateTag, Standings } from "./table.tsx";
 import "./agents.css";
@@ -81,7 +80,7 @@ function decoded(segment: string): string {
 function Shape({ name, versions }: { name: string; versions: Version[] }) {
   const [chosen, change] = useParam("range", "7d");
   const range = rangeOf(chosen);
-  const currency = useCurrency();
+  const { currency } = useWho();
   const newest = versions[0]!;
   const skill = Object.keys(newest.skills);
   const of = useRead<Standing[]>("/agents/standings", { skill: skill.length === 1 ? skill[0]! : null, window_ms: range.ms }, { every: 15_000 });

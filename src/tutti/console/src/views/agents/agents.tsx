@@ -4,6 +4,7 @@ import { useRead } from "../../api/queries.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Card, Empty, Head, Shown } from "../../parts/frame.tsx";
 import { RangeSwitch } from "../../parts/range.tsx";
+import { useWho } from "../../shell/session.ts";
 import { useParam } from "../../url/state.ts";
 import { count, plural } from "../../words/format.ts";
 import { rangeOf } from "../../words/range.ts";
@@ -14,9 +15,6 @@ import "./agents.css";
 
 const RANGES = ["1h", "24h", "7d"];
 const EVERY = "all";
-
-/** Money as the fleet counts it: the currency stands in the fleet's file, and the KPIs say it. */
-export const useCurrency = (): string | null => useRead<{ currency: string | null }>("/kpis", { buckets: 1 }).data?.currency ?? null;
 
 export default function Agents() {
   const [wanted, choose] = useParam("skill");
@@ -32,7 +30,7 @@ export default function Agents() {
   const skill = wanted || most; // the one that most agents compete for
   const every = skill === EVERY;
   const of = useRead<Standing[]>("/agents/standings", { skill: every ? null : skill, window_ms: range.ms }, { enabled: skill !== "", every: 15_000 });
-  const currency = useCurrency();
+  const { currency } = useWho();
   return (
     <>
       <Head title="Agents" sub={<>{offers.data ? plural(new Set(offers.data.map((each) => each.name)).size, "agent") : "…"}, {plural(skills.length, "skill")} · what they did in the last {range.words}</>}>

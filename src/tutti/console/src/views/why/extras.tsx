@@ -9,6 +9,13 @@ import { At } from "../../parts/time.tsx";
 import { count, duration, hash, money, percent, plural, quality, who } from "../../words/format.ts";
 import { statusOf, WORDS } from "../../words/status.ts";
 
+interface Answered {
+  answer: string;
+  by: string;
+  at: string;
+  over: string;
+}
+
 export interface Gate {
   seq: number;
   verdict: string;
@@ -22,7 +29,9 @@ export interface Gate {
   amount: number | null;
   currency: string | null;
   budgets: { budget: string; period: string; money: number; limit: number | null; count_limit: number | null }[];
-  answer?: { answer: string; by: string; at: string; over: string } | null;
+  answer?: Answered;
+  /** Answers that changed the parameters, before it was decided anew. */
+  changes?: Answered[];
 }
 
 /** Act or ask: what the policy, the level and the budgets said, and what a person answered. */
@@ -37,6 +46,7 @@ export function GateCard({ gate, approval }: { gate: Gate; approval: string | nu
         {gate.amount !== null && <><dt>Amount</dt><dd>{money(gate.amount, gate.currency)}{gate.up_to !== null && ` (alone up to ${money(gate.up_to, gate.currency)})`}</dd></>}
         {gate.level !== null && <><dt>Level</dt><dd>L{gate.level}</dd></>}
         {gate.budgets.map((each) => [<dt key={`${each.budget}t`}>Budget</dt>, <dd key={`${each.budget}d`}>{each.budget}: took {money(each.money, gate.currency)}{each.limit !== null && ` of ${money(each.limit, gate.currency)}`} ({each.period})</dd>])}
+        {gate.changes?.map((each) => [<dt key={`${each.at}t`}>Changed</dt>, <dd key={`${each.at}d`}>{who(each.by)} changed the parameters at <At at={each.at} />, and it was decided anew</dd>])}
         {gate.answer && <><dt>Answer</dt><dd><b>{gate.answer.answer === "approve" ? "approved" : "rejected"}</b> by {who(gate.answer.by)} at <At at={gate.answer.at} />, over exactly these parameters <span className="mono" title={gate.answer.over}>{hash(gate.answer.over)}</span></dd></>}
         {approval && <><dt>Approval</dt><dd><Id id={approval} /></dd></>}
       </dl>

@@ -20,7 +20,7 @@ export function Candidates({ rows, at, currency, explored }: { rows: readonly Ca
             {rows.map((row) => (
               <tr key={`${row.agent} ${row.version}`} className={row.chosen ? "sel" : ""}>
                 <td className="nw">{row.rank}{row.tie && <span className="sub small"> tie</span>}</td>
-                <td><Link href={`/agents/${part(row.agent)}`}>{row.chosen ? <b>{row.agent}</b> : row.agent}</Link> {row.version}{row.chosen && <span className="vh"> (chosen)</span>}<br /><span className="sub small">{[row.chosen ? "chosen" : null, row.state, row.level === null ? null : `L${row.level}`].filter(Boolean).join(" · ")}</span></td>
+                <td><Link href={`/agents/${part(row.agent)}`}><span className="nw">{row.chosen ? <b>{row.agent}</b> : row.agent}</span></Link> {row.version}{row.chosen && <span className="vh"> (chosen)</span>}<br /><span className="sub small">{[row.chosen ? "chosen" : null, row.state, row.level === null ? null : `L${row.level}`].filter(Boolean).join(" · ")}</span></td>
                 <td><span className="q">{quality(row.quality)} <Interval mean={row.quality} low={row.low} high={row.high} from={Math.max(low - 0.02, 0)} to={Math.min(high + 0.02, 1)} hollow={row.judged === 0} width={120} /></span><br /><span className="sub small">{row.judged ? `n ${count(row.judged)}` : "nothing judged, as its card says"}{row.low !== null && row.high !== null ? `, ${quality(row.low)}–${quality(row.high)}` : ""}</span></td>
                 {explored && <td className="num">{quality(row.drawn)}</td>}
                 <td className="num">{duration(row.latency_ms)}</td><td className="num">{money(row.cost, currency)}</td><td className="num">{percent(row.load, 0)}</td><td className="num">{row.chosen ? <b>{row.score.toFixed(3)}</b> : row.score.toFixed(3)}</td>
@@ -34,7 +34,14 @@ export function Candidates({ rows, at, currency, explored }: { rows: readonly Ca
   );
 }
 
-const tone = (value: number | null) => (value === null || Math.abs(value) < 5e-7 ? "" : value > 0 ? "pro" : "con");
+const tone = (value: number | null) => (signed(value) === "0" || value === null ? "" : value > 0 ? "pro" : "con");
+
+/** How a part came about: the product, and below it what it stands for. */
+function Formula({ text }: { text: string | null }) {
+  if (!text) return null;
+  const [product, meaning] = text.split(/ \((.*)\)$/);
+  return <span className="sub small"><br />{product}{meaning && <><br />{meaning}</>}</span>;
+}
 
 export function Score({ parts }: { parts: Parts }) {
   const right = addsUp(parts), two = parts.runner_up !== null;
@@ -46,8 +53,8 @@ export function Score({ parts }: { parts: Parts }) {
           <tbody>
             {parts.rows.map((row) => (
               <tr key={row.part}>
-                <td>{row.part}<br /><span className="sub small">{row.formula}{two && row.formula_runner_up && row.formula_runner_up !== row.formula ? <><br />{row.formula_runner_up}</> : null}</span></td>
-                <td className="num">{signed(row.winner)}</td>{two && <><td className="num">{signed(row.runner_up)}</td><td className={`num ${tone(row.difference)}`}>{signed(row.difference)}</td></>}
+                <td>{row.part}</td>
+                <td className="num">{signed(row.winner)}<Formula text={row.formula} /></td>{two && <><td className="num">{signed(row.runner_up)}<Formula text={row.formula_runner_up} /></td><td className={`num ${tone(row.difference)}`}>{signed(row.difference)}</td></>}
               </tr>
             ))}
             <tr className="total"><td>Score</td><td className="num">{parts.total.winner.toFixed(3)}</td>{two && <><td className="num">{parts.total.runner_up?.toFixed(3)}</td><td className="num">{signed(parts.total.difference)}</td></>}</tr>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { addsUp, markdown, type Parts, type Told } from "./record.ts";
+import { addsUp, markdown, type Parts } from "./record.ts";
 
 const PARTS: Parts = {
   winner: "a 1", runner_up: "b 1",
@@ -23,9 +23,10 @@ describe("the parts of a score", () => {
 });
 
 describe("a decision as Markdown", () => {
-  const why: Told = {
-    task: "t-1", skill: "x", sentence: "It | won.", candidates: [{ rank: 1, agent: "a", version: "1", state: "live", level: null, quality: 0.87, drawn: 0.87, low: 0.8, high: 0.93, judged: 77, latency_ms: 78, cost: 0, load: 0, score: 0.56, propensity: 1, chosen: true, tie: false }],
-    parts: PARTS, ruled_out: [{ agent: "<img src=x>", rule: "[a](http://b)" }], would_change: [{ change: "its quality below 0.800", to: "b 1", flips: true }, { change: "its load as bad as it can be", to: "a 1", flips: false }], seq: 12, leaf: "ab",
+  const why: Parameters<typeof markdown>[0] = {
+    task: "t-1", skill: "x", sentence: "It | won.", candidates: [{ rank: 1, agent: "a", version: "1", state: "live", level: null, quality: 0.87, drawn: 0.87, low: 0.8, high: 0.93, judged: 77, latency_ms: 78, cost: 0, load: 0, score: 0.56, parts: { quality: 0.61, latency: 0, cost: 0, load: -0.05 }, propensity: 1, chosen: true, tie: false }],
+    parts: PARTS, ruled_out: [{ agent: "<img src=x>", rule: "[a](http://b)" }], would_change: [{ input: "quality", of: "a 1", was: 0.87, needed: 0.8, change: "its quality below 0.800", to: "b 1", flips: true }, { input: "load", of: "a 1", was: 0, needed: null, change: "its load as bad as it can be", to: "a 1", flips: false }],
+    decided: { decided_at: "2026-11-29T14:00:00Z", took_ms: 1, decided_by: "score", policy: null, margin: 0.01, seq: 12, leaf: "ab", answered_at: null, plan: null, trace: null },
   };
   const text = markdown(why, "EUR", "https://here");
   it("holds the numbers", () => {

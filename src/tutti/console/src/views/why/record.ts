@@ -1,48 +1,15 @@
 /** The record of a decision as the page takes it, and the sums that a reader may check: do the parts add up, who cannot be told apart. */
+import type { KnownCandidate, PartRow, PartTable, Why } from "../../api/schema.ts";
 import { count, duration, money, quality, signed } from "../../words/format.ts";
 
-export interface Candidate {
-  rank: number;
-  agent: string;
-  version: string;
-  state: string | null;
-  level: number | null;
-  quality: number;
-  drawn: number;
-  low: number | null;
-  high: number | null;
-  judged: number;
-  latency_ms: number;
-  cost: number;
-  load: number;
-  score: number;
-  propensity: number;
-  chosen: boolean;
-  tie: boolean;
-}
-
-export interface Part {
-  part: string;
-  weight: number;
-  formula: string;
-  formula_runner_up: string | null;
-  winner: number;
-  runner_up: number | null;
-  difference: number | null;
-}
-
-export interface Parts {
-  winner: string;
-  runner_up: string | null;
-  rows: Part[];
-  total: { winner: number; runner_up: number | null; difference: number | null };
-}
+export type Candidate = KnownCandidate;
+export type Parts = PartTable;
 
 const NEAR = 5e-6; // each part is written with six digits, so a sum of four may be off in the last one
 
 /** Whether a column of parts gives the score that it is said to give. */
 export function addsUp({ rows, total }: Parts): boolean {
-  const sum = (of: (row: Part) => number | null) => rows.reduce((so, row) => so + (of(row) ?? 0), 0);
+  const sum = (of: (row: PartRow) => number | null) => rows.reduce((so, row) => so + (of(row) ?? 0), 0);
   return (
     Math.abs(sum((row) => row.winner) - total.winner) < NEAR &&
     (total.runner_up === null || Math.abs(sum((row) => row.runner_up) - total.runner_up) < NEAR) &&
@@ -50,17 +17,7 @@ export function addsUp({ rows, total }: Parts): boolean {
   );
 }
 
-export interface Told {
-  task: string;
-  skill: string;
-  sentence: string;
-  candidates: Candidate[];
-  parts: Parts | null;
-  ruled_out: { agent: string; rule: string }[];
-  would_change: { change: string; to: string; flips: boolean }[];
-  seq: number | null;
-  leaf: string | null;
-}
+type Told = Pick<Why, "task" | "skill" | "sentence" | "candidates" | "parts" | "ruled_out" | "would_change" | "decided">;
 
 const table = (head: string[], rows: string[][]): string => [`| ${head.join(" | ")} |`, `|${head.map(() => "---").join("|")}|`, ...rows.map((row) => `| ${row.map(cell).join(" | ")} |`)].join("\n");
 const cell = (text: string): string => text.replace(/[\\|`*_[\]<>]/g, (sign) => `\\${sign}`).replace(/\s+/g, " ");
@@ -80,6 +37,6 @@ export function markdown(why: Told, currency: string | null, link: string): stri
   }
   if (why.ruled_out.length) parts.push("### Ruled out", ...why.ruled_out.map((one) => `- ${cell(one.agent)}: ${cell(one.rule)}`));
   if (why.would_change.length) parts.push("### What would have changed it", ...why.would_change.map((one) => `- ${cell(one.change)} → ${one.flips ? cell(one.to) : "same choice"}`));
-  parts.push(`Task ${why.task}${why.seq === null ? "" : `, audit #${why.seq}`}${why.leaf ? ` (${why.leaf})` : ""}. ${link}`);
+  parts.push(`Task ${why.task}${why.decided ? `, audit #${why.decided.seq}${why.decided.leaf ? ` (${why.decided.leaf})` : ""}` : ""}. ${link}`);
   return parts.join("\n\n").replace(/\n\n- /g, "\n- ");
 }

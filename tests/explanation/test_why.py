@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from tutti import Context, Fleet
+from tutti import Context, Fleet, explanation
 from tutti.model import answers
+from tutti.model.fact import Fact
 
 
 class Order(BaseModel):
@@ -58,6 +59,8 @@ async def test_who_was_weighed_what_went_in_and_how_it_turned_out(tutti):
     assert strip["decided_by"] == "score"
     (fact,) = await journal.select("SELECT kind, leaf FROM fact WHERE seq = ?", (strip["seq"],))
     assert (fact["kind"], bytes(fact["leaf"]).hex()) == ("task.routed", strip["leaf"])
+    (row,) = await journal.select("SELECT trace FROM task WHERE id = ?", (why["task"],))
+    assert strip["trace"] == (row["trace"].split("-")[1] if row["trace"] else None)
     chosen = next(one for one in why["candidates"] if one["chosen"])
     assert {one["agent"] for one in why["candidates"]} == {"ann", "bob"}
     assert chosen["low"] < chosen["quality"] < chosen["high"]
@@ -111,3 +114,15 @@ async def test_a_change_of_parameters_is_told(tutti):
     assert "Ben changed the parameters at" in why["sentence"]
     assert [change["approval"] for change in why["gate"]["changes"]] == [asked["id"]]
     assert why["input"] == {"amount": 3}
+
+
+def test_the_trace_of_a_task_is_in_its_decision():
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    task = {"id": "t-1", "skill": "x", "state": "rejected", "stage": "ended", "nature": "advice", "subject": None, "parent": None, "signal": None}
+    task |= {"coalesced_into": None, "reason": "no", "quality": None, "quality_source": None, "input": None, "output": None, "detail": None}
+    facts = [
+        Fact(1, 1, "task.submitted", "t-1", "person/ana", None, {"trace": f"00-{trace}-b7ad6b7169203331-01"}),
+        Fact(2, 2, "task.gated", "t-1", "tutti", 1, {"verdict": "deny", "reasons": ["no"], "policy": "p"}),
+    ]
+    assert explanation.explain(task, facts, 2)["decided"]["trace"] == trace
+    assert explanation.explain(task, [facts[0]._replace(data={}), facts[1]], 2)["decided"]["trace"] is None

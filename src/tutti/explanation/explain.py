@@ -9,6 +9,7 @@ from typing import Any
 from tutti.clock import MICROS, to_text
 from tutti.explanation import weighing
 from tutti.explanation.checking import checks, decided, models, turned_out
+from tutti.explanation.timeline import trace_of
 from tutti.model.agent import Skill
 from tutti.model.fact import Fact
 
@@ -48,7 +49,7 @@ def explain(task: Mapping[str, Any], facts: Sequence[Fact], head: int, inputs: S
         "skill": task["skill"],
         "state": task["state"],
         "sentence": " ".join(sentence for sentence in sentences if sentence),
-        "decided": None if strip is None else {**strip, "leaf": leaf, "plan": task.get("plan")},
+        "decided": None if strip is None else {**strip, "leaf": leaf, "plan": task.get("plan"), "trace": trace_of(_traceparent(last))},
         "candidates": weighing.as_known(routed.data, gate["level"] if gate else None) if routed else [],
         "parts": weighing.parts(routed.data) if routed else None,
         "ruled_out": route["ruled_out"] if route else [],
@@ -66,6 +67,11 @@ def explain(task: Mapping[str, Any], facts: Sequence[Fact], head: int, inputs: S
         "output": task["output"],
         "detail": task["detail"],
     }
+
+
+def _traceparent(last: Mapping[str, Fact]) -> str | None:
+    submitted = last.get("task.submitted")
+    return None if submitted is None else submitted.data.get("trace")
 
 
 def _route(fact: Fact) -> dict[str, Any]:

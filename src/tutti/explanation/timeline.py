@@ -62,7 +62,7 @@ def timeline(placed: Sequence[Placed], facts: Sequence[Fact], now: int) -> dict[
     agents = dict.fromkeys(span.agent for span in sorted(every, key=lambda span: span.start) if span.agent and span.kind == "run")
     return {
         "schema": "tutti.timeline/1", "task": top["id"], "from_at": to_text(started), "until_at": None if any(span.end is None for span in every) else to_text(ended),
-        **{f"{name}_ms": round(sums[name] / 1000, 3) for name in _PARTS}, "cost": cost / MICROS, "agents": list(agents), "trace": _trace(top["trace"]),
+        **{f"{name}_ms": round(sums[name] / 1000, 3) for name in _PARTS}, "cost": cost / MICROS, "agents": list(agents), "trace": trace_of(top["trace"]),
         "spans": told[:SPANS], "truncated": len(told) > SPANS, "decisions": list(_decisions(facts)),
     }  # fmt: skip
 
@@ -207,7 +207,7 @@ def _told(span: Span, place: Placed, number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _trace(traceparent: str | None) -> str | None:
+def trace_of(traceparent: str | None) -> str | None:
     """The trace's id out of a W3C trace context."""
     return traceparent.split("-")[1] if traceparent and traceparent.count("-") >= 3 else None
 

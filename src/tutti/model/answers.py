@@ -195,7 +195,7 @@ class Timeline(TypedDict):
 
 
 class Decided(TypedDict):
-    """A decision in short. `decided_by` is rule, score or person; `seq` its number in the journal, `leaf` (hex) its hash there."""
+    """A decision in short. `decided_by` is rule, score or person; `seq` its number in the journal, `leaf` (hex) its hash there, `trace` the W3C trace's id."""
 
     decided_at: str
     took_ms: float
@@ -206,6 +206,7 @@ class Decided(TypedDict):
     leaf: str | None
     answered_at: str | None
     plan: str | None
+    trace: str | None
 
 
 class ScoreParts(TypedDict):

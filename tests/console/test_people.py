@@ -42,7 +42,7 @@ def _submit(served: Served, account: str, amount: float) -> str:
 
 
 def test_approve_by_keyboard_alone(window: Callable[..., Seen], served: Served):
-    approval = _submit(served, "0001", 3.21)
+    approval = _submit(served, "9001", 3.21)
     seen = window()
     keys = seen.page.keyboard
     keys.press("g")
@@ -63,7 +63,7 @@ def test_approve_by_keyboard_alone(window: Callable[..., Seen], served: Served):
 
 
 def test_taking_back_sends_nothing(window: Callable[..., Seen], served: Served):
-    approval = _submit(served, "0002", 4.32)
+    approval = _submit(served, "9002", 4.32)
     seen = window()
     seen.go(f"/approvals/{approval}")
     seen.page.keyboard.press("a")
@@ -73,7 +73,7 @@ def test_taking_back_sends_nothing(window: Callable[..., Seen], served: Served):
 
 
 def test_reject_at_a_phone(window: Callable[..., Seen], served: Served):
-    approval = _submit(served, "0003", 5.43)
+    approval = _submit(served, "9003", 5.43)
     seen = window(phone=True)
     seen.go(f"/approvals/{approval}")
     button = seen.page.get_by_role("button", name=re.compile("^Reject"))
@@ -110,12 +110,12 @@ def test_a_server_that_goes_and_comes_back(browser: Browser, window: Callable[..
     with serving(tmp_path) as own:
         seen = window(own)
         seen.go("/tasks")
-        expect(seen.page.get_by_text(re.compile("^Live"))).to_be_visible()
+        expect(seen.page.locator("header").get_by_text(re.compile("^Live"))).to_be_visible()
         own.stop(signal.SIGKILL)
         expect(seen.page.get_by_text("The server does not answer").first).to_be_visible()
         expect(seen.page.get_by_role("grid")).to_be_visible()  # what was known stays on the page
         own.start()
-        expect(seen.page.get_by_text(re.compile("^Live"))).to_be_visible(timeout=30_000)
+        expect(seen.page.locator("header").get_by_text(re.compile("^Live"))).to_be_visible(timeout=30_000)
         expect(seen.page.get_by_text("The server does not answer")).to_have_count(0)
 
 

@@ -5,6 +5,7 @@ import { useRead } from "../api/queries.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { copy } from "../parts/copy.tsx";
 import { pathOf } from "../parts/text.tsx";
+import { short } from "../words/format.ts";
 import { ALL } from "./places.ts";
 import { may, useWho } from "./session.ts";
 
@@ -50,11 +51,13 @@ export function Palette({ open, onClose, onHelp, onTheme, onLeave }: { open: boo
 
   const wanted = text.trim().toLowerCase();
   const items: Item[] = [];
-  if (asked.length >= 2) for (const each of found ?? []) {
+  const places = ALL.filter((each) => (!each.needs || may(who, each.needs)) && each.name.toLowerCase().includes(wanted)).map((each): Item => ({ key: each.path, title: each.name, detail: each.key ? `g ${each.key}` : "page", run: () => go(each.path) }));
+  items.push(...places.filter((each) => each.title.toLowerCase().startsWith(wanted)));
+  if (asked.length >= 2 && asked === text.trim()) for (const each of found ?? []) { // what was found for other words is gone with them
     const path = pageOf(each);
-    if (path) items.push({ key: `${each.kind} ${each.id}`, title: each.title, detail: `${each.kind}${each.state ? `, ${each.state}` : ""} ${each.detail}`, run: () => go(path) });
+    if (path) items.push({ key: `${each.kind} ${each.id}`, title: each.title, detail: `${each.kind} ${short(each.id)}${each.state ? `, ${each.state}` : ""} ${each.detail}`, run: () => go(path) });
   }
-  for (const each of ALL) if ((!each.needs || may(who, each.needs)) && each.name.toLowerCase().includes(wanted)) items.push({ key: each.path, title: each.name, detail: each.key ? `g ${each.key}` : "page", run: () => go(each.path) });
+  items.push(...places.filter((each) => !each.title.toLowerCase().startsWith(wanted)));
   for (const [name, run, detail] of [["Light or dark", onTheme, "."], ["Copy link to this page", () => void copy(location.href, "the link"), ""], ["All keys", onHelp, "?"], ["Log out", onLeave, who.id]] as const)
     if (name.toLowerCase().includes(wanted)) items.push({ key: name, title: name, detail, run });
   const at = Math.min(place, Math.max(items.length - 1, 0));

@@ -97,6 +97,8 @@ class Reception:
             data["subject"] = payload.subject
         if origin.parent:
             data["task"] = origin.parent
+        if department:
+            data["department"] = department
         bundle.expect["signal", (key,)] = 0
         matches = house.subscriptions.match(event)
         if hops > HOP_LIMIT and matches:

@@ -158,7 +158,7 @@ async def test_what_is_no_json_is_refused(call: Call, raw: bytes) -> None:
 async def test_a_wrong_query_or_method_is_refused(call: Call) -> None:
     assert (await call("GET", "/v1/tasks?state=asleep"))[0] == 400
     assert (await call("GET", "/v1/tasks?limit=0"))[0] == 400
-    assert (await call("GET", "/v1/signals"))[0] == 405
+    assert (await call("PUT", "/v1/signals"))[0] == 405
     assert (await call("GET", "/redoc"))[0] == 404
 
 

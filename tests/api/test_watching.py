@@ -9,7 +9,7 @@ from api_site import as_caller
 from pydantic import TypeAdapter
 
 from tutti import Workspace
-from tutti.model import pages
+from tutti.model import answers, pages
 from tutti.model.caller import OWNER, Caller
 
 VIEWER = Caller("person/vera", ("viewer",), ("support",))
@@ -55,7 +55,7 @@ async def test_times_that_are_none(workspace: Workspace, path: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
 
 
-@pytest.mark.parametrize("path", ["kpis", "throughput", "attention", "traffic", "bottlenecks"])
+@pytest.mark.parametrize("path", ["kpis", "throughput", "attention", "traffic", "bottlenecks", "playbooks", "signals", "policies", "subscriptions"])
 async def test_without_a_right_there_is_nothing(busy: Workspace, path: str) -> None:
     assert (await as_caller(busy, NOBODY).get(f"/v1/{path}")).status_code == 403
 
@@ -131,3 +131,62 @@ async def test_bottlenecks_say_who_waits_for_whom_and_why(busy: Workspace) -> No
     assert [one["lost_ms"] for one in told] == sorted((one["lost_ms"] for one in told), reverse=True)
     theirs = (await read(busy, "/v1/bottlenecks", pages.Bottlenecks, VIEWER))["bottlenecks"]
     assert "pay" not in {name for one in theirs for name in (one["from"], one["to"])}
+
+
+async def test_signals_with_what_they_called_for(busy: Workspace) -> None:
+    for n, subject in enumerate(("account/1", "account/2", "account/1")):
+        sent = {
+            "specversion": "1.0",
+            "id": str(n),
+            "source": "/crm",
+            "type": "ticket.opened",
+            "subject": subject,
+            "department": "support",
+            "data": {"text": "hello"},
+        }
+        await busy.send(sent, by="service/crm")
+    await busy.send({"specversion": "1.0", "id": "x", "source": "/crm", "type": "ticket.closed", "department": "finance", "data": {}})
+    await busy.quiet()
+    told = await read(busy, "/v1/signals", pages.Signals)
+    assert [(one["type"], one["subject"], one["tasks"], one["sent_by"], one["department"]) for one in told["signals"]] == [
+        ("ticket.closed", None, 0, "person/owner", "finance"), ("ticket.opened", "account/1", 1, "service/crm", "support"),
+        ("ticket.opened", "account/2", 1, "service/crm", "support"), ("ticket.opened", "account/1", 1, "service/crm", "support"),
+    ]  # fmt: skip
+    first = await read(busy, "/v1/signals?limit=3", pages.Signals)
+    rest = await read(busy, f"/v1/signals?limit=3&after={first['next']}", pages.Signals)
+    assert (first["signals"] + rest["signals"], rest["next"]) == (told["signals"], None)
+    assert len((await read(busy, "/v1/signals?type=ticket.opened&subject=account/1", pages.Signals))["signals"]) == 2
+    theirs = await read(busy, "/v1/signals", pages.Signals, VIEWER)
+    assert [one["type"] for one in theirs["signals"]] == ["ticket.opened"] * 3
+    closed = told["signals"][0]
+    assert await read(busy, f"/v1/signals/{closed['id']}", pages.Signal) == closed
+    assert (await as_caller(busy, VIEWER).get(f"/v1/signals/{closed['id']}")).status_code == 404
+
+
+async def test_the_policy_in_force_and_what_its_rules_decided(busy: Workspace) -> None:
+    told = await read(busy, "/v1/policies", pages.InForce)
+    assert [version["current"] for version in told["versions"]] == [True]
+    advice, action = told["rules"]
+    assert (advice["id"], advice["effect"], advice["allowed"], advice["asked"]) == ("advice", "permit", 3, 0)
+    assert (action["id"], action["allowed"], action["asked"], action["denied"]) == ("action", 1, 1, 0)
+    assert 'permit (principal, action == Tutti::Action::"act", resource);' in action["text"]
+    assert told["decisions"] == 5
+    assert (await busy.task(action["last_task"]))["skill"] == "refund.pay"
+    assert [(level["skill"], level["level"], level["up_to"], level["by"]) for level in told["levels"]] == [("refund.pay", 4, 10.0, "fleet")]
+    await busy.set_level("refund.pay", "approve", reason="an audit")
+    assert (await read(busy, "/v1/policies", pages.InForce))["levels"][0]["reason"] == "an audit"
+    theirs = await read(busy, "/v1/policies", pages.InForce, VIEWER)
+    assert (theirs["levels"], theirs["decisions"], theirs["rules"][1]["last_task"]) == ([], 3, None)
+    assert (await read(busy, "/v1/policies?window_ms=1000", pages.InForce))["decisions"] <= 5
+
+
+async def test_subscriptions_switches_and_goals_say_who_and_when(busy: Workspace) -> None:
+    [subscribed] = await read(busy, "/v1/subscriptions", list[pages.Subscribed])
+    assert (subscribed["type"], subscribed["skill"], subscribed["gather"]) == ("ticket.opened", "ticket.triage", [])
+    assert await read(busy, "/v1/subscriptions", list[pages.Subscribed], Caller("person/fin", ("viewer",), ("finance",))) == []
+    await busy.kill("agent", "pay", reason="an audit", by="person/olga")
+    [thrown] = await read(busy, "/v1/kill-switches", list[answers.Thrown])
+    assert (thrown["scope"], thrown["name"], thrown["reason"], thrown["by"]) == ("agent", "pay", "an audit", "person/olga")
+    goal = (await as_caller(busy).put("/v1/goals/quick", json={"kpi": "latency", "target": 250})).json()
+    assert goal["set_by"] == OWNER.id
+    assert goal["set_at"] >= thrown["at"]

@@ -23,17 +23,24 @@ class Stored:
         self._settings = settings
 
     def put(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        mark = "%s" if self._settings.database else "?"
+        self._write([(inserting(table, row, mark), tuple(row.values())) for row in rows])
+
+    def set_head(self, seq: int) -> None:
+        self._write([(f"UPDATE head SET seq = {seq}", ())])
+
+    def _write(self, statements: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
         if not self._settings.database:
             with sqlite3.connect(self._settings.place) as db:
-                for row in rows:
-                    db.execute(inserting(table, row, "?"), tuple(row.values()))
+                for sql, params in statements:
+                    db.execute(sql, params)
             return
         import psycopg
 
         with psycopg.connect(self._settings.database) as there:
             there.execute(f'SET search_path TO "tutti_{self._settings.workspace}"')
-            for row in rows:
-                there.execute(inserting(table, row, "%s"), tuple(row.values()))
+            for sql, params in statements:
+                there.execute(sql, params)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -22,12 +22,11 @@ def control_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
     """What stops agents, and what says how far they go and what for."""
     api = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["control"])
 
-    @api.get("/kill-switches", response_model=list[answers.Switched], responses=problems(*READING))
+    @api.get("/kill-switches", response_model=list[answers.Thrown], responses=problems(*READING))
     async def switches(request: Request) -> Response:
-        """Kill switches that are on."""
+        """Kill switches that are on, with who threw them and why."""
         require(request, "agents:read")
-        rows = workspace.journal.hot.table("kill").values()
-        return reply([{"scope": row["scope"], "name": row["name"], "on": True} for row in rows if row["on"] and row["scope"] != "any"])
+        return reply(workspace.switches())
 
     @api.post("/kill-switches/throw", response_model=answers.Switched, responses=problems(*CHANGING), openapi_extra=KEYED)
     async def throw(request: Request, form: forms.Switch) -> Response:

@@ -19,6 +19,7 @@ from tutti.model import pages
 
 _Instant = Annotated[datetime | None, Query(description="ISO 8601 with its time zone")]
 _LONGEST_MS = 366 * 24 * 3_600_000
+_Name = Annotated[str | None, Query(min_length=1, max_length=500)]
 _Buckets = Annotated[int, Query(ge=1, le=1000)]
 
 
@@ -58,6 +59,43 @@ def watching_routes(workspace: Workspace) -> APIRouter:
         """Where tasks waited and did not work, by who waited for whom and why; the most lost time first."""
         _, departments = listed(request, "measures:read")
         return reply(await workspace.bottlenecks(window=timedelta(milliseconds=window_ms), departments=departments))
+
+    @api.get("/playbooks", response_model=list[pages.Playing], responses=problems(*READING))
+    async def playbooks(request: Request) -> Response:
+        """Playbooks and plans: those that run, with their steps, and those that ended within a day."""
+        _, departments = listed(request, "tasks:read")
+        return reply(await workspace.playbooks(departments=departments))
+
+    @api.get("/signals", response_model=pages.Signals, responses=problems(*READING))
+    async def signals(
+        request: Request,
+        type: _Name = None,
+        subject: _Name = None,
+        task: _Name = None,
+        after: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    ) -> Response:
+        """A page of signals that the caller may see, or whose tasks they may see, newest first; `after` is the `next` of the page before."""
+        _, departments = listed(request, "tasks:read")
+        return reply(await workspace.signals(type=type, subject=subject, task=task, departments=departments, after=after, limit=limit))
+
+    @api.get("/signals/{id}", response_model=pages.Signal, responses=problems(*READING, 404))
+    async def signal(request: Request, id: str) -> Response:
+        """One signal; `/v1/lineage/ID` has what it led to."""
+        _, departments = listed(request, "tasks:read")
+        return reply(await workspace.signal(id, departments=departments))
+
+    @api.get("/policies", response_model=pages.InForce, responses=problems(*READING))
+    async def policies(request: Request, window_ms: Annotated[int, Query(ge=1000, le=_LONGEST_MS)] = 24 * 3_600_000) -> Response:
+        """The policy in force with its versions, how often each rule decided something lately, and levels, budgets and caps."""
+        _, departments = listed(request, "decisions:read")
+        return reply(await workspace.policies(window=timedelta(milliseconds=window_ms), departments=departments))
+
+    @api.get("/subscriptions", response_model=list[pages.Subscribed], responses=problems(*READING))
+    async def subscriptions(request: Request) -> Response:
+        """What is done about which signals."""
+        _, departments = listed(request, "agents:read")
+        return reply(workspace.subscriptions(departments=departments))
 
     return api
 

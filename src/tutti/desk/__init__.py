@@ -7,11 +7,12 @@ from tutti.desk.counter import OWNER
 from tutti.desk.governing import Governing
 from tutti.desk.record import Record
 from tutti.desk.roster import Roster
+from tutti.desk.rules import Rules
 from tutti.desk.searching import Searching
 from tutti.desk.watching import Seen, Watching
 
 
-class Desk(Governing, Roster, Record, Searching, Watching):
+class Desk(Governing, Roster, Record, Rules, Searching, Watching):
     """Operations on one open workspace."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from tutti import gates
+from tutti.clock import to_text
 from tutti.desk.approving import Approving
 from tutti.desk.counter import OWNER
 from tutti.errors import Invalid, NotFound
@@ -69,7 +70,11 @@ class Governing(Approving):
     async def goals(self) -> list[dict[str, Any]]:
         """What people want: each goal with its KPI, target, and how much it makes quality, latency, cost and load count."""
         rows = self._journal.hot.table("goal").values()
-        return [{name: row[name] for name in ("name", "kpi", "target", "note")} | {"weights": orjson.loads(row["weights"])} for row in rows]
+        return [
+            {name: row[name] for name in ("name", "kpi", "target", "note")}
+            | {"weights": orjson.loads(row["weights"]), "set_at": to_text(row["at"]), "set_by": row["by"]}
+            for row in rows
+        ]
 
     async def set_goal(
         self, name: str, *, kpi: str = "", target: float | None = None, weights: Mapping[str, float] | None = None, note: str = "", by: str = OWNER

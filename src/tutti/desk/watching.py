@@ -13,7 +13,7 @@ import orjson
 from tutti import arbiter, explanation, gates, mediation, observation
 from tutti.clock import MICROS, micros, to_text
 from tutti.desk.counter import Counter, Row
-from tutti.errors import Invalid
+from tutti.errors import Invalid, NotFound
 from tutti.model.task import Stage
 
 _HOUR = 3600 * MICROS
@@ -202,6 +202,39 @@ class Watching(Counter):
         for one in found:
             one["detail"] = _detail(one, running[one["to"]], capacity.get(one["to"]))
         return {"window_ms": micros(window) / 1000, "since": to_text(since), "bottlenecks": found}
+
+    async def signals(
+        self,
+        *,
+        type: str | None = None,
+        subject: str | None = None,
+        task: str | None = None,
+        departments: Collection[str] | None = None,
+        after: int | None = None,
+        limit: int = 50,
+    ) -> dict[str, Any]:
+        """A page of signals, newest first; `after` is the `next` of the page before, `task` the one that sent them."""
+        limit = max(1, min(limit, 1000))
+        pseudonym = None if subject is None else self._journal.pseudonym(subject)
+        rows = await observation.signals(self._journal.survey, departments=departments, type=type, subject=pseudonym, task=task, after=after, limit=limit)
+        return {"signals": [await self._signal_told(row) for row in rows], "next": rows[-1]["rowid"] if len(rows) == limit else None}
+
+    async def signal(self, id: str, *, departments: Collection[str] | None = None) -> dict[str, Any]:
+        """One signal. Raises: `NotFound`."""
+        rows = await observation.signals(self._journal.survey, departments=departments, id=id, limit=1)
+        if not rows:
+            raise NotFound(f"There is no signal {id}.", hint="`tutti tasks` shows the signals that tasks came from.")
+        return await self._signal_told(rows[0])
+
+    async def _signal_told(self, row: Row) -> dict[str, Any]:
+        told = {name: row[name] for name in ("id", "type", "department", "task", "tasks", "stopped")}
+        return told | {"subject": await self._journal.subject_name(row["subject"]) if row["subject"] else None, "at": to_text(row["at"]), "sent_by": row["by"]}
+
+    async def playbooks(self, *, departments: Collection[str] | None = None) -> list[dict[str, Any]]:
+        """Plans by kind and name: those that run, with their steps, and those that ended within a day."""
+        now = self._now()
+        rows = await observation.playbooks(self._journal.survey, since=max(now - 24 * _HOUR, 0), now=now, departments=departments)
+        return [{**row, "oldest_at": None if row["oldest_at"] is None else to_text(row["oldest_at"])} for row in rows]
 
     def _declared(self, called: Collection[str], hidden: Collection[str]) -> list[dict[str, Any]]:
         """Subscriptions by which nothing has come."""

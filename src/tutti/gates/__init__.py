@@ -8,8 +8,8 @@ from tutti.gates.approvals import APPROVAL_LASTS, as_request, check_answer, sign
 from tutti.gates.caps import called, cap_changes, claims, over, reserved
 from tutti.gates.decide import STOPPED, Book, Question, as_fact, decide, period_of, release, stopped_by
 from tutti.gates.folds import FOLDS, TABLES
-from tutti.gates.policy import DEFAULT_POLICY, Gatekeeper, Policies, parse_policies
+from tutti.gates.policy import DEFAULT_POLICY, Gatekeeper, Policies, Rule, parse_policies, rules_of
 
 __all__ = [
-    "APPROVAL_LASTS", "DEFAULT_POLICY", "FOLDS", "STOPPED", "TABLES", "Book", "Gatekeeper", "Policies", "Question", "as_fact", "as_request", "called", "cap_changes", "check_answer", "claims", "decide", "over", "parse_policies", "period_of", "release", "reserved", "signature_holds", "signed", "stopped_by",
+    "APPROVAL_LASTS", "DEFAULT_POLICY", "FOLDS", "STOPPED", "TABLES", "Book", "Gatekeeper", "Policies", "Question", "Rule", "as_fact", "as_request", "called", "cap_changes", "check_answer", "claims", "decide", "over", "parse_policies", "period_of", "release", "reserved", "rules_of", "signature_holds", "signed", "stopped_by",
 ]  # fmt: skip

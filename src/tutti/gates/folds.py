@@ -105,7 +105,7 @@ def _handed(fact: Fact) -> Iterable[Change]:
 
 def _level(fact: Fact) -> Iterable[Change]:
     data = fact.data
-    values = {"level": data["level"], "up_to": data["up_to"], "reason": data.get("reason", ""), "by": fact.by}
+    values = {"level": data["level"], "up_to": data["up_to"], "reason": data.get("reason", ""), "by": fact.by, "since": fact.at}
     if fact.by == "fleet":
         values["declared"] = f"{data['level']}/{data['up_to']}"
     yield Put("autonomy", (fact.about,), values)

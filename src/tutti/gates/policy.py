@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from tutti.errors import Invalid
 from tutti.model.agent import AgentCard
@@ -77,6 +77,44 @@ def parse_policies(text: str, where: str = "policy") -> Policies:
         applying = {id: policy for id, policy in named.items() if _applies(policy["action"], action)}
         slices[action] = cedarpy.PolicySet.from_json_str(json.dumps({**tree, "staticPolicies": applying}))
     return Policies(text, sha256(text.encode()).hexdigest()[:16], slices, schema)
+
+
+class Rule(NamedTuple):
+    """One policy of a text: its id, permit or forbid, and its own part of the text."""
+
+    id: str
+    effect: str
+    text: str
+
+
+def rules_of(text: str) -> list[Rule]:
+    """The policies of a text that parses, in their order, by the ids that verdicts name."""
+    import cedarpy
+
+    parts = _statements(text)
+    found = []
+    for number, (key, policy) in enumerate(json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"].items()):
+        place = int(key.removeprefix("policy"))
+        found.append((place, Rule(policy.get("annotations", {}).get("id") or f"policy {number + 1}", policy["effect"], parts[place])))
+    return [rule for _, rule in sorted(found)]
+
+
+def _statements(text: str) -> list[str]:
+    """The text's policies: each ends with a semicolon that is in no string and no comment."""
+    parts, start, place = [], 0, 0
+    while place < len(text):
+        if text[place] == '"':
+            place += 1
+            while place < len(text) and text[place] != '"':
+                place += 2 if text[place] == "\\" else 1
+        elif text.startswith("//", place):
+            end = text.find("\n", place)
+            place = len(text) if end < 0 else end
+        elif text[place] == ";":
+            parts.append(text[start : place + 1].strip())
+            start = place + 1
+        place += 1
+    return parts
 
 
 def _applies(head: dict[str, Any], action: str) -> bool:

@@ -26,6 +26,8 @@ def _received(fact: Fact) -> Iterable[Change]:
             "at": fact.at,
             "seq": fact.seq,
             "stopped": data.get("stopped"),
+            "department": data.get("department"),
+            "by": fact.by,
         },
     )
 

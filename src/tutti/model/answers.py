@@ -671,6 +671,14 @@ class Switched(TypedDict):
     resumed: NotRequired[int]
 
 
+class Thrown(Switched):
+    """A kill switch that is on: why, by whom and since when."""
+
+    reason: str
+    by: str
+    at: str
+
+
 class Goal(TypedDict):
     """What people want, and how much it makes quality, latency, cost and load count."""
 
@@ -679,6 +687,8 @@ class Goal(TypedDict):
     target: str
     note: str
     weights: dict[str, float]
+    set_at: str
+    set_by: str
 
 
 class Behind(TypedDict):

@@ -105,4 +105,4 @@ WORKS = Table(  # the same work, done once: which task did it and how long its r
     columns={"work_key": "text", "task": "text", "fresh_until": "int"},
     hot=False,
 )
-GOALS = Table("goal", key=("name",), columns={"name": "text", "kpi": "text", "target": "text", "weights": "text", "note": "text"})
+GOALS = Table("goal", key=("name",), columns={"name": "text", "kpi": "text", "target": "text", "weights": "text", "note": "text", "at": "int", "by": "text"})

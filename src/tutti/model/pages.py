@@ -180,3 +180,137 @@ class Found(TypedDict):
     detail: str
     state: str | None
     at: str | None
+
+
+class Signal(TypedDict):
+    """A signal. `task` sent it, where a task did; `tasks` counts those it called for; `stopped` says why it called for none."""
+
+    id: str
+    type: str
+    subject: str | None
+    at: str
+    department: str | None
+    task: str | None
+    sent_by: str
+    tasks: int
+    stopped: str | None
+
+
+class Signals(TypedDict):
+    """A page of signals, newest first; `next` is the `after` of the next one."""
+
+    signals: list[Signal]
+    next: int | None
+
+
+class Playing(TypedDict):
+    """A playbook, or all plans of a kind that have no name: those that run, with their steps; those that ended within a day.
+
+    `kind` is playbook, goal or plan. At risk is past the deadline, or in the last tenth of the time up to it.
+    """
+
+    name: str
+    kind: str
+    open: int
+    finished: int
+    failed: int
+    steps_done: int
+    steps_all: int
+    at_risk: int
+    oldest_at: str | None
+
+
+class PolicyVersion(TypedDict):
+    """A policy text that was in force."""
+
+    digest: str
+    published_at: str
+    current: bool
+
+
+class Rule(TypedDict):
+    """One rule of the policy, and how often it determined a verdict."""
+
+    id: str
+    effect: str
+    text: str
+    allowed: int
+    asked: int
+    denied: int
+    last_at: str | None
+    last_task: str | None
+
+
+class Budget(TypedDict):
+    """What an action may take in a period, and what it has taken in the one that runs."""
+
+    name: str
+    action: str
+    money: float | None
+    count: int | None
+    per: str
+    currency: str | None
+    spent: float
+    used: int
+
+
+class LevelInForce(TypedDict):
+    """How far an action goes alone."""
+
+    skill: str
+    department: str
+    level: int
+    up_to: float | None
+    reason: str | None
+    by: str | None
+    since: str | None
+
+
+class CapInForce(TypedDict):
+    """What calls to models may take, and have taken in the period that runs; null where it holds for each task by itself."""
+
+    name: str
+    agent: str
+    department: str
+    per_task: bool
+    money: float | None
+    tokens: int | None
+    calls: int | None
+    per: str
+    spent_money: float | None
+    used_tokens: int | None
+    used_calls: int | None
+
+
+class InForce(TypedDict):
+    """The policy in force, with what it decided since an instant, and levels, budgets and caps."""
+
+    schema: str
+    current: str | None
+    versions: list[PolicyVersion]
+    text: str
+    rules: list[Rule]
+    since: str
+    decisions: int
+    budgets: list[Budget]
+    levels: list[LevelInForce]
+    caps: list[CapInForce]
+
+
+class Gathered(TypedDict):
+    """A skill whose result comes first, and the field of the input that it fills."""
+
+    field: str
+    skill: str
+
+
+class Subscribed(TypedDict):
+    """What is done about signals of a type: a skill, under a condition (CEL)."""
+
+    id: str
+    type: str
+    condition: str | None
+    skill: str
+    priority: int
+    gather: list[Gathered]
+    deadline_ms: int | None

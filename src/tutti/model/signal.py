@@ -24,7 +24,19 @@ class Subscription:
 SIGNALS = Table(
     "signal",
     key=("key",),  # keyed digest of (source, id): what makes a second delivery a duplicate
-    columns={"key": "text", "id": "text", "type": "text", "subject": "text", "event": "text", "task": "text", "at": "int", "seq": "int", "stopped": "text"},
+    columns={
+        "key": "text",
+        "id": "text",
+        "type": "text",
+        "subject": "text",
+        "event": "text",
+        "task": "text",
+        "at": "int",
+        "seq": "int",
+        "stopped": "text",
+        "department": "text",
+        "by": "text",
+    },
     hot=False,
     indexes=(("id",), ("task",)),
 )

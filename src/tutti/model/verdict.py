@@ -74,7 +74,7 @@ SPENDING = Table(
 AUTONOMY = Table(
     "autonomy",
     key=("skill",),
-    columns={"skill": "text", "level": "int", "up_to": "int", "reason": "text", "by": "text", "declared": "text"},
+    columns={"skill": "text", "level": "int", "up_to": "int", "reason": "text", "by": "text", "declared": "text", "since": "int"},
 )
 POLICIES = Table("policy", key=("digest",), columns={"digest": "text", "text": "text", "at": "int", "current": "int"})
 KILLS = Table("kill", key=("scope", "name"), columns={"scope": "text", "name": "text", "on": "int", "reason": "text", "by": "text", "at": "int"})

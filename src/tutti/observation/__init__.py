@@ -5,10 +5,27 @@ It changes nothing, never reads a clock, and does not know who asks: `department
 
 from tutti.observation.achieved import Achieved, achieved
 from tutti.observation.bottlenecks import bottlenecks
+from tutti.observation.decisions import decided
 from tutti.observation.kpis import kpis, throughput
 from tutti.observation.measures import measures
 from tutti.observation.nodes import Place, newest, nodes
+from tutti.observation.signals import playbooks, signals
 from tutti.observation.traffic import traffic
 from tutti.observation.windows import SIGNAL
 
-__all__ = ["SIGNAL", "Achieved", "Place", "achieved", "bottlenecks", "kpis", "measures", "newest", "nodes", "throughput", "traffic"]
+__all__ = [
+    "SIGNAL",
+    "Achieved",
+    "Place",
+    "achieved",
+    "bottlenecks",
+    "decided",
+    "kpis",
+    "measures",
+    "newest",
+    "nodes",
+    "playbooks",
+    "signals",
+    "throughput",
+    "traffic",
+]

@@ -58,7 +58,11 @@ def _unsubscribed(fact: Fact) -> Iterable[Change]:
 
 def _goal(fact: Fact) -> Iterable[Change]:
     data = fact.data
-    yield Put("goal", (fact.about,), {"kpi": data["kpi"], "target": data["target"], "weights": data["weights"], "note": data.get("note", "")})
+    yield Put(
+        "goal",
+        (fact.about,),
+        {"kpi": data["kpi"], "target": data["target"], "weights": data["weights"], "note": data.get("note", ""), "at": fact.at, "by": fact.by},
+    )
 
 
 TABLES = (AGENTS, SUBSCRIPTIONS, GOALS)

@@ -29,7 +29,7 @@ interface Page {
 
 const PAGE = 200;
 const NEWEST = Number.MAX_SAFE_INTEGER;
-const ABOVE = 20; // records that are shown above the one that was jumped to
+const ABOVE = 6; // records that are shown above the one that was jumped to
 
 /** `days`: whether some records are of another day, so that the day stands beside the time. */
 const columns = (days: boolean): Column<Fact>[] => [

@@ -14,7 +14,7 @@ function Chart({ party, steps }: { party: string; steps: readonly Step[] }) {
   const low = Math.min(0, ...known), high = Math.max(0, ...known), span = high - low || 1;
   const x = (place: number) => LEFT + (steps.length < 2 ? 0.5 : place / (steps.length - 1)) * (W - LEFT - RIGHT);
   const y = (gain: number) => TOP + ((high - gain) / span) * (H - TOP - BOTTOM);
-  const line = gains.flatMap((gain, place) => (gain === null ? [] : [`${x(place)},${y(gain)}`])).join(" ");
+  const line = gains.flatMap((gain, place) => (gain === null || steps[place]!.better ? [] : [`${x(place)},${y(gain)}`])).join(" ");
   const said = `${party}: ${gains.map((gain, place) => `${steps[place]!.name} ${gain === null ? "not known" : short(gain)}`).join(", ")}; the fallback is 0`;
   const few = steps.length <= 6;
   return (
@@ -24,7 +24,7 @@ function Chart({ party, steps }: { party: string; steps: readonly Step[] }) {
         <svg viewBox={`0 0 ${W} ${H}`} role="img" aria-label={said}>
           <line x1={LEFT - 24} x2={W - RIGHT + 24} y1={y(0)} y2={y(0)} stroke="var(--edge)" strokeDasharray="4 4" />
           <text className="m" x={W} y={y(0) - 4} textAnchor="end">fallback 0</text>
-          {known.length === gains.length && known.length > 1 && <polyline points={line} fill="none" stroke="var(--accent)" strokeWidth="2" />}
+          {known.length === gains.length && line.includes(" ") && <polyline points={line} fill="none" stroke="var(--accent)" strokeWidth="2" />}
           {gains.map((gain, place) => gain !== null && (
             <g key={place}>
               <circle cx={x(place)} cy={y(gain)} r="4" fill={steps[place]!.answers[party] === "accept" ? "var(--accent)" : "var(--panel)"} stroke={steps[place]!.better ? "var(--human)" : "var(--accent)"} strokeWidth="2" />
@@ -54,7 +54,7 @@ export function Gains({ parties, steps }: { parties: readonly string[]; steps: r
             </tbody>
           </table>
         </div>
-      ) : <>{parties.map((party) => <Chart key={party} party={party} steps={steps} />)}<p className="sub small">● accepted · ○ not asked, or not accepted</p></>}
+      ) : <>{parties.map((party) => <Chart key={party} party={party} steps={steps} />)}<p className="sub small">● accepted · ○ not asked, or not accepted{steps.some((step) => step.better) && " · with a person's word it could be the last one"}</p></>}
     </Card>
   );
 }

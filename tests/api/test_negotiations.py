@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -95,3 +96,34 @@ async def test_who_may_not_read_tasks_reads_no_negotiation(market: Workspace) ->
         assert (await viewer.get("/v1/negotiations")).status_code == 200
         assert (await nobody.get("/v1/negotiations")).status_code == 403
         assert (await nobody.get(f"/v1/negotiations/{id}")).status_code == 404
+
+
+async def test_taking_over_is_for_who_may_settle_it_and_approve_what_needs_it(tmp_path: Path) -> None:
+    class Silent:
+        name = "buyer"
+
+        async def score(self, outcomes: list[Any]) -> list[float]:
+            await asyncio.sleep(600)
+            return [0.0] * len(outcomes)
+
+    fleet = Fleet("market")
+    fleet.party(Silent(), name="buyer", department="sales")
+    rules = {"policy": [{"rule": "never 10", "forbid": {"price": 10}}], "approval": [{"rule": "five needs a yes", "forbid": {"price": 5}}]}
+    async with Workspace(fleet, Settings("market", tmp_path / "tutti", grace=timedelta(0))) as workspace:
+        sam = Caller("person/sam", roles=("approver",))
+        async with as_caller(workspace) as owner, as_caller(workspace, sam) as other, as_caller(workspace, Caller("person/eve", roles=("viewer",))) as eve:
+            id = await workspace.negotiate(
+                issues={"price": [0, 5, 10]}, parties=["buyer"], fallback={"price": 0}, deadline=timedelta(minutes=10), by=sam.id, **rules
+            )  # fmt: skip
+            while await workspace.journal.row("negotiation", (id,)) is None:
+                await asyncio.sleep(0.01)
+            path = f"/v1/negotiations/{id}/take-over"
+            assert (await eve.post(path, json={"outcome": None})).status_code == 403
+            refused = await owner.post(path, json={"outcome": {"price": 10}})
+            assert (refused.status_code, "never 10" in refused.json()["detail"]) == (403, True)
+            assert (await owner.post(path, json={"outcome": {"price": 7}})).status_code == 400
+            own = await other.post(path, json={"outcome": {"price": 5}})
+            assert (own.status_code, "asked for themselves" in own.json()["detail"]) == (403, True)
+            done = await owner.post(path, json={"outcome": {"price": 5}, "note": "fine"})
+            assert (done.json()["how"], done.json()["decided_by"], done.json()["settled"]["outcome"]) == ("person", "person/owner", {"price": 5})
+            assert (await owner.post(path, json={"outcome": None})).status_code == 409

@@ -46,6 +46,13 @@ class NewNegotiation(Form):
     priority: int = Field(0, ge=-1000, le=1000)
 
 
+class TakeOver(Form):
+    """How a person ends a negotiation: one value for each issue, or null for the fallback."""
+
+    outcome: dict[str, Any] | None
+    note: str = Field("", max_length=4000)
+
+
 class Cancel(Form):
     """Why a task is canceled."""
 

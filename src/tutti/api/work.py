@@ -16,7 +16,7 @@ from tutti.api.guard import caller_of, may, require
 from tutti.api.pressure import Pressure
 from tutti.api.problems import as_problem, problem
 from tutti.api.repetition import Repetition
-from tutti.api.rights import listed, on_task, own_only
+from tutti.api.rights import listed, not_their_own, on_task, own_only
 from tutti.api.waiting import wait
 from tutti.app import Workspace
 from tutti.clock import from_datetime
@@ -279,5 +279,22 @@ def negotiation_routes(workspace: Workspace, pressure: Pressure, repetition: Rep
         """One negotiation: what it is about, all that was said, what it ended with and why."""
         await on_task(workspace, request, id, "decisions:read")
         return reply(await workspace.negotiation(id))
+
+    @api.post("/{id}/take-over", response_model=answers.WholeNegotiation, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
+    async def take_over(request: Request, id: str, form: forms.TakeOver) -> Response:
+        """End a negotiation that goes on: with an outcome that its policy allows, or (null) with the fallback.
+
+        An outcome that needs a person's approval takes the right to approve, and is not for who asked for the negotiation.
+        """
+        await on_task(workspace, request, id, "decisions:read")
+        caller, row = await on_task(workspace, request, id, "tasks:settle")
+
+        async def act(_: Once | None) -> tuple[int, Any]:
+            if await workspace.needs_approval(id, form.outcome):
+                require(request, "approvals:answer", id=id, department=row["department"])
+                await not_their_own(workspace, caller, row)
+            return 200, await workspace.take_over(id, form.outcome, note=form.note, by=caller.id)
+
+        return await repetition.answer(request, caller, act, subject=await workspace.house.subject(row))
 
     return api

@@ -137,6 +137,11 @@ def hand_over(id: str, to: str, *, note: str = "") -> Call[answers.Approval]:
     return Call("POST", "/v1/approvals/{}/hand-over", (id,), body={"to": to, "note": note}, keyed=True)
 
 
+def take_over(id: str, outcome: Mapping[str, Any] | None, *, note: str = "") -> Call[answers.WholeNegotiation]:
+    """End a negotiation that goes on: with this outcome, or (None) with the fallback."""
+    return Call("POST", "/v1/negotiations/{}/take-over", (id,), body={"outcome": outcome, "note": note}, keyed=True)
+
+
 def conflicts(*, state: str | None = None, task: str | None = None, limit: int = 50, after: int | None = None) -> Call[answers.Conflicts]:
     """A page of conflicts, newest first; without a state those that are not resolved yet. States: open, asked, resolved, all."""
     return Call("GET", "/v1/conflicts", query={"state": state, "task": task, "limit": limit, "after": after})

@@ -126,6 +126,7 @@ class Client:
     answer_approval = _Operation(calls.answer_approval)
     change_approval = _Operation(calls.change_approval)
     hand_over = _Operation(calls.hand_over)
+    take_over = _Operation(calls.take_over)
     conflicts = _Operation(calls.conflicts)
     conflict = _Operation(calls.conflict)
     settle_conflict = _Operation(calls.settle_conflict)

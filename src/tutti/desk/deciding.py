@@ -139,6 +139,18 @@ class Deciding(Work):
             raise NotFound(f"There is no negotiation {id}.", hint="`tutti negotiations` lists them.")
         return await mediation.told(self.corridor.house, row, (await self._row("task", id, "task"))["state"])
 
+    async def take_over(self, id: str, outcome: Mapping[str, Any] | None, *, note: str = "", by: str = OWNER) -> dict[str, Any]:
+        """End a negotiation that goes on as a person says: with this outcome, or (None) with the fallback. Durable when it returns.
+
+        Raises: `Refused` for what policy rules out, with the rules; `Invalid` for what is no outcome of it; `Conflict` when it has ended.
+        """
+        await mediation.take_over(self.corridor, id, outcome, note, by)
+        return await self.negotiation(id)
+
+    async def needs_approval(self, id: str, outcome: Mapping[str, Any] | None) -> tuple[str, ...]:
+        """The rules of an open negotiation for which a person must approve this outcome. Raises as `take_over` does."""
+        return await mediation.needs(self.corridor.house, id, outcome)
+
     async def conflicts(
         self, *, state: str | None = None, task: str | None = None, departments: Collection[str] | None = None, limit: int = 50, after: int | None = None
     ) -> dict[str, Any]:

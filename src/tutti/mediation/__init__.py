@@ -5,6 +5,7 @@ its own but when time or money is up.
 """
 
 from tutti.mediation.mediate import ADOPT, MEDIATE, mediator, opened, prepare
+from tutti.mediation.taking import needs, take_over
 from tutti.mediation.telling import brief, explained, told
 
-__all__ = ["ADOPT", "MEDIATE", "brief", "explained", "mediator", "opened", "prepare", "told"]
+__all__ = ["ADOPT", "MEDIATE", "brief", "explained", "mediator", "needs", "opened", "prepare", "take_over", "told"]

@@ -142,6 +142,7 @@ class _Mediation:
         self._cost = 0
         self._dearest: dict[int, int] = {}  # what a message to a party has cost at most
         self._ends_at = 0
+        self._version = 0  # of the negotiation's row: a person who takes it over ends it for this run
         self._case: Case
 
     @property
@@ -184,6 +185,10 @@ class _Mediation:
             }
             bundle.add(Draft("negotiation.opened", ctx.task, "agent/mediator", data, -1))
             await self._corridor.record(bundle)
+            self._version = 1
+        else:
+            row = await house.journal.row("negotiation", (ctx.task,))
+            self._version = row["version"] if row is not None else 0
         self._case = opened(self._opening, ctx.task, kept)
         self._ends_at = kept["ends_at"]
 
@@ -258,7 +263,9 @@ class _Mediation:
         answers = [[self._case.parties[q.party].name, q.number, q.ask, reply.missing] for q, reply in exchanges]
         data = {"round": self._rounds + 1, "answers": answers, "exchanges": bundle.payloads[0].id, "cost": cost}
         bundle.add(Draft("negotiation.answered", self._ctx.task, "agent/mediator", data, -1))
+        bundle.expect["negotiation", (self._ctx.task,)] = self._version
         await self._corridor.record(bundle)
+        self._version += 1
         self._note_costs(questions, found)
         return kept
 
@@ -339,6 +346,7 @@ class _Mediation:
             bundle.payloads.append(payload)
             data = {"how": settled.how, "record": payload.id, "better": settled.better is not None, "messages": settled.messages}
             bundle.add(Draft("negotiation.settled", self._ctx.task, "agent/mediator", data, -1))
+            bundle.expect["negotiation", (self._ctx.task,)] = self._version
             await self._corridor.record(bundle)
         better = Better(**kept["better"]) if kept["better"] else None
         settled = Settled(**{**kept, "better": better})

@@ -31,6 +31,7 @@ async def told(house: House, row: Row, state: str) -> dict[str, Any]:
         "opening": opening,
         "settled": settled,
         "rounds_told": [],
+        "decided_by": await _decided_by(house, row),
         "explained": negotiation.explain(record) if "format" in record else [],
     }
     kept = await house.memo(row["id"], "opened")
@@ -45,6 +46,14 @@ async def told(house: House, row: Row, state: str) -> dict[str, Any]:
         said = [_said(opening, case, each, models) for each in kept_round["exchanges"]] if kept_round else []
         view["rounds_told"].append({"round": fact.data["round"], "at": to_text(fact.at), "cost": fact.data["cost"] / MICROS, "said": said})
     return view
+
+
+async def _decided_by(house: House, row: Row) -> str | None:
+    """The person who decided it: by taking it over, or by answering what the mediator asked; None where nobody did."""
+    if row["how"] != "person":
+        return None
+    facts = await house.journal.facts(about=row["id"], kind=["negotiation.settled", "task.answered"])
+    return next((fact.by for fact in reversed(facts) if not fact.by.startswith("agent/")), None)
 
 
 async def explained(house: House, row: Row) -> list[str]:

@@ -767,13 +767,60 @@ class Negotiations(TypedDict):
     next: int | None
 
 
-class WholeNegotiation(Negotiation):
-    """A negotiation with its opening, its settlement, its transcript by rounds, and its reasons in sentences."""
+class BetterOutcome(TypedDict):
+    """An outcome that is better than what holds, and needs a person."""
 
-    opening: Any
-    settled: Any
-    rounds_told: list[dict[str, Any]]
+    outcome: dict[str, Any]
+    needs: list[str]
+    gains: dict[str, float | None]
+
+
+class SettledOn(TypedDict):
+    """What a negotiation ended with. `gains` are above the fallback, each on its party's own scale; null where nothing is known."""
+
+    how: str
+    outcome: dict[str, Any] | None
+    why: str
+    gains: dict[str, float | None]
+    better: BetterOutcome | None
+    rounds: int
+    messages: int
+    cost: float
+
+
+class NegotiationSaid(TypedDict):
+    """One message of a round. With proposals: the outcome, the answer (accept, reject, counter) and each party's gain by it, where that is known;
+    with questions the outcomes or lists that were asked about, and the numbers or orders that came back."""
+
+    party: str
+    number: int
+    ask: str
+    missing: str
+    answer: Any
+    outcome: NotRequired[dict[str, Any] | None]
+    counter: NotRequired[dict[str, Any] | None]
+    gains: NotRequired[dict[str, float]]
+    outcomes: NotRequired[list[Any] | None]
+    lists: NotRequired[list[Any] | None]
+
+
+class NegotiationRound(TypedDict):
+    """One round: all that was asked at once, and what came back."""
+
+    round: int
+    at: str
+    cost: float
+    said: list[NegotiationSaid]
+
+
+class WholeNegotiation(Negotiation):
+    """A negotiation with its opening (null once erased), its settlement, its transcript by rounds, its reasons in sentences, and the person who decided it."""
+
+    opening: dict[str, Any] | None
+    settled: SettledOn | None
+    rounds_told: list[NegotiationRound]
     explained: list[str]
+    decided_by: str | None
 
 
 class Planned(TypedDict):

@@ -108,6 +108,24 @@ def show(look: Look, id: str) -> None:
     screen.next(f"tutti why {id}")
 
 
+@negotiations.command("take-over")
+@click.argument("id")
+@click.option("--outcome", metavar="JSON", help="One value for each issue (JSON, @file or -); without it the fallback stands.")
+@click.option("--note", default="", help="Why; it stands in the record.")
+@pass_look
+def take_over(look: Look, id: str, outcome: str | None, note: str) -> None:
+    """End a negotiation that goes on, as you say."""
+    screen = Screen(look)
+    said = None if outcome is None else json_of(outcome, "the outcome")
+    with connect(look) as api:
+        found = api.post("/v1/negotiations/{}/take-over", id, outcome=said, note=note)
+    if look.machine:
+        screen.data(found)
+        return
+    _settled(screen, found["settled"])
+    screen.next(f"tutti why {id}")
+
+
 def _told(said: Mapping[str, Any]) -> str:
     if said["missing"]:
         return f"{said['ask']}: no answer ({said['missing']})"

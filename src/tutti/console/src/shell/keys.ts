@@ -4,7 +4,7 @@ import { usePrefs } from "./prefs.ts";
 
 export type Keys = Record<string, (event: KeyboardEvent) => void>;
 
-const TYPING = "input, textarea, select, [contenteditable='true'], [role='textbox'], [role='combobox']";
+const TYPING = "input:not([type='range'], [type='checkbox'], [type='radio']), textarea, select, [contenteditable='true'], [role='textbox'], [role='combobox']";
 const PAUSE_MS = 1_200; // between the two letters of `g o`
 
 /** Listen for these: `"ctrl+k"`, `"w"`, `"g o"`, `"?"`, `" "`. The newest listeners come first; what they take, others do not hear. */
@@ -20,7 +20,7 @@ export function useKeys(keys: Keys, enabled = true): void {
       const held = event.ctrlKey || event.metaKey;
       const target = event.target instanceof Element ? event.target : null;
       if (!held && (target?.closest(TYPING) || !letters)) return;
-      if (event.key === " " && target?.closest("button, a, summary, [role='option'], [role='menuitem'], [role='row']")) return;
+      if (event.key === " " && target?.closest("button, a, summary, input[type='checkbox'], input[type='radio'], [role='option'], [role='menuitem'], [role='row']")) return;
       if (!held && document.querySelector("[role='dialog'], [role='menu']")) return;
       const now = Date.now();
       const pair = now - since < PAUSE_MS ? `${before} ${event.key}` : "";

@@ -43,7 +43,7 @@ export default function Goals() {
       </Head>
       {measured && (
         <>
-          <Card title="Before and after" act={<Chooser key={span.split_at + zone} at={span.split_at} fixed={fixed} onPick={pick} />}>
+          <Card title="Before and after" act={<Chooser key={(fixed ? span.split_at : "") + zone} at={span.split_at} fixed={fixed} onPick={pick} />}>
             <Shown of={kpis} rows={5}>{(found) => <Compared found={found} chosen={chosen} onChoose={(name) => choose(name, true)} />}</Shown>
           </Card>
           <OverTime name={chosen} span={span} step={step} onPick={pick} />
@@ -57,10 +57,11 @@ export default function Goals() {
 /** The instant that before and after are parted by. */
 function Chooser({ at, fixed, onPick }: { at: string; fixed: boolean; onPick: (at: string | null) => void }) {
   const zone = useZone();
-  const [text, setText] = useState(toField(at, zone));
+  const held = fixed ? toField(at, zone) : ""; // what follows the clock is in no field
+  const [text, setText] = useState(held);
   const take = () => {
     const next = fromField(text, zone);
-    if (next && next !== fromField(toField(at, zone), zone)) onPick(next);
+    if (next && text !== held) onPick(next);
   };
   const journal = useMay("journal:read");
   const facts = useRead<Fact[]>("/journal/facts", { before: Number.MAX_SAFE_INTEGER, kinds: CHANGES, limit: 200 }, { enabled: journal });

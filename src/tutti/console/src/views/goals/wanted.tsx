@@ -34,8 +34,8 @@ export function Wanted() {
                     <td>{goal.kpi ? kpiName(goal.kpi) : ""}</td>
                     <td className="num">{goal.target}</td>
                     <td><Weights weights={goal.weights} /></td>
-                    <td>{goal.set_at ? <><At at={goal.set_at} /><span className="sub block">{who(goal.set_by)}</span></> : ""}</td>
-                    {mayset && <td className="num"><button type="button" className="b" onClick={() => edit(goal.name, true)}>Change<span className="vh"> {goal.name}</span></button></td>}
+                    <td>{goal.set_at ? <At at={goal.set_at} /> : ""}<span className="sub block">{declared(goal) ? "declared by the fleet" : who(goal.set_by)}</span></td>
+                    {mayset && <td className="num">{!declared(goal) && <button type="button" className="b" onClick={() => edit(goal.name, true)}>Change<span className="vh"> {goal.name}</span></button>}</td>}
                   </tr>
                 ))}
               </tbody>
@@ -59,6 +59,9 @@ function Weights({ weights }: { weights: Record<string, number> }) {
     </div>
   );
 }
+
+/** What the fleet declares is changed in the fleet, not here. */
+const declared = (goal: Goal): boolean => goal.set_by === "fleet";
 
 /** A goal, new or changed. What it does is said before it is done. */
 function Setting({ goal, onClose }: { goal: Goal | undefined; onClose: () => void }) {

@@ -35,11 +35,11 @@ export default function Overview() {
         <CopyAs path="/kpis" command="tutti kpi" />
       </Head>
       <Numbers range={range} />
-      <div className="g c2 mt top-align">
+      <div className="g c2 mt">
         <Needs />
         <Lost range={range} />
       </div>
-      <div className="g c2 mt top-align">
+      <div className="g c2 mt">
         <Done range={range} />
         <Playbooks />
       </div>
@@ -152,7 +152,7 @@ function Done({ range }: { range: Range }) {
   const [asTable, flip] = useTable("done");
   const behind = (at: string, next: string) => `/tasks?${new URLSearchParams({ since: at, status: "done,failed", until: next })}`;
   return (
-    <Card title="Tasks per minute" sub="that ended, by outcome" act={<TableSwitch on={asTable} flip={flip} of="tasks per minute" />}>
+    <Card title="Tasks per minute" sub="that ended, by outcome" act={<><TableSwitch on={asTable} flip={flip} of="tasks per minute" /> <Link href="/tasks?status=done,failed">All</Link></>}>
       <Shown of={done}>
         {({ buckets, bucket_ms, from_at, until_at: end }) => {
           const next = (place: number) => buckets[place + 1]?.at ?? end;
@@ -193,7 +193,7 @@ function Done({ range }: { range: Range }) {
 function Playbooks() {
   const playbooks = useRead<Playbook[]>("/playbooks", {}, { every: 15_000 });
   return (
-    <Card title="Playbooks in progress">
+    <Card title="Playbooks in progress" act={<Link href="/tasks?skill=plan.run">All</Link>}>
       <Shown of={playbooks}>
         {(found) => !found.length ? <Empty>No plan is under way. Plans come from playbooks of the fleet and from goals that are given to it.</Empty> : (
           <div className="scroll">
@@ -202,7 +202,7 @@ function Playbooks() {
               <tbody>
                 {found.map((each) => (
                   <tr key={`${each.kind} ${each.name}`}>
-                    <td><Link href={`/tasks?${new URLSearchParams({ q: each.name })}`}>{each.name}</Link></td>
+                    <td><Link href="/tasks?skill=plan.run">{each.name}</Link></td>
                     <td className="nw"><Bar share={each.steps_all ? each.steps_done / each.steps_all : 0} label={`${count(each.steps_done)} of ${plural(each.steps_all, "step")}`} /></td>
                     <td className="num">{count(each.open)}</td>
                     <td className="num">{count(each.at_risk)}</td>

@@ -30,7 +30,7 @@ export function roundUp(value: number): number {
 }
 
 const GAP = 1; // between a bar's layers, so that they can be told apart without colour
-const BELOW = 18, LEFT = 34, ABOVE = 8;
+const BELOW = 18, LEFT = 42, ABOVE = 8;
 
 export function StackedBars({ label, layers, title, onPick, times, height = 150 }: Props) {
   const [box, { width }] = useSize<HTMLDivElement>();

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { fromForm, toForm } from "./form.ts";
 
 test("a goal goes into a form and comes out as it was", () => {
-  const goal = { name: "fast", kpi: "latency", target: "500", note: "", weights: { latency: 2, quality: 0.5 } };
+  const goal = { name: "fast", kpi: "latency", target: "500", note: "", weights: { latency: 2, quality: 0.5 }, set_at: "2026-11-29T12:00:00Z", set_by: "person/ana" };
   expect(fromForm(toForm(goal))).toEqual({ body: { kpi: "latency", target: 500, note: "", weights: { latency: 2, quality: 0.5 } } });
 });
 

@@ -1,14 +1,8 @@
 /** A goal as a form has it, all text, and as the API takes it. */
 
-export interface Goal {
-  name: string;
-  kpi: string;
-  target: string;
-  note: string;
-  weights: Record<string, number>;
-  set_at?: string | null;
-  set_by?: string | null;
-}
+import type { Goal } from "../../api/schema.ts";
+
+export type { Goal };
 
 export const PARTS = ["quality", "latency", "cost", "load"] as const;
 type Part = (typeof PARTS)[number];

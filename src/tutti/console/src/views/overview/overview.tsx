@@ -71,7 +71,7 @@ function Number({ kpi, currency, range }: { kpi: Kpi; currency: string | null; r
     target,
   ].filter(Boolean);
   return (
-    <Link href={`/goals?${new URLSearchParams({ kpi: kpi.name, ...(range.name === "1h" ? {} : { range: range.name }) })}`} className="card kpi link">
+    <Link href={`/goals?${new URLSearchParams({ kpi: kpi.name, ...(range.name === "1h" ? {} : { range: range.name }) })}`} className="card kpi number">
       <span className="l">{kpiName(kpi.name)}</span>
       <b className="v">{kpiHeadline(kpi, currency)}</b>
       <span className={`d ${verdict.tone}`} title={verdict.interval}>{verdict.text}</span>

@@ -103,7 +103,7 @@ export function Listening({ found }: { found: readonly Subscription[] }) {
             <tr key={each.id}>
               <td><Link href={`/signals?${new URLSearchParams({ type: each.type })}`}>{each.type}</Link></td>
               <td className="mono wrap">{each.condition || <span className="sub">always</span>}</td>
-              <td><Link href={`/agents?${new URLSearchParams({ skill: each.skill })}`}>{each.skill}</Link></td>
+              <td><Link href={`/agents?${new URLSearchParams({ skill: each.skill })}`}>{each.skill}</Link>{each.gather.length > 0 && <span className="sub block">with {each.gather.map((part) => `${part.field} from ${part.skill}`).join(", ")}</span>}</td>
               <td className="num">{each.priority}</td>
               <td className="num">{each.deadline_ms === null ? "" : duration(each.deadline_ms)}</td>
             </tr>

@@ -6,11 +6,12 @@ import { Card } from "../../parts/frame.tsx";
 import { StatusTag } from "../../parts/status.tsx";
 import { clock, count, duration, money, percent, quality, signed } from "../../words/format.ts";
 import { useZone } from "../../shell/prefs.ts";
-import { addsUp, type Candidate, type Parts } from "./record.ts";
+import { addsUp, type Candidate, overlapping, type Parts } from "./record.ts";
 
 export function Candidates({ rows, at, currency, explored }: { rows: readonly Candidate[]; at: string | null; currency: string | null; explored: boolean }) {
   const zone = useZone();
   const low = Math.min(...rows.map((row) => row.low ?? row.quality)), high = Math.max(...rows.map((row) => row.high ?? row.quality));
+  const alike = overlapping(rows);
   return (
     <Card title="Candidates" sub={at ? `as known at ${clock(at, zone)}, not now` : "as known then, not now"}>
       <div className="scroll" tabIndex={0} role="region" aria-label="Candidates">
@@ -29,6 +30,7 @@ export function Candidates({ rows, at, currency, explored }: { rows: readonly Ca
           </tbody>
         </table>
       </div>
+      {alike.length > 0 && <p className="sub small mt">By quality alone, {alike.map((row) => `${row.agent} ${row.version}`).join(", ")} and the chosen one cannot be told apart: their intervals overlap.</p>}
       {explored && <p className="sub small mt">The quality that counted was drawn from what is believed of each, to learn: the column “drawn”.</p>}
     </Card>
   );

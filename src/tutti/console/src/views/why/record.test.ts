@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { addsUp, markdown, type Parts } from "./record.ts";
+import { addsUp, markdown, overlapping, type Parts } from "./record.ts";
 
 const PARTS: Parts = {
   winner: "a 1", runner_up: "b 1",
@@ -19,6 +19,14 @@ describe("the parts of a score", () => {
   });
   it("of a lone candidate are checked alone", () => {
     expect(addsUp({ ...PARTS, runner_up: null, rows: PARTS.rows.map((row) => ({ ...row, runner_up: null, difference: null })), total: { winner: 0.56, runner_up: null, difference: null } })).toBe(true);
+  });
+});
+
+describe("who cannot be told apart", () => {
+  it("are those whose interval overlaps with the chosen one's", () => {
+    const rows = [{ chosen: true, low: 0.8, high: 0.9 }, { chosen: false, low: 0.85, high: 0.95 }, { chosen: false, low: 0.4, high: 0.79 }];
+    expect(overlapping(rows)).toEqual([rows[1]]);
+    expect(overlapping(rows.slice(1))).toEqual([]);
   });
 });
 

@@ -17,6 +17,12 @@ export function addsUp({ rows, total }: Parts): boolean {
   );
 }
 
+/** The candidates whose quality cannot be told from the chosen one's: their 95 % intervals overlap. */
+export function overlapping<One extends Pick<Candidate, "chosen" | "low" | "high">>(rows: readonly One[]): One[] {
+  const chosen = rows.find((row) => row.chosen);
+  return chosen ? rows.filter((row) => row !== chosen && row.low <= chosen.high && chosen.low <= row.high) : [];
+}
+
 type Told = Pick<Why, "task" | "skill" | "sentence" | "candidates" | "parts" | "ruled_out" | "would_change" | "decided">;
 
 const table = (head: string[], rows: string[][]): string => [`| ${head.join(" | ")} |`, `|${head.map(() => "---").join("|")}|`, ...rows.map((row) => `| ${row.map(cell).join(" | ")} |`)].join("\n");

@@ -65,12 +65,12 @@ function Told({ why }: { why: Whole }) {
         <div className="g weighed mt top-align">
           <div className="g">
             <Candidates rows={why.candidates} at={decided?.decided_at ?? null} currency={currency} explored={route.explored} />
-            <div className="g cards top-align">
-              <RuledOut rows={why.ruled_out} more={Math.max(route.ruled_out_count - why.ruled_out.length, 0)} />
-              <WouldChange rows={why.would_change} />
-            </div>
+            <WouldChange rows={why.would_change} />
           </div>
-          {why.parts && <Score parts={why.parts} />}
+          <div className="g">
+            {why.parts && <Score parts={why.parts} />}
+            <RuledOut rows={why.ruled_out} more={Math.max(route.ruled_out_count - why.ruled_out.length, 0)} />
+          </div>
         </div>
       )}
       <div className="g cards mt top-align">

@@ -169,7 +169,7 @@ def look(browser: Browser, served: Served, *, dark: bool = False, phone: bool = 
 def views(served: Served) -> dict[str, str]:
     """Every view by name, with things that are really there."""
     tasks = served.ask("GET", "/tasks?limit=200")["tasks"]
-    routed = next(task["id"] for task in tasks if task["state"] == "completed" and task["skill"] == "churn.forecast")
+    routed = next(task["id"] for task in tasks if task["state"] == "completed" and task["skill"] == "churn.forecast" and not task["coalesced_into"])
     waiting = served.ask("GET", "/approvals")[0]
     negotiation = served.ask("GET", "/negotiations?limit=1")["negotiations"][0]["id"]
     conflict = served.ask("GET", "/conflicts?state=all&limit=1")["conflicts"][0]["id"]

@@ -5,7 +5,7 @@ import { useNow } from "../../parts/time.tsx";
 import { duration, plural, short } from "../../words/format.ts";
 import { KINDS, type Lane, lanes, look, scale, type Span, took } from "./layout.ts";
 
-const LANE = 24, AXIS = 22;
+const LANE = 24, AXIS = 22, END = 18; // END: room for the ✕ behind the last bar
 const LEGEND: [look: string, word: string][] = [
   ["done", "worked (solid)"], ["running", "works now (fading)"], ["queued", "queued for an agent (outline)"], ["waiting", "waits for others (hatched)"], ["human", "waits for a person (striped)"], ["failed", "failed (✕)"],
 ];
@@ -39,13 +39,13 @@ export function TimelineChart({ spans, step, fold, zoom, onPick, onOpen }: Props
   const narrow = width < 560;
   const label = narrow ? 120 : 240, right = narrow ? 60 : 84;
   const inner = Math.floor(label + right + Math.max(width - label - right, 90) * zoom);
-  const ticks = Math.max(Math.min(Math.floor((inner - label - right) / (narrow ? 70 : 110)), 60), 1);
+  const ticks = Math.max(Math.min(Math.floor((inner - label - right - END) / (narrow ? 70 : 110)), 60), 1);
 
   useEffect(() => {
     const span = spans.find((each) => each.id === step);
     const pane = box.current;
     if (!span || !pane || zoom <= 1) return;
-    const x = label + axis.place(Date.parse(span.started_at)) * (inner - label - right);
+    const x = label + axis.place(Date.parse(span.started_at)) * (inner - label - right - END);
     if (x < pane.scrollLeft + label || x > pane.scrollLeft + pane.clientWidth - right - 40) pane.scrollTo({ left: x - label - 40 });
   }, [step, zoom, inner]);
 
@@ -79,7 +79,7 @@ export function TimelineChart({ spans, step, fold, zoom, onPick, onOpen }: Props
             <span className="track">{Array.from({ length: ticks }, (_, tick) => <span key={tick} className="tick" style={{ left: at(tick / ticks) }}>{tick === 0 ? "0" : `+${duration(axis.instant(tick / ticks) - axis.from)}`}</span>)}</span>
             <span className="took" />
           </div>
-          <div aria-hidden="true" style={{ position: "absolute", left: label, right, top: AXIS, bottom: 0, pointerEvents: "none" }}>
+          <div aria-hidden="true" style={{ position: "absolute", left: label, right: right + END, top: AXIS, bottom: 0, pointerEvents: "none" }}>
             {axis.folds.map((each) => <span key={each.from} className="fold" style={{ left: at(each.start), width: at(each.end - each.start) }} />)}
           </div>
           {virtual.getVirtualItems().map((item) => {

@@ -25,7 +25,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from jwt import PyJWK
 
 from tutti.api.a2a import service
-from tutti.api.a2a.usual import usual
+from tutti.api.a2a.usual import usual, usual_rest
 
 V1 = {"a2a-version": "1.0", "x-caller": "crm"}
 
@@ -308,3 +308,49 @@ def test_what_is_not_usual_goes_by_way_of_the_sdk(change: dict[str, Any]):
     assert usual(scope, orjson.dumps({**plain, **change}), {}) is None
     for headers in ([(b"a2a-version", b"1.0")], [*scope["headers"], (b"a2a-version", b"1.0")], [*scope["headers"], (b"a2a-extensions", b"urn:x")]):
         assert usual({"headers": headers}, orjson.dumps(plain), {}) is None
+
+
+@pytest.mark.parametrize("agent", ["", "parrot"])
+@pytest.mark.parametrize("params", USUAL.values(), ids=USUAL)
+async def test_a_usual_message_by_http_json_is_answered_as_by_way_of_protobuf(
+    served: Site, params: dict[str, Any], agent: str, monkeypatch: pytest.MonkeyPatch
+):
+    async def answered() -> tuple[int, str, Any]:
+        path = f"/agents/{agent}/message:send" if agent else "/a2a/message:send"
+        async with served.http.post(served.url + path, data=orjson.dumps(params), headers=V1 | {"content-type": "application/a2a+json"}) as answer:
+            return answer.status, answer.headers["content-type"], without_ids(orjson.loads(await answer.read()))
+
+    told = await answered()
+    calls: list[Any] = []
+    monkeypatch.setattr(service, "usual_rest", lambda *parts: calls.append(parts))
+    assert await answered() == told
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("who", ["reader", ""])
+async def test_who_may_not_send_is_told_so_by_http_json_too(served: Site, who: str, monkeypatch: pytest.MonkeyPatch):
+    async def answered() -> tuple[int, Any]:
+        headers = {"a2a-version": "1.0", "content-type": "application/json"} | ({"x-caller": who} if who else {})
+        async with served.http.post(f"{served.url}/a2a/message:send", data=orjson.dumps(USUAL["text"]), headers=headers) as answer:
+            return answer.status, orjson.loads(await answer.read())
+
+    told = await answered()
+    assert told[0] == (403 if who else 401)
+    monkeypatch.setattr(service, "usual_rest", lambda *parts: None)
+    assert await answered() == told
+
+
+@pytest.mark.parametrize("change", [
+    {"tenant": "x"}, {"message": {**message("text.echo", "x"), "role": "ROLE_AGENT"}}, {"message": {**message("text.echo", "x"), "parts": [{"raw": "eA=="}]}},
+    {"configuration": {"taskPushNotificationConfig": {"url": "http://a/"}}}, {"configuration": {"historyLength": -1}},
+])  # fmt: skip
+def test_what_is_not_usual_by_http_json_goes_by_way_of_the_sdk(change: dict[str, Any]):
+    scope = {"headers": [(b"a2a-version", b"1.0"), (b"content-type", b"application/a2a+json")], "query_string": b""}
+    plain = {"message": message("text.echo", "x")}
+    assert usual_rest(scope, orjson.dumps(plain), {}) is not None
+    assert usual_rest(scope, orjson.dumps({**plain, **change}), {}) is None
+    assert usual_rest(scope, b"[]", {}) is None
+    assert usual_rest(scope, b"{", {}) is None
+    assert usual_rest({**scope, "query_string": b"A2A-Version=0.3"}, orjson.dumps(plain), {}) is None
+    for headers in (scope["headers"][:1], [*scope["headers"], (b"a2a-version", b"1.0")], [*scope["headers"], (b"a2a-extensions", b"urn:x")]):
+        assert usual_rest({**scope, "headers": headers}, orjson.dumps(plain), {}) is None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import api_site
@@ -59,6 +60,64 @@ async def test_slow_headers_are_cut_while_others_are_served(served: Served) -> N
     async with aiohttp.ClientSession(headers=served.headers) as session, session.get(served.url + "/v1/tasks") as answer:
         assert answer.status == 200
     assert all(answer.startswith(b"HTTP/1.1 408") for answer in await asyncio.gather(*crowd, *silent))
+
+
+async def test_half_a_request_behind_a_whole_one_is_cut(served: Served) -> None:
+    answer = await told(served, head(served, method="GET", path="/v1/tasks") + b"GET /v1/tasks HTTP/1.1\r\nhost: loc")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"HTTP/1.1 408" in answer
+
+
+async def test_who_asks_for_nothing_more_is_let_go(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Connection, "__init__", _impatient(Connection.__init__))
+    reader, writer = await opened(served)
+    for _ in range(3):  # each begins the time anew
+        await asyncio.sleep(0.2)
+        writer.write(head(served, method="GET", path="/v1/tasks"))
+        answer = await reader.readuntil(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200")
+        await reader.readexactly(int(answer.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+    async with asyncio.timeout(10):
+        await reader.read()
+    writer.close()
+
+
+def _impatient(init: Callable[..., None]) -> Callable[..., None]:
+    def made(self: Connection, *arguments: Any, **named: Any) -> None:
+        init(self, *arguments, **named)
+        self.timeout_keep_alive = 0.3  # type: ignore[assignment]
+
+    return made
+
+
+async def test_an_answer_leaves_in_one_piece(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[bytes] = []
+    made = Connection.connection_made
+
+    def listening(self: Connection, transport: Any) -> None:
+        made(self, transport)
+        self.transport = Told(transport)  # type: ignore[assignment]
+
+    class Told:
+        def __init__(self, transport: Any) -> None:
+            self._transport = transport
+
+        def write(self, data: bytes) -> None:
+            pieces.append(data)
+            self._transport.write(data)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._transport, name)
+
+    monkeypatch.setattr(Connection, "connection_made", listening)
+    async with aiohttp.ClientSession(headers=served.headers) as session:
+        for path in ("/v1/tasks", "/health", "/v1/none"):
+            async with session.get(served.url + path) as answer:
+                body = await answer.read()
+                assert len(body) == int(answer.headers["content-length"])
+        async with session.head(served.url + "/health") as answer:
+            assert answer.status == 200
+    assert [piece.partition(b"\r\n")[0] for piece in pieces] == [b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK", b"HTTP/1.1 404 Not Found", b"HTTP/1.1 200 OK"]
 
 
 async def test_headers_without_end_are_cut(served: Served) -> None:

@@ -7,6 +7,7 @@ import inspect
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tutti import __version__
 from tutti.api import identity, problems
@@ -30,6 +31,20 @@ from tutti.api.work import negotiation_routes, signal_routes, task_routes
 from tutti.app import Workspace
 
 
+class _Api(FastAPI):
+    """The framework's app. What every request passes, and what goes straight to its door, stands before it: its own layers are a tenth of a call."""
+
+    before: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        await (self.before or self.framework)(scope, receive, send)
+
+    async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request by the framework's own routes."""
+        await super().__call__(scope, receive, send)
+
+
 def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
     """The HTTP app of an open workspace.
 
@@ -37,21 +52,19 @@ def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
     `mcp.install(app, workspace)` add theirs; not with `doors=False`, for callers in this process. For all of them `app.state` holds
     - `stopping`: the event that ends waiting requests and streams when the process drains,
     - `pressure`: `pressure.take()` before work is taken in raises `Overloaded` when the queue is full or the process drains,
+    - `straight`: functions that put something before the framework, given what is behind it,
     - `contexts`: functions that give an async context manager each; `running(app)` (and so `serve`) enters them before the first request.
     A route finds its caller with `guard.require`.
     """
     # The framework can export requests and errors by environment variables; what customers send must not leave that way.
     off: dict[str, Any] = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
     quiet: dict[str, Any] = {"telemetry": off} if "telemetry" in inspect.signature(FastAPI).parameters else {}
-    app = FastAPI(title="Tutti", version=__version__, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json", redirect_slashes=False, **quiet)
+    app = _Api(title="Tutti", version=__version__, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json", redirect_slashes=False, **quiet)
     stopping = app.state.stopping = asyncio.Event()
     pressure = app.state.pressure = Pressure(workspace, stopping)
     events = app.state.events = Events(workspace, stopping)
-    app.state.contexts = []
+    app.state.contexts, app.state.straight = [], []
     counts, repetition = Counts(), Repetition(workspace)
-    app.add_middleware(Limits)
-    app.add_middleware(Traced)
-    app.add_middleware(Counted, counts=counts)
     problems.install(app)
     for routes in (
         signal_routes(workspace, pressure, repetition), task_routes(workspace, pressure, repetition, stopping),
@@ -63,6 +76,10 @@ def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
     if doors:
         _open_doors(app, workspace)
     describe(app)
+    inner: ASGIApp = app.framework
+    for put in app.state.straight:
+        inner = put(inner)
+    app.before = Counted(Traced(Limits(inner)), counts)
     return app
 
 

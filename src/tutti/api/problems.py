@@ -57,6 +57,12 @@ def of(error: errors.TuttiError) -> Response:
     return problem(said["status"], said["code"], said["detail"], said["hint"], title=said["title"], retry=retry)
 
 
+def defect(request: Request, error: Exception) -> Response:
+    """The response for a defect of ours; the log has what the caller is not told."""
+    log.error("%s %s met a defect", request.method, request.url.path, exc_info=error)
+    return problem(500, "failed", "Tutti met a defect of its own.", "The log of `tutti up` has the details.")
+
+
 def install(app: FastAPI) -> None:
     """Have every error of this app answered as problem+json."""
 
@@ -79,8 +85,7 @@ def install(app: FastAPI) -> None:
         return problem(error.status_code, "invalid" if error.status_code < 500 else "failed", str(error.detail))
 
     async def unknown(request: Request, error: Exception) -> Response:
-        log.error("%s %s met a defect", request.method, request.url.path, exc_info=error)
-        return problem(500, "failed", "Tutti met a defect of its own.", "The log of `tutti up` has the details.")
+        return defect(request, error)
 
     app.add_exception_handler(errors.TuttiError, known)
     app.add_exception_handler(RequestValidationError, malformed)

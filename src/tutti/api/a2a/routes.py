@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from fastapi import FastAPI
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -34,9 +33,10 @@ _FLEET = "/a2a"
 _MEDIA_TYPES = ("application/json", "application/a2a+json")
 REFUSAL = "tutti.a2a.refusal"  # what A2A leaves to HTTP: put into the scope by the handler
 _Endpoint = Callable[[Request], Awaitable[Response]]
+_SEND = ("POST", "/message:send")
 # The HTTP+JSON binding: method, path, the dispatcher's operation. Source: A2A specification 1.0.1, section 11.3.
 _REST = (
-    ("POST", "/message:send", "on_message_send"),
+    (*_SEND, "on_message_send"),
     ("POST", "/message:stream", "on_message_send_stream"),
     ("GET", "/tasks", "list_tasks"),
     ("POST", "/tasks/{id}:cancel", "on_cancel_task"),
@@ -68,12 +68,13 @@ def install(app: FastAPI, workspace: Workspace) -> None:
         for method, path in _legacy_rest():  # first: an agent's name may have slashes, so that /agents/x/v1/… is also a path of x/v1
             add(method, f"{prefix}{path}", door.legacy_rest(path, method))
         for method, path, operation in _REST:
-            add(method, f"{prefix}{path}", door.rest(operation))
+            add(method, f"{prefix}{path}", door.send if (method, path) == _SEND else door.rest(operation))
     for path in (f"{_AGENT}/", _AGENT):
         add("POST", path, door.rpc)
     for path in ("/", _FLEET, f"{_FLEET}/"):
         add("POST", path, door.rpc)
-    app.user_middleware.append(Middleware(_Straight, door=door, paths=("/", _FLEET, f"{_FLEET}/")))  # behind all others
+    straight = dict.fromkeys(("/", _FLEET, f"{_FLEET}/"), door.rpc) | {_FLEET + _SEND[1]: door.send}
+    app.state.straight.append(lambda behind: _Straight(behind, straight))
 
 
 def _legacy_rest() -> list[tuple[str, str]]:
@@ -87,23 +88,25 @@ def _legacy_rest() -> list[tuple[str, str]]:
 
 
 class _Straight:
-    """ASGI middleware: JSON-RPC to the fleet does not walk along all routes, nor through what FastAPI does for its own: a tenth of a call."""
+    """ASGI middleware: calls to the fleet do not walk along all routes, nor through what FastAPI does for its own: a tenth of a call."""
 
-    def __init__(self, app: ASGIApp, door: _Door, paths: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, endpoints: dict[str, _Endpoint]) -> None:
         self._app = app
-        self._routes = {path: Route(path, door.rpc, methods=["POST"]) for path in paths}
-        self._door = door
+        self._endpoints = {path: (Route(path, endpoint, methods=["POST"]), endpoint) for path, endpoint in endpoints.items()}
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        route = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if route is None:
+        found = self._endpoints.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if found is None:
             return await self._app(scope, receive, send)
-        scope["route"] = route
+        scope["route"], endpoint = found
         scope["path_params"] = {}
+        request = Request(scope, receive, send)
         try:
-            answer = await self._door.rpc(Request(scope, receive, send))
+            answer = await endpoint(request)
         except TuttiError as error:
             answer = problems.of(error)
+        except Exception as error:
+            answer = problems.defect(request, error)
         return await answer(scope, receive, send)
 
 
@@ -180,12 +183,19 @@ class _Door:
         """An operation of the HTTP+JSON binding."""
 
         async def answer(request: Request) -> Response:
-            self._enter(request)
-            if request.method == "POST" and int(request.headers.get("content-length") or 0) and not _readable(request):
-                return self._service.rest_refusal()
-            return _left_to_http(request, await getattr(self._service.dispatcher, operation)(request))
+            return await self._rest(request, getattr(self._service.dispatcher, operation))
 
         return answer
+
+    async def send(self, request: Request) -> Response:
+        """HTTP+JSON's `message:send`."""
+        return await self._rest(request, self._service.send)
+
+    async def _rest(self, request: Request, operation: _Endpoint) -> Response:
+        self._enter(request)
+        if request.method == "POST" and int(request.headers.get("content-length") or 0) and not _readable(request):
+            return self._service.rest_refusal()
+        return _left_to_http(request, await operation(request))
 
     def legacy_rest(self, path: str, method: str) -> _Endpoint:
         """An operation of the 0.3 HTTP+JSON binding."""

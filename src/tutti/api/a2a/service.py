@@ -17,6 +17,7 @@ from a2a.server.request_handlers.response_helpers import build_error_response
 from a2a.server.routes.common import ServerCallContextBuilder
 from a2a.server.routes.jsonrpc_dispatcher import JsonRpcDispatcher
 from a2a.server.routes.rest_dispatcher import RestDispatcher
+from a2a.utils.constants import A2A_JSON_MEDIA_TYPE
 from a2a.utils.error_handlers import build_rest_error_payload
 from a2a.utils.errors import A2AError, ContentTypeNotSupportedError, VersionNotSupportedError
 from starlette.requests import Request
@@ -26,7 +27,7 @@ from tutti.api.a2a.cards import Cards, key_set
 from tutti.api.a2a.feed import Feed
 from tutti.api.a2a.handler import Handler
 from tutti.api.a2a.telling import Teller
-from tutti.api.a2a.usual import usual
+from tutti.api.a2a.usual import usual, usual_rest
 from tutti.api.a2a.webhooks import Webhooks
 from tutti.app import Workspace
 
@@ -117,6 +118,17 @@ class Service:
         except A2AError as error:
             told = build_error_response(call.id, error)
         return Response(orjson.dumps(told), 200, media_type="application/json")
+
+    async def send(self, request: Request) -> Response:
+        """`message:send` of the HTTP+JSON binding."""
+        call = usual_rest(request.scope, await request.body(), request.scope["tutti.a2a"])
+        if call is None:
+            return await self.dispatcher.on_message_send(request)
+        try:
+            return Response(orjson.dumps({"task": await self._handler.said(call)}), 200, media_type=A2A_JSON_MEDIA_TYPE)
+        except A2AError as error:
+            told = build_rest_error_payload(error)
+            return JSONResponse(told, told["error"]["code"])
 
     def keys(self) -> bytes:
         """The public keys, as a JWK set."""

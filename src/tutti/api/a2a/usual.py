@@ -1,8 +1,8 @@
-"""The usual call: SendMessage of A2A 1.0 by JSON-RPC, with texts or data. It is read as the JSON that it is.
+"""The usual call: SendMessage of A2A 1.0, by JSON-RPC or HTTP+JSON, with texts or data. It is read as the JSON that it is.
 
 The SDK reads it into protobuf and back, which costs as much as all that Tutti does with it (0.2 ms of CPU, measured); what is not exactly of this
 form goes that way, and so does everything that is wrong, since the SDK knows the words for it.
-Source: A2A specification 1.0.1, sections 3.1.1, 4.1.4 and 9.
+Source: A2A specification 1.0.1, sections 3.1.1, 4.1.4, 9 and 11.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from typing import Any, NamedTuple
 import orjson
 
 Json = dict[str, Any]
-_HEADERS = (b"a2a-version", b"content-type", b"idempotency-key", b"a2a-extensions")
+_HEADERS = frozenset({b"a2a-version", b"content-type", b"idempotency-key", b"a2a-extensions"})
 _CALL = {"jsonrpc", "id", "method", "params"}
+_JSON, _A2A_JSON = b"application/json", b"application/a2a+json"
+_NEEDED = {"messageId", "role", "parts"}
 _LONGEST_HISTORY = 2**31  # what the wire's integer holds
 
 
 class Usual(NamedTuple):
-    """What is asked in a usual call."""
+    """What is asked in a usual call; by HTTP+JSON it has no id."""
 
-    id: str | int
+    id: str | int | None
     message: Json
     metadata: Json
     at_once: bool
@@ -30,31 +32,50 @@ class Usual(NamedTuple):
 
 
 def usual(scope: MutableMapping[str, Any], body: bytes, told: Json) -> Usual | None:
-    """The call, where it is a usual one in every detail; `told` is what is known of the request besides."""
+    """The call by JSON-RPC, where it is a usual one in every detail; `told` is what is known of the request besides."""
+    headers = _headers(scope, (_JSON,))
+    call = None if headers is None else _read(body)
+    if headers is None or not _has(call, _CALL, {"params": _is_object}) or call["jsonrpc"] != "2.0" or call["method"] != "SendMessage":
+        return None
+    id = call["id"]
+    return _asked(id, call["params"], headers, told) if isinstance(id, str) or _is_whole(id) else None
+
+
+def usual_rest(scope: MutableMapping[str, Any], body: bytes, told: Json) -> Usual | None:
+    """The same by HTTP+JSON, where the parameters are the body."""
+    headers = None if scope["query_string"] else _headers(scope, (_JSON, _A2A_JSON))
+    return None if headers is None else _asked(None, _read(body), headers, told)
+
+
+def _asked(id: str | int | None, params: Any, headers: dict[bytes, bytes], told: Json) -> Usual | None:
+    if not _has(params, {"message"}, _PARAMS):
+        return None
+    configuration = params.get("configuration", {})
+    if not _has(params["message"], _NEEDED, _MESSAGE) or not _has(configuration, set(), _CONFIGURATION):
+        return None
+    state = {**told, "headers": {"idempotency-key": headers.get(b"idempotency-key", b"").decode("latin-1")}}
+    at_once, history = configuration.get("returnImmediately", False), configuration.get("historyLength")
+    return Usual(id, params["message"], params.get("metadata", {}), at_once, history, state)
+
+
+def _headers(scope: MutableMapping[str, Any], types: tuple[bytes, ...]) -> dict[bytes, bytes] | None:
+    """The headers that count, where each is there once and says what it says in a usual call."""
     headers: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         if name in _HEADERS:
             if name in headers:
                 return None
             headers[name] = value
-    if headers.get(b"a2a-version") != b"1.0" or headers.get(b"content-type") != b"application/json" or b"a2a-extensions" in headers:
+    if headers.get(b"a2a-version") != b"1.0" or headers.get(b"content-type") not in types or b"a2a-extensions" in headers:
         return None
+    return headers
+
+
+def _read(body: bytes) -> Any:
     try:
-        call = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    if not _has(call, _CALL, {"params": _is_object}) or call.get("jsonrpc") != "2.0" or call.get("method") != "SendMessage":
-        return None
-    id, params = call.get("id"), call.get("params")
-    if not (isinstance(id, str) or _is_whole(id)) or not _has(params, {"message"}, _PARAMS):
-        return None
-    configuration = params.get("configuration", {})
-    if not _has(params["message"], {"messageId", "role", "parts"}, _MESSAGE) or not _has(configuration, set(), _CONFIGURATION):
-        return None
-    key = headers.get(b"idempotency-key", b"").decode("latin-1")
-    state = {**told, "headers": {"idempotency-key": key}}
-    at_once, history = configuration.get("returnImmediately", False), configuration.get("historyLength")
-    return Usual(id, params["message"], params.get("metadata", {}), at_once, history, state)
 
 
 def _has(value: Any, required: set[str], known: dict[str, Callable[[Any], bool]]) -> bool:

@@ -17,6 +17,7 @@ from tutti.errors import AgentFailed, Invalid, Refused
 from tutti.ids import Ids
 from tutti.model.agent import AgentCard, Endpoint, Skill
 from tutti.security import Egress, Secrets
+from tutti.transports.exchange import Pool
 from tutti.transports.inprocess import Bound, Context
 from tutti.transports.schemas import reader, writer
 
@@ -50,6 +51,7 @@ class Outside:
         self.shared: dict[str, Any] = {}  # what a transport keeps for all its calls (cards, MCP sessions); closed with this
         self.news = asyncio.Event()  # an agent has said that what it offers has changed
         self.token_for: Callable[[str, str], str] | None = None  # (enrolled agent, on whose behalf) → the token that a call carries
+        self.pool = Pool(egress)  # of connections to agents
         self._sessions: dict[float, aiohttp.ClientSession] = {}
 
     @property
@@ -74,6 +76,7 @@ class Outside:
             if close is not None:
                 await close()
         self.shared.clear()
+        self.pool.close()
         for session in self._sessions.values():
             await session.close()
 

@@ -6,7 +6,7 @@ Nothing of the SDK is loaded before somebody speaks A2A (or the process has begu
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,7 @@ def _legacy_rest() -> list[tuple[str, str]]:
 class _Straight:
     """ASGI middleware: calls to the fleet do not walk along all routes, nor through what FastAPI does for its own: a tenth of a call."""
 
-    def __init__(self, app: ASGIApp, endpoints: dict[str, _Endpoint]) -> None:
+    def __init__(self, app: ASGIApp, endpoints: Mapping[str, _Endpoint]) -> None:
         self._app = app
         self._endpoints = {path: (Route(path, endpoint, methods=["POST"]), endpoint) for path, endpoint in endpoints.items()}
 

@@ -34,7 +34,7 @@ class Usual(NamedTuple):
 def usual(scope: MutableMapping[str, Any], body: bytes, told: Json) -> Usual | None:
     """The call by JSON-RPC, where it is a usual one in every detail; `told` is what is known of the request besides."""
     headers = _headers(scope, (_JSON,))
-    call = None if headers is None else _read(body)
+    call: Any = None if headers is None else _read(body)
     if headers is None or not _has(call, _CALL, {"params": _is_object}) or call["jsonrpc"] != "2.0" or call["method"] != "SendMessage":
         return None
     id = call["id"]

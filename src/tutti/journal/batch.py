@@ -32,15 +32,19 @@ class Append(NamedTuple):
 
 
 class Merged:
-    """All changes of a batch to one row. `create` says what starts the row where there is none: `put`, `add` or nothing."""
+    """All changes of a batch to one row. `create` says what starts the row where there is none: `put`, `add` or nothing.
 
-    __slots__ = ("count", "create", "deltas", "row", "values")
+    `fresh` says that there is none for certain, and a `put` comes first.
+    """
+
+    __slots__ = ("count", "create", "deltas", "fresh", "row", "values")
 
     def __init__(self) -> None:
         self.create = ""
         self.values: dict[str, Any] = {}
         self.deltas: dict[str, int] = {}
         self.count = 0
+        self.fresh = False
         self.row: dict[str, Any] | None = None  # the row as read back, where memory may not know it
 
     def absorb(self, change: Change) -> None:
@@ -171,6 +175,7 @@ class Planner:
                 if type(change) is Set and thing in base and base[thing][0] == 0:
                     continue
                 row = merged[thing] = Merged()
+                row.fresh = type(change) is Put and thing in base and base[thing][0] == 0
             elif not row.create and type(change) is not Set and not self._exists(plan, thing):
                 row = merged[thing] = Merged()  # what was set before the row came to be touched nothing
             row.absorb(change)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 MICROS = 1_000_000
@@ -33,10 +34,15 @@ class SystemClock:
         return time.monotonic()
 
 
+@lru_cache(64)
+def _second(second: int) -> str:
+    """A second as text: instants that are told come close together."""
+    return datetime.fromtimestamp(second, UTC).isoformat(timespec="seconds").removesuffix("+00:00")
+
+
 def to_text(instant: int) -> str:
     """An instant as ISO 8601 in UTC with milliseconds, for example `2026-11-22T10:14:03.120Z`."""
-    moment = datetime.fromtimestamp(instant // MICROS, UTC).replace(microsecond=instant % MICROS)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{_second(instant // MICROS)}.{instant % MICROS // 1000:03d}Z"
 
 
 def from_datetime(moment: datetime) -> int:

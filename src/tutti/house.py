@@ -253,6 +253,14 @@ class House:
             self._conditions[skill] = found
         return found
 
+    def border(self, skill: str) -> Bound | None:
+        """How inputs and outputs of a skill pass the border, as its first agent with code in this process has it."""
+        for card in self.registry.offers(skill):
+            bound = self.functions.get((card.name, card.version, skill))
+            if bound is not None:
+                return bound
+        return None
+
     def absent(self, skill: str) -> dict[tuple[str, str], str]:
         """Registered versions whose code is not in this process."""
         found = self._absent.get(skill)

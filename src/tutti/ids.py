@@ -43,7 +43,11 @@ class Ids:
         milli = self._clock.now() // 1000
         if milli != self._milli:
             self._milli, self._stem = milli, _base32(milli, 10)
-        return f"{prefix}-{self._stem}{_base32(self.rng.getrandbits(80), 16)}"
+        number, pairs = self.rng.getrandbits(80), _PAIRS
+        return (
+            f"{prefix}-{self._stem}{pairs[number >> 70]}{pairs[number >> 60 & 1023]}{pairs[number >> 50 & 1023]}{pairs[number >> 40 & 1023]}"
+            f"{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
+        )
 
     def bytes(self, count: int) -> bytes:
         """`count` bytes nobody can guess (reproducible ones under a seed)."""

@@ -380,13 +380,12 @@ class Orchestrator:
     def _misfit(self, skill: Skill, input: Any) -> str:
         """What is wrong with an action's parameters; checked before a person is asked about them. Advice is checked when it runs."""
         if skill.is_action:
-            for (_, _, name), bound in self.house.functions.items():
-                if name == skill.name:
-                    try:
-                        bound.read(input)
-                    except Invalid as error:
-                        return error.message
-                    break
+            bound = self.house.border(skill.name)
+            if bound is not None:
+                try:
+                    bound.read(input)
+                except Invalid as error:
+                    return error.message
         return ""
 
     async def _forged(self, task: Row, approval: Row | None) -> str:
@@ -495,7 +494,7 @@ class Orchestrator:
                 span.set("tutti.ending", outcome.ending.value)
                 if outcome.error:
                     span.failed(outcome.error)
-            return outcome if outcome.cost else replace(outcome, cost=context.cost)  # what a failed run has cost was paid all the same
+            return outcome if outcome.cost or not context.cost else replace(outcome, cost=context.cost)  # what a failed run has cost was paid all the same
         except asyncio.CancelledError:
             task_now = self._tasks.get((id,))
             if not self.traffic.open or task_now is None:

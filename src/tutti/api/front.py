@@ -16,6 +16,7 @@ _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 _App = Callable[[MutableMapping[str, Any], _Receive, _Send], Awaitable[None]]
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{0,5})?")
+_REMEMBERED = 256  # hosts that were found good
 _OPEN = ("/health", "/ready")  # what a load balancer asks by itself
 
 
@@ -30,13 +31,14 @@ class Front:
         self._loopback = is_loopback(settings.listen.rpartition(":")[0].removeprefix("[").removesuffix("]"))
         self._names = {name.lower() for name in settings.hosts}
         self._public = (urlsplit(settings.public_url).hostname or "").lower()
+        self._answered: set[bytes] = set()
         self._proxies = proxies_of(settings) if settings.behind_proxy else None
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:
         if scope["type"] == "http":
-            name = _name(scope)
-            known = bool(name) and (name in self._names or name == self._public)
-            if not (known or (is_loopback(name) if self._loopback else not self._names)):
+            hosts = [value for name, value in scope["headers"] if name == b"host"]
+            host = hosts[0] if len(hosts) == 1 else b""
+            if host not in self._answered and not self._answers(host):
                 hint = "The operator lists the names that are answered to in TUTTI_HOSTS."
                 await problem(421, "refused", "This is not the place for that host.", hint)(scope, receive, send)
                 return
@@ -47,6 +49,17 @@ class Front:
                     await problem(403, "refused", "Only the proxy in front may call here.", "The operator lists it in TUTTI_PROXIES.")(scope, receive, send)
                     return
         await self._app(scope, receive, send)
+
+    def _answers(self, host: bytes) -> bool:
+        """Whether a host is answered to; what is, is remembered."""
+        name = _name(host)
+        known = bool(name) and (name in self._names or name == self._public)
+        if not (known or (is_loopback(name) if self._loopback else not self._names)):
+            return False
+        if len(self._answered) >= _REMEMBERED:
+            self._answered.clear()
+        self._answered.add(host)
+        return True
 
     def _is_proxy(self, text: str) -> bool:
         address = address_of(text)
@@ -73,8 +86,7 @@ def _without_port(text: str) -> str:
     return text.rpartition(":")[0] if text.count(":") == 1 else text
 
 
-def _name(scope: MutableMapping[str, Any]) -> str:
-    """The host that a request is for, without its port; empty when there is none, more than one, or something else."""
-    found = [value for name, value in scope["headers"] if name == b"host"]
-    form = _HOST.fullmatch(found[0].decode("latin-1").lower()) if len(found) == 1 else None
+def _name(host: bytes) -> str:
+    """The name in a Host header, without its port; empty for something else."""
+    form = _HOST.fullmatch(host.decode("latin-1").lower())
     return (form[1] or form[2]) if form is not None else ""

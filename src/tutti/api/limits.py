@@ -10,6 +10,7 @@ from typing import Any
 from starlette.responses import Response
 
 from tutti.api.problems import problem
+from tutti.connection import WHOLE
 
 BODY_BYTES = 2 * 1024 * 1024  # twice what a payload may have in the journal
 BODY_S = 30.0  # seconds until a body must be there
@@ -56,8 +57,11 @@ class Limits:
             refusal = _too_large()
         else:
             try:
-                async with asyncio.timeout(self._body_s):
+                if scope.get(WHOLE):
                     body = await _read(receive)
+                else:
+                    async with asyncio.timeout(self._body_s):
+                        body = await _read(receive)
             except TimeoutError:
                 refusal = problem(408, "invalid", f"The body did not come within {self._body_s:g} seconds.", "Send it at once.")
             else:
@@ -85,8 +89,11 @@ async def _read(receive: _Receive) -> bytes | None:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        body += message.get("body", b"")
-        if len(body) > BODY_BYTES or not message.get("more_body"):
+        more, ends = message.get("body", b""), not message.get("more_body")
+        if ends and not body:
+            return bytes(more)
+        body += more
+        if ends or len(body) > BODY_BYTES:
             return bytes(body)
 
 

@@ -86,21 +86,21 @@ class Work(Counter):
         id: str | None = None,
         also: Callable[[Bundle, str], None] | None = None,
         by: str = OWNER,
+        checked: bool = False,
     ) -> str:
         """Take in a task for a skill. Returns its id when it is durable. `after` maps fields of the input to tasks whose outputs they get.
 
-        `also` adds to the same append what belongs to the task. Raises `Conflict` when there is a task with the `id` that is given.
+        `also` adds to the same append what belongs to the task; `checked` says that the input was held against the skill's form. Raises `Conflict` when there is a task with the `id` that is given.
         """
         house = self.corridor.house
         await self.corridor.present(skill)
         described = house.registry.skill(skill)
         if intake.too_deep(input):
             raise Invalid("The input is nested too deeply.", hint="Flatten it to at most 32 levels.")
-        if not after:
-            for (_, _, name), bound in house.functions.items():
-                if name == skill:
-                    bound.read(input)
-                    break
+        if not after and not checked:
+            bound = house.border(skill)
+            if bound is not None:
+                bound.read(input)
         for awaited in (after or {}).values():
             if await self._journal.row("task", (awaited,)) is None:
                 raise NotFound(f"There is no task {awaited} to wait for.", hint="`tutti tasks` lists them.")

@@ -9,13 +9,16 @@ from tutti.model.fact import Fact
 from tutti.model.task import ANSWERS, MEMOS, Stage, State
 from tutti.model.view import Add, Change, Fold, Put, Set
 
+# As texts, once: reading the value of an enum's member runs Python, and these folds run twice a task.
+_WORKING, _RUNNING, _ENDED = State.WORKING.value, Stage.RUNNING.value, Stage.ENDED.value
+
 
 def _started(fact: Fact) -> Iterable[Change]:
     data = fact.data
     values = {
-        "state": State.WORKING.value,
+        "state": _WORKING,
         "state_at": fact.at,
-        "stage": Stage.RUNNING.value,
+        "stage": _RUNNING,
         "reason": None,
         "attempts": data["attempt"],
         "agent": data["agent"],
@@ -47,9 +50,11 @@ def _finished(fact: Fact) -> Iterable[Change]:
 
 
 def _ended(state: State) -> Fold:
+    name = state.value
+
     def fold(fact: Fact) -> Iterable[Change]:
         data = fact.data
-        values: dict[str, Any] = {"state": state.value, "state_at": fact.at, "stage": Stage.ENDED.value, "finished_at": fact.at, "open": 0}
+        values: dict[str, Any] = {"state": name, "state_at": fact.at, "stage": _ENDED, "finished_at": fact.at, "open": 0}
         values["reason"] = data.get("error") or data.get("reason")
         if data.get("output"):
             values["output"] = data["output"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from tutti.clock import Clock
 from tutti.errors import AgentFailed, Invalid, TuttiError
@@ -73,4 +72,4 @@ async def run(call: Call, *, timeout: float, clock: Clock) -> Outcome:
     except Exception as error:  # an agent may raise anything
         outcome = Outcome(Ending.FAILED, error="agent_raised", detail=f"{type(error).__name__}: {error}"[:2000], retry=True)
     waited = limit.waited if limit is not None else 0.0
-    return replace(outcome, ms=max((clock.monotonic() - started - waited) * 1000, 0.0))
+    return outcome.lasting(max((clock.monotonic() - started - waited) * 1000, 0.0))

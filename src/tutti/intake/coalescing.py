@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-from hashlib import sha256
 from typing import Any
 
 
@@ -12,4 +11,4 @@ def work_key(secret: bytes, skill: str, subject: str | None, input: Any) -> str:
     import orjson
 
     body = orjson.dumps([skill, subject, input], option=orjson.OPT_SORT_KEYS)
-    return hmac.new(secret, body, sha256).hexdigest()[:32]
+    return hmac.digest(secret, body, "sha256").hex()[:32]

@@ -11,6 +11,9 @@ from tutti.model.signal import SIGNALS
 from tutti.model.task import JOINS, TASKS, Stage, State
 from tutti.model.view import Change, Fold, Put, Set
 
+# As texts, once: reading the value of an enum's member runs Python, and these folds run twice a task.
+_SUBMITTED, _COALESCED = State.SUBMITTED.value, Stage.COALESCED.value
+
 
 def _received(fact: Fact) -> Iterable[Change]:
     data = fact.data
@@ -46,7 +49,7 @@ def _submitted(fact: Fact) -> Iterable[Change]:
             "deadline_at": data.get("deadline_at"),
             "hops": data["hops"],
             "subject": data.get("subject"),
-            "state": State.SUBMITTED.value,
+            "state": _SUBMITTED,
             "state_at": fact.at,
             "stage": stage,
             "input": data.get("input"),
@@ -71,12 +74,12 @@ def _submitted(fact: Fact) -> Iterable[Change]:
     )
     for number, (field, awaited) in enumerate(data.get("joins", ())):
         yield Put("joins", (fact.about, number), {"awaits": awaited, "field": field, "open": 1})
-    if data.get("key") and stage != Stage.COALESCED:
+    if data.get("key") and stage != _COALESCED:
         yield Put("work", (data["key"],), {"task": fact.about, "fresh_until": None})
 
 
 def _coalesced(fact: Fact) -> Iterable[Change]:
-    yield Set("task", (fact.about,), {"stage": Stage.COALESCED.value, "into_task": fact.data["into"], "waited": 1})
+    yield Set("task", (fact.about,), {"stage": _COALESCED, "into_task": fact.data["into"], "waited": 1})
 
 
 def _joined(fact: Fact) -> Iterable[Change]:

@@ -66,7 +66,7 @@ CREATE TABLE IF NOT EXISTS view_shape (name TEXT PRIMARY KEY, shape TEXT NOT NUL
 # Python's sqlite3 looks for an adapter of every value but texts, numbers and bytearrays, and where there is none it raises and swallows two
 # errors: a fiftieth of an A2A call. So there is one that gives the same value back, written in C: `bytes` of bytes, and a look into nothing for None.
 sqlite3.register_adapter(bytes, bytes)
-sqlite3.register_adapter(type(None), {}.get)
+sqlite3.register_adapter(type(None), {}.get)  # type: ignore[arg-type]
 
 _TYPES = {"text": "TEXT", "int": "INTEGER", "blob": "BLOB"}
 _ROWS = 64  # rows a statement at most

@@ -57,6 +57,12 @@ class Outcome:
     emissions: tuple[Emission, ...] = ()
     notes: tuple[tuple[str, Any], ...] = ()
 
+    def lasting(self, ms: float) -> Outcome:
+        """The same after so many milliseconds of work. (`dataclasses.replace` takes three times as long, for every run.)"""
+        return Outcome(
+            self.ending, self.output, self.error, self.detail, self.retry, ms, self.cost, self.proposals, self.emissions, self.notes
+        )  # fmt: skip
+
     @property
     def unsure(self) -> bool:
         """Whether it may have had its effect all the same. An agent that knows that nothing happened says so with `AgentFailed`; whatever else

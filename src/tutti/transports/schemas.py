@@ -12,6 +12,8 @@ from tutti.errors import Invalid
 _SIZE = 128 * 1024  # bytes of a schema that an agent sends
 _DEPTH = 32
 _COSTLY = ("pattern", "patternProperties")  # a pattern may take for ever on the right text
+_SAID = {"type", "title", "description"}  # keywords of a schema that says no more than a type
+_PLAIN = {"string": str, "boolean": bool, "integer": int, "object": dict, "array": list, "null": type(None)}
 _LITERAL = ("const", "default", "enum", "examples")
 _NAMED = ("properties", "$defs", "definitions", "dependentSchemas", "dependentRequired")
 
@@ -72,7 +74,11 @@ def _checker(schema: dict[str, Any], complaint: str, code: str) -> Callable[[Any
     registry: Registry[Any] = EMPTY_REGISTRY  # an own registry: the library's default one fetches what `$ref` names
     validator = Draft202012Validator(schema, registry=registry)
 
+    plain = _PLAIN.get(schema["type"]) if schema.keys() <= _SAID and isinstance(schema.get("type"), str) else None
+
     def check(value: Any) -> Any:
+        if plain is not None and type(value) is plain:
+            return value  # what the validator would say, at a tenth of its cost
         try:
             error = best_match(validator.iter_errors(value))
         except Unresolvable as error:

@@ -34,6 +34,13 @@ class Served(NamedTuple):
     modified: str
 
 
+class Offered(NamedTuple):
+    """The skills of an agent, and the department that each belongs to, by name."""
+
+    skills: Mapping[str, Skill]
+    departments: Mapping[str, str]
+
+
 class Cards:
     """The cards of one workspace."""
 
@@ -41,19 +48,25 @@ class Cards:
         self._workspace = workspace
         self._registry: object = None
         self._kept: dict[tuple[str, str, bool], Served] = {}
+        self._offered: dict[str, Offered] = {}
 
     def served(self, agent: str, base: str, *, legacy: bool = False) -> Served:
         """The card of an agent (of the fleet without a name) for clients at this address. Raises: `NotFound`."""
-        registry = self._workspace.house.registry
-        if registry is not self._registry:
-            self._registry = registry
-            self._kept.clear()
+        self._look()
         found = self._kept.get((agent, base, legacy))
         if found is None:
             if len(self._kept) >= _MOST:
                 self._kept.clear()
             found = self._kept[agent, base, legacy] = self._make(agent, base, legacy)
         return found
+
+    def _look(self) -> None:
+        """Forget what was made from a registry that has changed since."""
+        registry = self._workspace.house.registry
+        if registry is not self._registry:
+            self._registry = registry
+            self._kept.clear()
+            self._offered.clear()
 
     def _make(self, agent: str, base: str, legacy: bool) -> Served:
         card = self.card(agent, base)
@@ -83,6 +96,16 @@ class Cards:
             if named is None or card.department in named:
                 for skill in card.skills.values():
                     found.setdefault(skill.name, (skill, card))
+        return found
+
+    def offered(self, agent: str) -> Offered:
+        """The same by name, kept until the registry changes. Raises: `NotFound`."""
+        self._look()
+        found = self._offered.get(agent)
+        if found is None:
+            skills = self.skills(agent)
+            found = Offered({name: skill for name, (skill, _) in skills.items()}, {name: card.department for name, (_, card) in skills.items()})
+            self._offered[agent] = found
         return found
 
     def _url(self, agent: str, base: str) -> str:

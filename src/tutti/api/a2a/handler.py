@@ -199,9 +199,9 @@ class Handler(RequestHandler):
         workspace, house, journal = self._workspace, self._workspace.house, self._workspace.journal
         caller, agent = _caller(context), _agent(context)
         wishes = reading.wishes(metadata | message.get("metadata", {}), str(context.state["headers"].get("idempotency-key", "")))
-        skills = {name: skill for name, (skill, _) in self._cards.skills(agent).items()}
-        skill, input = reading.choose(message["parts"], skills, wishes.skill, self._read)
-        department = self._cards.skills(agent)[skill][1].department
+        offered = self._cards.offered(agent)
+        skill, input = reading.choose(message["parts"], offered.skills, wishes.skill, self._read)
+        department = offered.departments[skill]
         _permit(caller, "tasks:submit", department=department)
         secret = journal.keys.subject
         digest = None
@@ -229,7 +229,9 @@ class Handler(RequestHandler):
         self._take()
         watch = self._feed.watch(id)
         try:
-            await workspace.submit(skill, input, subject=wishes.subject, priority=wishes.priority, deadline=wishes.deadline, id=id, also=also, by=caller.id)
+            await workspace.submit(
+                skill, input, subject=wishes.subject, priority=wishes.priority, deadline=wishes.deadline, id=id, also=also, by=caller.id, checked=True
+            )
         except Conflict as conflict:
             if conflict.about.get("thing") != ("task", (id,)):
                 watch.close()
@@ -286,12 +288,8 @@ class Handler(RequestHandler):
         return Sent(id, watch)
 
     def _read(self, skill: str, value: Any) -> Any:
-        house = self._workspace.house
-        for card in house.registry.offers(skill):
-            bound = house.functions.get((card.name, card.version, skill))
-            if bound is not None:
-                return bound.read(value)
-        return value
+        bound = self._workspace.house.border(skill)
+        return value if bound is None else bound.read(value)
 
     # --- tasks --------------------------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ def usual(scope: MutableMapping[str, Any], body: bytes, told: Json) -> Usual | N
     """The call by JSON-RPC, where it is a usual one in every detail; `told` is what is known of the request besides."""
     headers = _headers(scope, (_JSON,))
     call: Any = None if headers is None else _read(body)
-    if headers is None or not _has(call, _CALL, {"params": _is_object}) or call["jsonrpc"] != "2.0" or call["method"] != "SendMessage":
+    if headers is None or not _has(call, _CALL, {"params": dict}) or call["jsonrpc"] != "2.0" or call["method"] != "SendMessage":
         return None
     id = call["id"]
     return _asked(id, call["params"], headers, told) if isinstance(id, str) or _is_whole(id) else None
@@ -78,22 +78,21 @@ def _read(body: bytes) -> Any:
         return None
 
 
-def _has(value: Any, required: set[str], known: dict[str, Callable[[Any], bool]]) -> bool:
-    """Whether it is an object with all that is required, and nothing that is not known and of the known form."""
-    if not isinstance(value, dict) or not required <= value.keys():
+_Form = type | Callable[[Any], bool]
+
+
+def _has(value: Any, required: set[str], known: dict[str, _Form]) -> bool:
+    """Whether it is an object with all that is required, and nothing that is not known and of the known form (a type of JSON's, or a test)."""
+    if type(value) is not dict or not required <= value.keys():
         return False
     for name, item in value.items():
         fits = known.get(name)
         if fits is None:
             if name not in required:
                 return False
-        elif not fits(item):
+        elif type(item) is not fits if isinstance(fits, type) else not fits(item):
             return False
     return True
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
 
 
 def _is_text(value: Any) -> bool:
@@ -109,15 +108,15 @@ def _are_parts(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(_has(part, set(), _PART) and ("text" in part) + ("data" in part) == 1 for part in value)
 
 
-_PARAMS: dict[str, Callable[[Any], bool]] = {"configuration": _is_object, "metadata": _is_object}
-_CONFIGURATION: dict[str, Callable[[Any], bool]] = {
-    "returnImmediately": lambda value: isinstance(value, bool),
+_PARAMS: dict[str, _Form] = {"configuration": dict, "metadata": dict}
+_CONFIGURATION: dict[str, _Form] = {
+    "returnImmediately": bool,
     "historyLength": lambda value: _is_whole(value) and 0 <= value < _LONGEST_HISTORY,
     "acceptedOutputModes": lambda value: isinstance(value, list) and all(isinstance(mode, str) for mode in value),
 }
-_MESSAGE: dict[str, Callable[[Any], bool]] = {
-    "messageId": _is_text, "contextId": _is_text, "taskId": _is_text, "role": lambda value: value == "ROLE_USER", "parts": _are_parts, "metadata": _is_object,
+_MESSAGE: dict[str, _Form] = {
+    "messageId": _is_text, "contextId": _is_text, "taskId": _is_text, "role": lambda value: value == "ROLE_USER", "parts": _are_parts, "metadata": dict,
 }  # fmt: skip
-_PART: dict[str, Callable[[Any], bool]] = {
-    "text": lambda value: isinstance(value, str), "data": lambda value: value is not None, "metadata": _is_object, "mediaType": _is_text,
+_PART: dict[str, _Form] = {
+    "text": str, "data": lambda value: value is not None, "metadata": dict, "mediaType": _is_text,
 }  # fmt: skip

@@ -11,7 +11,7 @@ from journal_site import SMALL, Site, draft, spend, until
 from tutti.errors import Conflict, Invalid, Overloaded, Refused, StorageFailed
 from tutti.journal import Append, Limits
 from tutti.model.fact import Draft
-from tutti.model.view import AtMost
+from tutti.model.view import AtMost, Put
 
 T1 = ("task", ("t-1",))
 SALES = ("sales", "EUR")
@@ -269,3 +269,48 @@ async def test_a_thread_signs_what_came_last(site: Site) -> None:
     await journal.append([spend(1)])
     await journal.append([spend(1)])  # the clock stands still: no batch signs this one
     await until(lambda: len(site.witness.read_text().splitlines()) == 2)
+
+
+async def test_one_caller_after_another_is_held_against_what_the_one_before_wrote(site: Site) -> None:
+    """Also where a batch must be taken one by one, and where memory stands as it was before the batch."""
+    journal = await site.open()
+    await journal.append([draft()])
+    wrong = journal.append_soon([draft(about="t-2", priority="high")])
+    first = journal.append_soon([draft("task.changed", stage="a")], expect={T1: 1})
+    second = journal.append_soon([draft("task.changed", stage="b")], expect={T1: 1})
+    results = await asyncio.gather(wrong, first, second, return_exceptions=True)
+    assert [type(result) for result in results] == [Invalid, list, Conflict]
+    assert journal.hot.table("task")["t-1",]["stage"] == "a"
+
+
+async def test_what_is_closed_is_not_what_never_was(site: Site) -> None:
+    journal = await site.open()
+    await journal.append([draft(), draft("task.completed")])
+    with pytest.raises(Conflict) as caught:
+        await journal.append([draft()], expect={T1: 0})
+    assert caught.value.about["found"] == 2
+    with pytest.raises(Conflict):
+        await journal.append([draft()], expect={("budget", SALES): 1})
+    await journal.append([draft("task.resumed")], expect={T1: 2})
+    assert site.rebuild() == []
+
+
+async def test_rows_come_to_be_with_what_they_have_and_lose_it_again(site: Site) -> None:
+    journal = await site.open()
+    bare, full = draft(about="t-2", subject=None, skill=None), draft(about="t-3", subject="anna", skill="x")
+    waiting = [journal.append_soon([each], expect={("task", (each.about,)): 0}) for each in (draft(subject="ben"), bare, full)]
+    await asyncio.gather(*waiting)
+    await journal.append([draft(subject=None, skill="y")], expect={T1: 1})
+    again = journal.append_soon([draft(about="t-4", skill="z")], expect={("task", ("t-4",)): 0})
+    twice = journal.append_soon([draft(about="t-4", skill=None)], expect={("task", ("t-4",)): 1})
+    await asyncio.gather(again, twice)
+    rows = {row["id"]: (row["subject"], row["skill"], row["version"]) for row in await journal.rows("task")}
+    assert rows == {"t-1": (None, "y", 2), "t-2": (None, None, 1), "t-3": ("anna", "x", 1), "t-4": (None, None, 2)}
+    assert {key[0]: (row["subject"], row["skill"], row["version"]) for key, row in journal.hot.table("task").items()} == rows
+    assert site.rebuild() == []
+
+
+async def test_a_new_row_has_no_column_that_is_not_declared(site: Site) -> None:
+    journal = await site.open(folds={"task.submitted": (lambda fact: [Put("task", (fact.about,), {"stage": "new", "colour": None})],)})
+    with pytest.raises(Invalid, match="colour"):
+        await journal.append([draft()], expect={T1: 0})

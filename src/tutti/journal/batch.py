@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -20,6 +20,15 @@ from tutti.security.sealing import Payload
 
 Read = Callable[[Shape, Sequence[Key], Sequence[str]], dict[Key, tuple[Any, ...]]]
 Folds = Mapping[str, Sequence[Fold]]
+
+
+class Memory(Protocol):
+    """Open rows by table and key."""
+
+    seq: int  # up to which fact they are what the database holds
+
+    def table(self, name: str) -> Mapping[Key, Mapping[str, Any]]:
+        """The rows of a table."""
 
 
 class Append(NamedTuple):
@@ -98,10 +107,13 @@ class Planner:
         self._folds = folds
         self._read = read
 
-    def plan(self, appends: Sequence[tuple[Append, Sequence[bytes]]], seq: int, at: int) -> Plan:
-        """Decide and merge; `seq` is the last one taken. Each append comes with its drafts' data as canonical bytes."""
+    def plan(self, appends: Sequence[tuple[Append, Sequence[bytes]]], seq: int, at: int, memory: Memory | None = None) -> Plan:
+        """Decide and merge; `seq` is the last one taken. Each append comes with its drafts' data as canonical bytes.
+
+        `memory` are the open rows as they stand at `seq`, where somebody has them: what they say is not read again.
+        """
         plan = Plan(seq)
-        self._look_up(plan, appends)
+        self._look_up(plan, appends, memory)
         for append, bodies in appends:
             try:
                 plan.results.append(self._take(plan, append, bodies, at))
@@ -186,7 +198,7 @@ class Planner:
             plan.base[thing] = (found[thing[1]][0] if found else 0, {})
         return plan.base[thing][0] > 0
 
-    def _look_up(self, plan: Plan, appends: Iterable[tuple[Append, Sequence[bytes]]]) -> None:
+    def _look_up(self, plan: Plan, appends: Iterable[tuple[Append, Sequence[bytes]]], memory: Memory | None) -> None:
         """Read once what all callers' expectations and conditions speak of."""
         wanted: dict[str, dict[Key, None]] = {}
         columns: dict[str, dict[str, None]] = {}
@@ -201,10 +213,26 @@ class Planner:
             if shape is None:
                 continue
             names = tuple(column for column in columns.get(table, ()) if column in shape.types)
-            found = self._read(shape, list(keys), ("version", *names))
-            for key in keys:
+            asked = list(keys)
+            if memory is not None and shape.hot:
+                asked = self._recall(plan, shape, memory.table(table), asked, names)
+            found = self._read(shape, asked, ("version", *names)) if asked else {}
+            for key in asked:
                 row = found.get(key)
                 plan.base[table, key] = (row[0], dict(zip(names, row[1:], strict=True))) if row else (0, {})
+
+    def _recall(self, plan: Plan, shape: Shape, known: Mapping[Key, Mapping[str, Any]], keys: Sequence[Key], names: Sequence[str]) -> list[Key]:
+        """Take what memory knows of rows; returns the keys that it may know nothing of, because their rows are closed."""
+        rest = []
+        for key in keys:
+            row = known.get(key)
+            if row is not None:
+                plan.base[shape.name, key] = (row["version"], {name: row[name] for name in names})
+            elif shape.closes:
+                rest.append(key)
+            else:
+                plan.base[shape.name, key] = (0, {})
+        return rest
 
     def _version(self, plan: Plan, thing: Thing) -> int:
         base = plan.base.get(thing)

@@ -72,6 +72,8 @@ class Journal:
         self.hot = Hot(self._tables)
         self._witness = Witness(witness) if witness else None
         self._writer = Writer(engine, workspace, self._tables, folds, clock, keys, self._witness, micros(limits.sign_every))
+        if engine.embedded:
+            self._writer.memory = self.hot
         self._pump = Pump(self._writer, self._settle, lambda: self.pump_delay(), threaded, limits.batch, limits.sign_every.total_seconds())  # noqa: PLW0108 - simulations set another delay later
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reading: Reader | None = None

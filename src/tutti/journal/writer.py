@@ -12,7 +12,7 @@ import orjson
 
 from tutti.clock import Clock
 from tutti.errors import Invalid, JournalBroken, TuttiError
-from tutti.journal.batch import Append, Folds, Merged, Plan, Planner
+from tutti.journal.batch import Append, Folds, Memory, Merged, Plan, Planner
 from tutti.journal.engine import Engine, HeadRow, SignedHead
 from tutti.journal.heads import Head, Witness, head_is_genuine, sign_head
 from tutti.journal.hot import Row
@@ -70,6 +70,7 @@ class Writer:
         self.tables = tables
         self.folds = folds
         self.planner = Planner(workspace, tables, folds, engine.read)
+        self.memory: Memory | None = None  # where nobody else writes
         self.seq = 0
         self.origin = ""
         self._stands = (0, 0, Frontier())  # seq, at, tree: one value, since the loop reads it while a thread writes
@@ -203,7 +204,8 @@ class Writer:
 
     def _together(self, appends: Sequence[Ready], seq: int, at: int, frontier: Frontier, outcome: Outcome) -> bool:
         try:
-            plan = self.planner.plan(appends, seq, at)
+            memory = self.memory
+            plan = self.planner.plan(appends, seq, at, memory if memory is not None and memory.seq == seq else None)
             if plan.poisoned:
                 raise _OneByOne
             self._store(plan)

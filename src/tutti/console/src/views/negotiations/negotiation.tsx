@@ -104,7 +104,7 @@ function Ending({ whole }: { whole: Whole }) {
   return (
     <Card title="How it ended, and why" sub="filled from the record by a template, no model wrote it" className="mt">
       {settled && <p className="say">{settled.outcome ? terms(settled.outcome) : `The fallback: ${terms(whole.opening?.fallback)}`}</p>}
-      {settled?.by && <p>Ended by <b>{who(settled.by)}</b>{settled.note && <>: “{settled.note}”</>}</p>}
+      {whole.decided_by && <p>Decided by <b>{who(whole.decided_by)}</b>.</p>}
       {settled?.better && (
         <p className="human mt">
           <b>Better, and only with a person's word ({settled.better.needs.join(", ")}):</b> {terms(settled.better.outcome)}.{" "}

@@ -55,14 +55,11 @@ export interface Settled {
   how: string;
   outcome: Outcome | null;
   why: string;
-  gains: Record<string, number | null> | null;
-  better: { outcome: Outcome; gains: Record<string, number>; needs: string[] } | null;
+  gains: Record<string, number | null>;
+  better: { outcome: Outcome; gains: Record<string, number | null>; needs: string[] } | null;
   messages: number;
   rounds: number;
   cost: number;
-  /** Who ended it, where a person did. */
-  by?: string | null;
-  note?: string | null;
 }
 
 export interface Opening {
@@ -81,6 +78,8 @@ export interface Whole extends Brief {
   settled: Settled | null;
   rounds_told: Round[];
   explained: string[];
+  /** The person who decided it, where one did. */
+  decided_by: string | null;
 }
 
 /** Terms in words: `care call, price -5 %`. Nothing is no agreement. */
@@ -127,7 +126,7 @@ export interface Step {
 /** The proposals, then the end where it is other terms than the last proposal, then the better terms where there are some. */
 export function steps(put: readonly Proposal[], settled: Settled | null): Step[] {
   const found: Step[] = put.map(({ round, outcome, gains, answers }) => ({ name: `round ${round}`, outcome, gains, answers, better: false }));
-  if (settled?.outcome && terms(settled.outcome) !== terms(found.at(-1)?.outcome)) found.push({ name: "end", outcome: settled.outcome, gains: settled.gains ?? {}, answers: {}, better: false });
+  if (settled?.outcome && terms(settled.outcome) !== terms(found.at(-1)?.outcome)) found.push({ name: "end", outcome: settled.outcome, gains: settled.gains, answers: {}, better: false });
   if (settled?.better) found.push({ name: "if approved", outcome: settled.better.outcome, gains: settled.better.gains, answers: {}, better: true });
   return found;
 }

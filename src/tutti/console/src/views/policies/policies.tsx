@@ -80,10 +80,10 @@ function Rules({ policies, words, rule, onPick }: { policies: Policies; words: s
       {!policies.rules.length ? <p className="sub">No rule is in force: nothing is allowed.</p> : (
         <div className="scroll" tabIndex={0}>
           <table>
-            <thead><tr><th>Rule</th><th>Effect</th><th className="num">Allowed</th><th className="num">Asked a person</th><th className="num">Denied</th><th>Last</th></tr></thead>
+            <thead><tr><th>Rule</th><th>Effect</th><th className="num">Allowed</th><th className="num">Asked</th><th className="num">Denied</th><th>Last</th></tr></thead>
             <tbody>{policies.rules.map((each) => (
               <tr key={each.id} className={each.id === rule ? "sel" : ""}>
-                <td><button type="button" className="link" aria-pressed={each.id === rule} onClick={() => onPick(each.id === rule ? "" : each.id)}>{each.id}</button></td>
+                <td className="rule"><button type="button" className="link" aria-pressed={each.id === rule} onClick={() => onPick(each.id === rule ? "" : each.id)}>{each.id}</button></td>
                 <td><StatusTag status={each.effect === "permit" ? "done" : "failed"}>{each.effect}</StatusTag></td>
                 <td className="num">{count(each.allowed)}</td><td className="num">{count(each.asked)}</td><td className="num">{count(each.denied)}</td>
                 <td>{each.last_task ? <><Id id={each.last_task} /> <span className="sub"><At at={each.last_at} /></span></> : <span className="sub">not in this time</span>}</td>

@@ -215,3 +215,13 @@ def test_other_parameters_instead_of_a_yes_and_leaving_it_to_somebody(beside: Si
     small = beside.call("approve", other, "--change", '{"amount": 20}', "--yes", "--json")
     assert (small.data["state"], small.data["answer"], small.data["task_state"]) == ("changed", "change", "completed")
     assert beside.call("approve", other, "--change", "{}", "--hand-over", "finance").code == exits.USAGE
+
+
+def test_a_decision_made_again(beside: SimpleNamespace) -> None:
+    id = beside.call("run", "refund.pay", '{"amount": 11}', "--json").data["id"]
+    again = beside.call("why", id, "--replay")
+    assert (again.code, again.out.splitlines()[-1]) == (0, "Nothing would be decided otherwise now.")
+    assert beside.call("why", id, "--replay", "--json").data["schema"] == "tutti.replay/1"
+    told = beside.call("why", id)
+    assert "Decided by rule at" in told.out
+    assert "✓ amount: alone up to 100.00" in told.out

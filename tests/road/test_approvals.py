@@ -10,8 +10,10 @@ import pytest
 from pydantic import BaseModel
 
 from tutti import Context, Fleet, Intent, Settings, Workspace
+from tutti.app import FOLDS, TABLES
 from tutti.errors import Conflict, Invalid
 from tutti.gates import signed
+from tutti.journal import rebuild
 from tutti.security import verify_approval
 from tutti.testing import World
 
@@ -203,9 +205,11 @@ async def test_a_process_that_dies_leaves_the_old_question_or_the_changed_one(tm
             await workspace.quiet()
             [open] = await workspace.approvals()
             assert (open["id"] != asked["id"], open["input"]["amount"]) == (late, 60 if late else 90)
+            await workspace.hand_over(open["id"], "finance")
             await workspace.answer_as_owner(open["id"], "approve")
             await workspace.quiet()
             assert [effect.what for effect in world.effects] == [f"{60 if late else 90}.0 to {late}"]
+    assert rebuild(settings.place, TABLES, FOLDS, workspace="shop") == []
 
 
 async def test_handing_over_says_who_is_meant_and_lets_nobody_do_more(tutti):

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tutti import Context, Fleet, Settings, Workspace
+from tutti import Context, Fleet, Settings, Workspace, negotiation
 from tutti.errors import Conflict, Invalid, NotFound, Refused
+from tutti.negotiation import End
 
 CASE: dict[str, Any] = {
     "issues": {"price": [0, 5, 10], "term": [12, 24]}, "parties": {"buyer": 1, "seller": 1}, "fallback": {"price": 0, "term": 12},
@@ -139,3 +140,19 @@ async def test_what_was_taken_over_stays_so_after_the_process_has_died(tmp_path)
         assert (await workspace.result(id))["outcome"] == {"price": 5, "term": 12}
         assert len(await workspace.facts(kind="negotiation.settled")) == 1
         assert (await workspace.tasks(skill="deal.book"))["tasks"][0]["state"] == "completed"
+
+
+async def test_one_that_asks_a_person_is_ended_by_taking_it_over(tutti, monkeypatch):
+    """Where no outcome and no fallback can stand, the mediator asks: then the record holds what the person said, and by whom."""
+    monkeypatch.setattr(negotiation, "step", lambda case, said, functions=None, *, last=False: End(None, "person", "nothing may stand by itself"))
+    run = await tutti(market()).submit("negotiation.mediate", {"issues": CASE["issues"], "parties": {"buyer": 1, "seller": 1}, "policy": CASE["policy"]})
+    id = run.task("negotiation.mediate").id
+    assert run.task(id).stage == "asking"
+    with pytest.raises(Refused, match="no long terms"):
+        await run.workspace.take_over(id, {"price": 10, "term": 24})
+    told = await run.workspace.take_over(id, {"price": 5, "term": 12}, by="person/ben")
+    await run.workspace.quiet()
+    assert (told["state"], told["how"], told["decided_by"], told["settled"]["outcome"]) == ("completed", "person", "person/ben", {"price": 5, "term": 12})
+    assert (await run.workspace.result(id))["outcome"] == {"price": 5, "term": 12}
+    with pytest.raises(Conflict):
+        await run.workspace.answer(id, {"price": 0, "term": 12})

@@ -17,14 +17,19 @@ Record = Mapping[str, Any]
 @command()
 @click.argument("id")
 @click.option("--lineage", is_flag=True, help="What it led to, as a tree. For a signal that is what is shown anyway.")
+@click.option("--replay", is_flag=True, help="Decide it again with today's policy, standings and agents: a dry run, told beside how it was decided.")
 @pass_look
-def why(look: Look, id: str, lineage: bool) -> None:
+def why(look: Look, id: str, lineage: bool, replay: bool) -> None:
     """Explain a task (t-…), an approval (a-…) or what a signal (s-…) led to, from the record alone."""
     screen = Screen(look)
+    if lineage and replay:
+        raise click.UsageError("--lineage and --replay are two things: ask for one of them.")
     with connect(look) as api:
-        record = api.get("/v1/lineage/{}" if lineage else "/v1/why/{}", id)
+        record = api.post("/v1/why/{}/replay", id) if replay else api.get("/v1/lineage/{}" if lineage else "/v1/why/{}", id)
     if look.machine:
         screen.data(record)
+    elif replay:
+        _replayed(screen, record)
     elif record["schema"].startswith("tutti.lineage"):
         if record.get("signal") and "task" in record["tree"]:
             screen.text(f"came from signal {record['signal']}")
@@ -34,6 +39,15 @@ def why(look: Look, id: str, lineage: bool) -> None:
             screen.next(f"tutti why {task}")
     else:
         _told(screen, record)
+
+
+def _replayed(screen: Screen, record: Record) -> None:
+    for when in ("then", "now"):
+        side = record[when]
+        screen.text(f"{when:<5} {side['chosen'] or 'nobody'}: {side['verdict'] or 'no verdict'} (policy {side['policy'] or 'none'})")
+    for said in record["differences"] or ["Nothing would be decided otherwise now."]:
+        screen.text(said)
+    screen.next(f"tutti why {record['task']}")
 
 
 def _told(screen: Screen, record: Record) -> None:

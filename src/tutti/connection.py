@@ -200,7 +200,10 @@ class Connection(HttpToolsProtocol):
         self._heading = self.loop.call_later(self.header_s, self._late)
 
     def _late(self) -> None:
-        if not self.transport.is_closing():
+        self._heading = None
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._expect_headers()  # the answer to the request before goes first
+        elif not self.transport.is_closing():
             self._refuse(408, "The headers took too long.")
 
     def _too_large(self) -> None:

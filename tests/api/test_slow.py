@@ -68,6 +68,16 @@ async def test_half_a_request_behind_a_whole_one_is_cut(served: Served) -> None:
     assert b"HTTP/1.1 408" in answer
 
 
+async def test_half_a_request_does_not_cost_the_one_before_its_answer(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_site, "HOLD", str(tmp_path))
+    id = await served.workspace.submit("ticket.hold", {"text": "x"})
+    waits = head(served, method="GET", path=f"/v1/tasks/{id}/wait?timeout_ms=700")
+    answer = await told(served, waits + b"GET /v1/tasks HTTP/1.1\r\nhost: loc")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"HTTP/1.1 408" in answer
+    (tmp_path / "go").touch()
+
+
 async def test_who_asks_for_nothing_more_is_let_go(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Connection, "__init__", _impatient(Connection.__init__))
     reader, writer = await opened(served)

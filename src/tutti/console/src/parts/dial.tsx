@@ -2,7 +2,7 @@
 import { type FormEvent, useId, useState } from "react";
 import { type Failure, put } from "../api/client.ts";
 import { outOfDate } from "../api/queries.ts";
-import { useMay } from "../shell/session.ts";
+import { useMay, useWho } from "../shell/session.ts";
 import { say } from "../shell/toasts.ts";
 import { ACT, amountOf, LEVELS, levelSentence } from "../words/levels.ts";
 import { Dialog } from "./dialog.tsx";
@@ -13,10 +13,13 @@ interface Props {
   level: number;
   upTo: number | null;
   department: string | null;
+  /** What its amounts are in; without, what the fleet counts money in. */
   currency?: string | null;
 }
 
-export function LevelDial({ skill, level, upTo, department, currency = null }: Props) {
+export function LevelDial({ skill, level, upTo, department, currency: counted }: Props) {
+  const who = useWho();
+  const currency = counted ?? who.currency;
   const may = useMay("levels:set", department);
   const [wanted, want] = useState<(typeof LEVELS)[number] | null>(null);
   return (

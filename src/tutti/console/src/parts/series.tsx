@@ -60,6 +60,7 @@ export function Series({ label, points, words, cases, target, cap, marks = [], o
             ctx.fillStyle = muted;
             ctx.font = `${11 * devicePixelRatio}px ${css("--f-sans")}`;
             ctx.textAlign = align;
+            ctx.textBaseline = "alphabetic"; // the picture's own axes leave another one behind
             ctx.fillText(text, x, y);
           };
           const stroke = (x1: number, y1: number, x2: number, y2: number, dash: number[]) => {
@@ -76,7 +77,7 @@ export function Series({ label, points, words, cases, target, cap, marks = [], o
           if (kept.current.target != null) {
             const y = self.valToPos(kept.current.target, "y", true);
             stroke(bbox.left, y, bbox.left + bbox.width, y, [5, 4]);
-            put(`target ${kept.current.words(kept.current.target)}`, bbox.left + bbox.width - 4, y - 4 * devicePixelRatio, "right");
+            put(`target ${kept.current.words(kept.current.target)}`, bbox.left + bbox.width - 4, y - 5 * devicePixelRatio, "right");
           }
           for (const mark of kept.current.marks) {
             const x = self.valToPos(Date.parse(mark.at) / 1000, "x", true);

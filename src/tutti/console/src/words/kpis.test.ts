@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Kpi } from "../api/watching.ts";
-import { kpiCases, kpiHeadline, kpiInterval, kpiTarget, kpiValue, kpiVerdict } from "./kpis.ts";
+import { kpiCases, kpiHeadline, kpiInterval, kpiTarget, kpiValue, kpiVerdict, targetWords } from "./kpis.ts";
 
 const side = { value: 0.412, low: 0.4, high: 0.42, n: 40, of: 50, p50: null };
 const make = (changes: Partial<Kpi>): Kpi => ({ name: "quality", unit: "share", ...side, before: side, difference: null, target: null, better: "higher", series: [], ...changes });
@@ -19,6 +19,10 @@ test("better and worse are said only where the interval leaves zero out", () => 
   expect(kpiVerdict(make({ ...latency, difference: { value: 38, low: 12, high: 60 } }), null)).toMatchObject({ tone: "con", text: "▲ 38 ms worse" });
   expect(kpiVerdict(make({ ...latency, difference: { value: -38, low: -90, high: 14 } }), null)).toMatchObject({ tone: "sub", text: "no clear change (−38 ms)" });
   expect(kpiVerdict(make({ name: "autonomy", difference: { value: 0.011, low: 0.002, high: 0.02 } }), null)).toMatchObject({ tone: "pro", text: "▲ 1.1 pts better" });
+});
+
+test("nothing has no sign", () => {
+  expect(kpiVerdict(make({ name: "cost", unit: "money", difference: { value: 0, low: 0, high: 0 } }), "EUR")).toEqual({ tone: "sub", text: "no clear change (€0.00)", interval: "95% €0.00 to €0.00" });
 });
 
 test("without a difference it says why there is none", () => {
@@ -47,4 +51,11 @@ test("an interval says its unit once where both ends have the same", () => {
   expect(kpiInterval(make({ name: "autonomy" }), 0.977, 1, null)).toBe("95% 97.7–100.0%");
   expect(kpiInterval(make({}), 0.9, 0.93, null)).toBe("95% 0.90–0.93");
   expect(kpiInterval(make({}), null, null, null)).toBe("");
+});
+
+test("a goal's target is in its KPI's unit, and as it was said for a KPI of the company's own", () => {
+  expect(targetWords("latency", "500.0", null)).toBe("500 ms");
+  expect(targetWords("autonomy", "0.8", null)).toBe("80.0%");
+  expect(targetWords("churn", "-0.18", null)).toBe("-0.18");
+  expect(targetWords("latency", "", null)).toBe("");
 });

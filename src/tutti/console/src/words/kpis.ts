@@ -2,12 +2,12 @@
 import type { Kpi } from "../api/watching.ts";
 import { count, duration, money, NONE, percent, quality, share } from "./format.ts";
 
-export const KPIS: Record<string, { name: string; cases: string; about: string }> = {
-  latency: { name: "Inter-agent latency p95", cases: "hops", about: "From the end of one agent's run to the start of the next one's that it caused; people are left out." },
-  quality: { name: "Resolution quality", cases: "judged", about: "Mean judgement of finished tasks, the strongest source counting: person, KPI, check, judge." },
-  autonomy: { name: "Autonomy ratio", cases: "actions", about: "Finished actions that no person approved, changed, answered or overrode, of all finished actions." },
-  cost: { name: "Cost per resolution", cases: "resolutions", about: "What was spent on a task that came from outside and on all that followed from it." },
-  resolution_time: { name: "Time to resolution p95", cases: "resolutions", about: "From a task's coming in from outside to its end, with all that followed from it." },
+export const KPIS: Record<string, { name: string; unit: string; cases: string; about: string }> = {
+  latency: { name: "Inter-agent latency p95", unit: "ms", cases: "hops", about: "From the end of one agent's run to the start of the next one's that it caused; people are left out." },
+  quality: { name: "Resolution quality", unit: "share", cases: "judged", about: "Mean judgement of finished tasks, the strongest source counting: person, KPI, check, judge." },
+  autonomy: { name: "Autonomy ratio", unit: "share", cases: "actions", about: "Finished actions that no person approved, changed, answered or overrode, of all finished actions." },
+  cost: { name: "Cost per resolution", unit: "money", cases: "resolutions", about: "What was spent on a task that came from outside and on all that followed from it." },
+  resolution_time: { name: "Time to resolution p95", unit: "ms", cases: "resolutions", about: "From a task's coming in from outside to its end, with all that followed from it." },
 };
 
 export const kpiName = (name: string): string => KPIS[name]?.name ?? name;
@@ -18,6 +18,12 @@ export function kpiValue({ name, unit }: Pick<Kpi, "name" | "unit">, value: numb
   if (unit === "ms") return duration(value);
   if (unit === "money") return money(value, currency);
   return name === "quality" ? quality(value) : percent(value);
+}
+
+/** What a goal asks for, in the unit of its KPI where that is one of the fleet's own; otherwise as it was said. */
+export function targetWords(kpi: string, target: string, currency: string | null): string {
+  const known = KPIS[kpi], value = Number(target);
+  return known && target !== "" && Number.isFinite(value) ? kpiValue({ name: kpi, unit: known.unit }, value, currency) : target;
 }
 
 /** The size of a difference in its unit: shares in points. */
@@ -37,7 +43,7 @@ export interface Verdict {
 export function kpiVerdict(kpi: Kpi, currency: string | null): Verdict {
   const { difference } = kpi;
   if (!difference) return { tone: "sub", text: kpi.before.n === 0 ? "nothing before to compare with" : kpi.n === 0 ? "nothing yet" : "too few to compare", interval: "" };
-  const signed = (value: number) => `${value < 0 ? "−" : "+"}${kpiSize(kpi, value, currency)}`;
+  const signed = (value: number) => `${value < 0 ? "−" : value > 0 ? "+" : ""}${kpiSize(kpi, value, currency)}`;
   const interval = `95% ${signed(difference.low)} to ${signed(difference.high)}`;
   if (difference.low <= 0 && difference.high >= 0) return { tone: "sub", text: `no clear change (${signed(difference.value)})`, interval };
   const better = difference.value < 0 === (kpi.better === "lower");

@@ -9,5 +9,9 @@ test("a chosen instant has as much before it as after it", () => {
 });
 
 test("no instant, no such instant and one to come are the range", () => {
-  for (const split of ["", "soon", "2026-11-29T12:30:00Z", "2026-11-29T11:59:50Z"]) expect(around(split, rangeOf("1h"), NOW)).toEqual({ ...spanOf(3_600_000, NOW), chosen: false });
+  for (const split of ["", "soon", "2026-11-29T12:30:00Z"]) expect(around(split, rangeOf("1h"), NOW)).toEqual({ ...spanOf(3_600_000, NOW), chosen: false });
+});
+
+test("a moment ago has a minute on each side", () => {
+  expect(around("2026-11-29T11:59:55Z", rangeOf("1h"), NOW)).toMatchObject({ from_at: "2026-11-29T11:58:55.000Z", until_at: "2026-11-29T12:00:55.000Z", chosen: true });
 });

@@ -6,16 +6,17 @@ import { Dialog } from "../../parts/dialog.tsx";
 import { Bar } from "../../parts/figures.tsx";
 import { Card, Empty, FailureNote, Shown } from "../../parts/frame.tsx";
 import { At } from "../../parts/time.tsx";
-import { useMay } from "../../shell/session.ts";
+import { useMay, useWho } from "../../shell/session.ts";
 import { say } from "../../shell/toasts.ts";
 import { useParam } from "../../url/state.ts";
 import { plural, who } from "../../words/format.ts";
-import { KPIS, kpiName } from "../../words/kpis.ts";
+import { KPIS, kpiName, targetWords } from "../../words/kpis.ts";
 import { fromForm, type Goal, PARTS, toForm } from "./form.ts";
 
 export function Wanted() {
   const may = useMay("goals:read");
   const mayset = useMay("goals:set");
+  const { currency } = useWho();
   const goals = useRead<Goal[]>("/goals", {}, { enabled: may });
   const [editing, edit] = useParam("goal");
   if (!may) return null;
@@ -32,7 +33,7 @@ export function Wanted() {
                   <tr key={goal.name}>
                     <td><b>{goal.name}</b>{goal.note && <span className="sub block wrap">{goal.note}</span>}</td>
                     <td>{goal.kpi ? kpiName(goal.kpi) : ""}</td>
-                    <td className="num">{goal.target}</td>
+                    <td className="num">{targetWords(goal.kpi, goal.target, currency)}</td>
                     <td><Weights weights={goal.weights} /></td>
                     <td>{goal.set_at ? <At at={goal.set_at} /> : ""}<span className="sub block">{declared(goal) ? "declared by the fleet" : who(goal.set_by)}</span></td>
                     {mayset && <td className="num">{!declared(goal) && <button type="button" className="b" onClick={() => edit(goal.name, true)}>Change<span className="vh"> {goal.name}</span></button>}</td>}

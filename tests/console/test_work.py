@@ -179,3 +179,26 @@ def test_tasks_sort_among_their_rows_and_keep_it_in_the_address(window: Callable
     shown = [row.get_by_role("gridcell").nth(column).inner_text() for row in seen.page.get_by_role("row").all()[1:12]]
     assert [float(text) for text in shown if text] == sorted((float(text) for text in shown if text), reverse=True)
     assert len(shown) > 5
+
+
+def test_undoing_proposes_the_inverse_and_leads_to_it(window: Callable[..., Seen], served: Served):
+    task = served.ask("POST", "/tasks", {"skill": "price.raise", "input": {"account": "0042", "amount": 1.5}})["task"]
+    assert _waited(served, task)["undo"] == "price.change"
+    seen = window()
+    seen.go(f"/tasks/{task}")
+    seen.page.get_by_role("button", name="Undo by price.change").click()
+    seen.page.get_by_role("dialog").get_by_role("button", name="Propose price.change").click()
+    expect(seen.page.get_by_role("heading", level=1)).to_contain_text("price.change")
+    assert served.ask("GET", f"/tasks/{seen.page.url.rpartition('/')[2]}")["parent"] == task
+
+
+def test_replaying_a_decision_keeps_nothing(window: Callable[..., Seen], served: Served, paths: dict[str, str]):
+    seen = window()
+    seen.go(paths["why"])
+    head = served.ask("GET", "/journal/head")["seq"]
+    seen.page.get_by_role("button", name=re.compile("^Replay")).click()
+    dialog = seen.page.get_by_role("dialog")
+    expect(dialog.get_by_role("columnheader", name="Then")).to_be_visible()
+    expect(dialog).to_contain_text(served.ask("GET", f"/why/{paths['why'].rpartition('/')[2]}")["route"]["chosen"])
+    assert not seen.violations()
+    assert served.ask("GET", "/journal/head")["seq"] == head

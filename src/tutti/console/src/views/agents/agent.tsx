@@ -15,6 +15,7 @@ import { say } from "../../shell/toasts.ts";
 import { useParam } from "../../url/state.ts";
 import { count, duration, hash, money, percent, plural, quality, who } from "../../words/format.ts";
 import { rangeOf } from "../../words/range.ts";
+import type { Thrown } from "../../api/schema.ts";
 import type { TaskRow } from "../tasks/rows.ts";
 import type { Standing } from "./standing.ts";
 import { StateTag, Standings } from "./table.tsx";
@@ -50,15 +51,6 @@ interface Version {
   endpoint?: { transport?: string; url?: string };
 }
 
-interface Switched {
-  scope: string;
-  name: string;
-  on: boolean;
-  reason?: string | null;
-  by?: string | null;
-  at?: string | null;
-}
-
 export default function Agent() {
   const { name: given = "" } = usePath<{ name: string }>();
   const name = decoded(given);
@@ -85,8 +77,8 @@ function Shape({ name, versions }: { name: string; versions: Version[] }) {
   const skill = Object.keys(newest.skills);
   const of = useRead<Standing[]>("/agents/standings", { skill: skill.length === 1 ? skill[0]! : null, window_ms: range.ms }, { every: 15_000 });
   const rows = of.data?.filter((row) => row.name === name) ?? [];
-  const switches = useRead<Switched[]>("/kill-switches");
-  const stopped = switches.data?.find((each) => each.on && each.scope === "agent" && each.name === name);
+  const switches = useRead<Thrown[]>("/kill-switches");
+  const stopped = switches.data?.find((each) => each.scope === "agent" && each.name === name);
   const live = versions.filter((version) => version.state === "live");
   return (
     <>
@@ -94,7 +86,7 @@ function Shape({ name, versions }: { name: string; versions: Version[] }) {
         <Actions name={name} versions={versions} department={newest.department} stopped={Boolean(stopped)} />
         <CopyAs path={`/agents/${part(name)}`} command={`tutti agents show ${name}`} data={versions} />
       </Head>
-      {stopped && <section className="card stopped"><p><StatusTag status="failed">Stopped by its kill switch</StatusTag><span>{stopped.by ? `${who(stopped.by)} ` : ""}{stopped.at && <At at={stopped.at} />}{stopped.reason ? `: ${stopped.reason}` : ""}</span></p></section>}
+      {stopped && <section className="card stopped"><p><StatusTag status="failed">Stopped by its kill switch</StatusTag><span>by {who(stopped.by)} at <At at={stopped.at} />{stopped.reason ? `: ${stopped.reason}` : ""}</span></p></section>}
       <Card title="Where it stands" sub={`what is believed of it, and what it did in the last ${range.words}`} act={<RangeSwitch range={range} onChange={(next) => change(next, true)} names={["1h", "24h", "7d"]} />}>
         <Shown of={of}>{() => rows.length ? <Standings rows={rows} currency={currency} until={of.dataUpdatedAt} windowMs={range.ms} ranked={false} bySkill /> : <p className="sub">It has done nothing in this time.</p>}</Shown>
       </Card>

@@ -1,34 +1,8 @@
 /** Standings as the page shows them: ranks that say ties, the trend's gaps, and where labels of a scatter stand without lying on each other. */
 
-export interface Standing {
-  name: string;
-  version: string;
-  department: string;
-  owner: string;
-  skill: string;
-  nature: string;
-  state: string;
-  since: string;
-  health: string;
-  quality: number;
-  low: number;
-  high: number;
-  judged: number;
-  tie_with: string[];
-  p50_ms: number | null;
-  p95_ms: number | null;
-  cost: number | null;
-  tasks: number;
-  alone: number;
-  actions: number;
-  failed: number;
-  share: number;
-  level: number | null;
-  up_to: number | null;
-  running: number;
-  concurrency: number;
-  trend: { at: string; quality: number; n: number }[];
-}
+import type { Standing } from "../../api/schema.ts";
+
+export type { Standing };
 
 /** The rank of each: one more than there are agents whose whole interval lies above its own. Those that cannot be told apart share a rank. */
 export function ranks(standings: readonly Pick<Standing, "low" | "high">[]): { rank: number; tie: boolean }[] {

@@ -86,8 +86,9 @@ export function scale(spans: readonly Span[], now: number, fold: boolean): Scale
   const edges = new Set([from, until, ...busy.flat()]);
   for (const span of spans) edges.add(start(span)).add(end(span, now));
   const points = [...edges].sort((a, b) => a - b);
-  const idle = (a: number, b: number) => !busy.some(([x, y]) => x < b && y > a);
-  const pieces = points.slice(1).map((to, number) => ({ from: points[number]!, to, idle: idle(points[number]!, to) }));
+  const begins = busy.map(([begin]) => begin);
+  const idle = (a: number) => !busy.length || a < begins[0]! || busy[atOrBefore(begins, a)]![1] <= a; // pieces end where work begins, so their start says it
+  const pieces = points.slice(1).map((to, number) => ({ from: points[number]!, to, idle: idle(points[number]!) }));
   const long = pieces.filter((piece) => piece.idle && piece.to - piece.from > LEAST * worked);
   const most = fold && worked > 0 ? Math.max(FOLDED / Math.max(long.length, 1), LEAST) * worked : Infinity;
   const sizes = pieces.map((piece) => (piece.idle ? Math.min(piece.to - piece.from, most) : piece.to - piece.from));

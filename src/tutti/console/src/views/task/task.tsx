@@ -47,7 +47,7 @@ function Task({ task, decides }: { task: WholeTask; decides: boolean }) {
   const title = `${task.skill}${task.subject ? ` about ${task.subject}` : ""}`;
   const spans = line.data?.spans ?? NONE;
   const picked = spans.find((span) => span.id === step);
-  const first = spans.findLast((span) => span.task === task.id && span.kind === "run") ?? spans.findLast((span) => span.task === task.id);
+  const first = (open ? undefined : spans.findLast((span) => span.task === task.id && span.kind === "run")) ?? spans.findLast((span) => span.task === task.id);
   const pick = picked ?? first;
   const openTask = (other: string) => other !== task.id && go(`/tasks/${part(other)}`);
   return (
@@ -116,7 +116,7 @@ function Strip({ task, line }: { task: WholeTask; line: Timeline | undefined }) 
         {task.plan && <span>Step of plan <b>{task.plan}</b></span>}
         {task.coalesced_into && <span>Same work as <Id id={task.coalesced_into} /></span>}
         {task.caller && <span>Brought in by <b>{who(task.caller)}</b></span>}
-        {task.reason && task.stage !== "approval" && <span className="wrap">Because: <b>{task.reason}</b></span>}
+        {task.reason && (task.finished_at || task.stage === "parked") && <span className="wrap">Because: <b>{task.reason}</b></span>}
       </div>
     </>
   );

@@ -8,27 +8,19 @@ import { Dialog } from "../../parts/dialog.tsx";
 import { FailureNote, Loading } from "../../parts/frame.tsx";
 import { useMay } from "../../shell/session.ts";
 import { say } from "../../shell/toasts.ts";
-import { hash } from "../../words/format.ts";
-
-interface Replayed {
-  schema: string;
-  task: string;
-  now_at: string;
-  then: { chosen: string | null; verdict: string | null; policy: string | null };
-  now: { chosen: string | null; verdict: string | null; reasons: string[]; policy: string | null };
-  differences: string[];
-}
+import type { Replay as AnsweredAgain } from "../../api/schema.ts";
+import { hash, quality } from "../../words/format.ts";
 
 /** The same task, decided again by what holds today. Nothing is done and nothing recorded. */
 export function Replay({ task }: { task: string }) {
   const [open, setOpen] = useState(false);
-  const [found, setFound] = useState<Replayed | null>(null);
+  const [found, setFound] = useState<AnsweredAgain | null>(null);
   const [failure, setFailure] = useState<Failure | null>(null);
   const ask = () => {
     setOpen(true);
     setFound(null);
     setFailure(null);
-    post<Replayed>(`/why/${part(task)}/replay`).then(setFound, setFailure);
+    post<AnsweredAgain>(`/why/${part(task)}/replay`).then(setFound, setFailure);
   };
   return (
     <>
@@ -37,7 +29,7 @@ export function Replay({ task }: { task: string }) {
         {failure ? <FailureNote error={failure} retry={ask} /> : !found ? <Loading rows={3} /> : (
           <div className="why">
             <table className="mt">
-              <thead><tr><th /><th>Then</th><th>Now</th></tr></thead>
+              <thead><tr><th><span className="vh">What</span></th><th>Then</th><th>Now</th></tr></thead>
               <tbody>
                 <tr><td>Agent</td><td>{found.then.chosen ?? "nobody"}</td><td>{found.now.chosen === found.then.chosen ? found.now.chosen ?? "nobody" : <b>{found.now.chosen ?? "nobody"}</b>}</td></tr>
                 <tr><td>Verdict</td><td>{found.then.verdict ?? "none"}</td><td>{found.now.verdict === found.then.verdict ? found.now.verdict ?? "none" : <b>{found.now.verdict ?? "none"}</b>}</td></tr>
@@ -45,7 +37,12 @@ export function Replay({ task }: { task: string }) {
               </tbody>
             </table>
             {found.now.reasons.length > 0 && <p className="sub small mt wrap">{found.now.reasons.join("; ")}</p>}
-            <h3>{found.differences.length ? "What would be different" : "It would be decided the same way."}</h3>
+            {found.now.candidates.length > 0 && (
+              <details className="mt"><summary>{found.now.candidates.length} scored now</summary>
+                <table><thead><tr><th>Agent</th><th className="num">Quality</th><th className="num">95% interval</th><th className="num">Score</th></tr></thead><tbody>{found.now.candidates.map((one) => <tr key={`${one.agent} ${one.version}`} className={one.chosen ? "sel" : ""}><td>{one.agent} {one.version}</td><td className="num">{quality(one.quality)}</td><td className="num">{quality(one.low)}–{quality(one.high)}</td><td className="num">{one.score.toFixed(3)}</td></tr>)}</tbody></table>
+              </details>
+            )}
+            <h3>{found.differences.length ? "What is different" : "It would be decided the same way, from the same."}</h3>
             {found.differences.length > 0 && <ul className="t">{found.differences.map((each) => <li key={each}>{each}</li>)}</ul>}
           </div>
         )}

@@ -171,7 +171,9 @@ class Work(Counter):
         if waiting:
             tests.append(listing.in_status(human := frozenset({Status.HUMAN})))
             statuses = human if statuses is None else statuses & human
-        rows, following = await self._listing.page([*always, *tests], statuses, after, max(1, min(limit, 1000)))
+        rows, following = await listing.Listing(self._journal.select, self._journal.hot.table("task")).page(
+            [*always, *tests], statuses, after, max(1, min(limit, 1000))
+        )
         return {"tasks": await self._task_views(rows), "next": following}
 
     async def task_counts(
@@ -183,12 +185,8 @@ class Work(Counter):
         All open ones are counted; finished ones among the newest 50,000 tasks of the time asked for.
         """
         tests, always, _ = await self._tests(wanted | {"skill": skill, "subject": subject}, caller, departments)
-        found = await self._listing.counts(tests, always)
+        found = await listing.Listing(self._journal.survey, self._journal.hot.table("task")).counts(tests, always)
         return {"schema": "tutti.counts/1", **found, "from_at": None if found["from_at"] is None else to_text(found["from_at"])}
-
-    @property
-    def _listing(self) -> listing.Listing:
-        return listing.Listing(self._journal.select, self._journal.hot.table("task"))
 
     async def _tests(
         self, wanted: Mapping[str, Any], caller: str | None, departments: Collection[str] | None
@@ -212,7 +210,7 @@ class Work(Counter):
         if (until := wanted.get("until")) is not None:
             tests.append(listing.until(until))
         if (q := wanted.get("q")) and q.strip():
-            tests.append(await listing.words(self._journal.select, q))
+            tests.append(await listing.words(self._journal.survey, q))
         return tests, always, statuses
 
     async def _task_views(self, rows: Sequence[Row]) -> list[dict[str, Any]]:

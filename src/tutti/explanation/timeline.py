@@ -133,6 +133,8 @@ def _note(span: Span, fact: Fact) -> str | None:
         return f"{fact.data['outcome'].replace('_', ' ')}{': ' + fact.data['error'] if fact.data.get('error') else ''}"
     if span.kind == "person" and fact.kind == "approval.answered":
         return f"{fact.by} said {fact.data['answer']}{': ' + span.note if span.note else ''}"
+    if span.kind == "person" and fact.kind == "task.amended":
+        return f"{fact.by} changed the parameters{': ' + span.note if span.note else ''}"
     return span.note
 
 

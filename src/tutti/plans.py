@@ -172,7 +172,10 @@ def played(corridor: Orchestrator, playbooks: Mapping[tuple[str, str, str], Play
 
     def function(agent: str, playbook: Playbook) -> Callable[[Any, Context], Awaitable[Any]]:
         async def play(input: Any, ctx: Context) -> Any:
-            order = _Order(playbook.plan, None, input, playbook.money, 0, "playbook")
+            from pydantic_core import to_jsonable_python
+
+            said = to_jsonable_python(input)  # with a declared type it comes as that type; templates speak of its fields
+            order = _Order(playbook.plan, None, said, playbook.money, 0, "playbook")
             return await _Run(corridor, ctx, order, agent).go()
 
         return play

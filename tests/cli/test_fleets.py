@@ -108,4 +108,4 @@ def test_the_demo_is_called_with_what_was_said(person: Person, monkeypatch: pyte
     assert left.code == 7
     settings = called.pop("settings")
     assert getattr(settings, "workspace", "") == "acme"
-    assert called == {"data": None, "once": True, "json_output": True, "seed": 3, "tickets": 60, "accounts": 40, "services": False}
+    assert called == {"data": None, "once": True, "json_output": True, "seed": 3, "tickets": 60, "accounts": 40, "services": False, "pace": 1.5}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from tutti import Context, Fleet, Settings, Workspace, step
 from tutti.errors import AgentFailed, Invalid
@@ -64,6 +65,17 @@ async def test_a_signal_starts_a_playbook_and_its_timer_runs(tutti):
     assert (told["kind"], told["name"]) == ("playbook", "renewal.save")
     assert [step["name"] for step in told["steps"] if step["state"] == "skipped"] == ["ask"]
     assert (await trial.workspace.lineage(trial.signals[0]))["tree"]["led_to"][0]["skill"] == "renewal.save"
+
+
+class Flagged(BaseModel):
+    account: str
+
+
+async def test_an_input_with_a_type_fills_the_templates_by_its_fields(tutti):
+    fleet, seen = fleet_of(input=Flagged)
+    await tutti(fleet).send("churn.flagged", subject="account/7", data={"account": "a7"})
+    assert seen[0] == ("usage", {"account": "a7"})
+    assert seen[-1] == ("mail", {"text": "Dear a7: 10 %"})
 
 
 @pytest.mark.parametrize(("answer", "sent"), [("yes", 1), ("no", 0)])

@@ -21,8 +21,9 @@ from tutti.settings import DEFAULT_LISTEN
 @click.option("--tickets", type=click.IntRange(1), default=400, show_default=True, help="How many tickets of the sample company.")
 @click.option("--accounts", type=click.IntRange(1), default=250, show_default=True, help="How many accounts of the sample company.")
 @click.option("--services", is_flag=True, help="Some agents as services: processes of their own, called by A2A.")
+@click.option("--pace", type=click.FloatRange(0, 100), default=1.5, show_default=True, help="Signals a second that keep coming in; 0: none.")
 @pass_look
-def demo(look: Look, data: str | None, once: bool, seed: int, tickets: int, accounts: int, services: bool) -> int:
+def demo(look: Look, data: str | None, once: bool, seed: int, tickets: int, accounts: int, services: bool, pace: float) -> int:
     """Run the customer-lifecycle fleet: a sample company, or your data. No key, no network. Ctrl-C stops it."""
     settings = settings_for(look, "acme-data" if data else "acme")
     if not settings.listen and not once:
@@ -31,7 +32,9 @@ def demo(look: Look, data: str | None, once: bool, seed: int, tickets: int, acco
         module = import_module("tutti.fleets.lifecycle.demo")
     except ModuleNotFoundError as error:
         raise NotFound(f"The demo needs {error.name}, which is not installed.", hint="pip install 'tutti[fleets]'") from error
-    code: int = module.run(data=data, once=once, json_output=look.machine, seed=seed, tickets=tickets, accounts=accounts, settings=settings, services=services)
+    code: int = module.run(
+        data=data, once=once, json_output=look.machine, seed=seed, tickets=tickets, accounts=accounts, settings=settings, services=services, pace=pace
+    )
     return code
 
 

@@ -74,6 +74,8 @@ def build(
     fleet.resource("inbox", incompatible=[("case", "letter")], order=["case", "letter"], waits=timedelta())
     fleet.budget("discounts", action="price.change", money=discounts_per_day, per="day")
     fleet.budget("outreach", action="outreach.send", count=letters_per_day or max(100, len(company.accounts) // 5), per="day")
+    fleet.goal("good work", kpi="quality", target=0.75, weights={"quality": 0.7, "latency": 0.1, "cost": 0.1, "load": 0.1})
+    fleet.goal("quick hand-overs", kpi="latency", target=500)
     fleet.goal("keep customers", kpi="churn", target=-0.18, parties={"success": 2})
     return fleet
 

@@ -135,13 +135,18 @@ def signals(company: Company) -> Iterator[dict[str, Any]]:
     snapshot of their account, the others `min(200, accounts / 10)` snapshots after it, when its forecast is known.
     """
     for row in company._order:
-        account = isinstance(row, Account)
-        yield {
-            "specversion": "1.0",
-            "id": f"account-{row.id}" if account else f"ticket-{row.id}",
-            "source": f"/{company.name}/{'accounts' if account else 'desk'}",
-            "type": "account.updated" if account else "ticket.opened",
-            "subject": f"account/{row.id}" if isinstance(row, Account) else f"account/{row.account}",
-            "datacontenttype": "application/json",
-            "data": snapshot(row) if isinstance(row, Account) else opened(row),
-        }
+        yield event(company, row)
+
+
+def event(company: Company, row: Ticket | Account) -> dict[str, Any]:
+    """The CloudEvent by which a ticket or an account comes in."""
+    account = isinstance(row, Account)
+    return {
+        "specversion": "1.0",
+        "id": f"account-{row.id}" if account else f"ticket-{row.id}",
+        "source": f"/{company.name}/{'accounts' if account else 'desk'}",
+        "type": "account.updated" if account else "ticket.opened",
+        "subject": f"account/{row.id}" if isinstance(row, Account) else f"account/{row.account}",
+        "datacontenttype": "application/json",
+        "data": snapshot(row) if isinstance(row, Account) else opened(row),
+    }

@@ -18,7 +18,7 @@ from tutti.app import FOLDS, TABLES, Workspace, collect_seldom
 from tutti.errors import Overloaded
 from tutti.fleet import Fleet
 from tutti.fleets import lifecycle
-from tutti.fleets.lifecycle import settlements
+from tutti.fleets.lifecycle import living, settlements
 from tutti.fleets.lifecycle.revenue import OFFER
 from tutti.fleets.lifecycle.support import CASE
 from tutti.journal import rebuild, verify
@@ -39,11 +39,15 @@ def run(
     accounts: int = 250,
     settings: Settings,
     services: bool = False,
+    pace: float = living.PACE,
 ) -> int:
-    """Run the demo; returns the exit code (0 only if all checks hold, with `once`). Talk goes to stderr, the summary to stdout."""
+    """Run the demo; returns the exit code (0 only if all checks hold, with `once`). Talk goes to stderr, the summary to stdout.
+
+    Without `once` it stays, and `pace` signals a second go on coming in.
+    """
     talk = _Talk(quiet=json_output)
     try:
-        return asyncio.run(_run(data, once, json_output, seed, tickets, accounts, settings, talk, services))
+        return asyncio.run(_run(data, once, json_output, seed, tickets, accounts, settings, talk, services, pace))
     except KeyboardInterrupt:
         return 130
 
@@ -72,7 +76,9 @@ class _Talk:
             print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
 
 
-async def _run(data: str | None, once: bool, json_output: bool, seed: int, tickets: int, accounts: int, settings: Settings, talk: _Talk, services: bool) -> int:
+async def _run(
+    data: str | None, once: bool, json_output: bool, seed: int, tickets: int, accounts: int, settings: Settings, talk: _Talk, services: bool, pace: float
+) -> int:
     with talk.step("company read" if data else f"company made up (seed {seed})") as said:
         company = lifecycle.load(data) if data else lifecycle.sample(seed, tickets=tickets, accounts=accounts)
         said.append(f"{len(company.tickets):,} tickets, {len(company.accounts):,} accounts")
@@ -85,6 +91,8 @@ async def _run(data: str | None, once: bool, json_output: bool, seed: int, ticke
             f"    churn of {kind} accounts, held out: AUC {blend['auc']} {blend['auc_95']}, Brier {blend['brier']} (base rate's {score['brier_of_base_rate']})"
         )
     fleet = lifecycle.build(company, fitted=models)
+    if not once:
+        living.declare(fleet)
     elsewhere = AsyncExitStack()
     if services:
         from tutti.fleets.lifecycle.services import serving as running
@@ -92,12 +100,13 @@ async def _run(data: str | None, once: bool, json_output: bool, seed: int, ticke
         with talk.step("agents started as services") as said:
             said.append(f"{len(await elsewhere.enter_async_context(running(fleet, company, models)))} processes, called by A2A")
     async with elsewhere:
-        return await _at_work(fleet, company, scores, data, once, json_output, settings, talk)
+        return await _at_work(fleet, company, scores, data, once, json_output, settings, talk, seed, 0.0 if data else pace)
 
 
 async def _at_work(
-    fleet: Fleet, company: lifecycle.Company, scores: dict[str, Any], data: str | None, once: bool, json_output: bool, settings: Settings, talk: _Talk
-) -> int:
+    fleet: Fleet, company: lifecycle.Company, scores: dict[str, Any], data: str | None, once: bool, json_output: bool, settings: Settings, talk: _Talk,
+    seed: int, pace: float,
+) -> int:  # fmt: skip
     new = _is_new(settings)
     workspace = Workspace(fleet, settings)
     departments = {card.department for card in fleet.cards.values()} | {remote.department for remote in fleet.remotes}
@@ -106,7 +115,7 @@ async def _at_work(
     collect_seldom()
     talk.say(f"✓ {len(fleet.cards) + len(fleet.remotes)} agents in {len(departments)} departments")
     stop = asyncio.Event()
-    serving = None
+    serving = lasting = None
     try:
         if once:
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -128,16 +137,21 @@ async def _at_work(
         if once:
             return await _sum_up(workspace, company, scores, timing, settings, json_output, talk)
         if not stop.is_set():
-            await _invite(workspace, settings, data, talk)
+            lasting = asyncio.create_task(living.live_on(workspace, company, seed=seed, pace=pace, stop=stop))
+            lasting.add_done_callback(
+                lambda done: None if done.cancelled() or not done.exception() else talk.say(f"Nothing new comes in any more: {done.exception()}")
+            )
+            await _invite(workspace, settings, data, talk, pace)
         await stop.wait()
         talk.say("Stopping; nothing is lost.")
         if serving is not None:
             await serving
         return 0
     finally:
-        if serving is not None:
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
+        for task in (lasting, serving):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         await workspace.close()
         talk.say(f"The data is in {settings.place}.")
 
@@ -198,7 +212,7 @@ def _progress(workspace: Workspace, sent: int, total: int) -> str:
     return f"  signals {sent:,}/{total:,} {bar:▁<20} facts {workspace.journal.head.seq:,}  waiting for you {waiting}"
 
 
-async def _invite(workspace: Workspace, settings: Settings, data: str | None, talk: _Talk) -> None:
+async def _invite(workspace: Workspace, settings: Settings, data: str | None, talk: _Talk, pace: float) -> None:
     measured = await workspace.measures()
     ratio = measured["autonomy_ratio"]
     quality = measured["resolution_quality"]
@@ -223,7 +237,9 @@ async def _invite(workspace: Workspace, settings: Settings, data: str | None, ta
     lines.append(("tutti audit verify", f"then stop this, change one byte of {settings.place} and do it again"))
     for command, why in lines:
         talk.say(f"  {command:<46} {why}")
-    talk.say("Ctrl-C stops cleanly.")
+    if pace:
+        talk.say(f"New tickets and news of accounts keep coming in, about {pace:g} a second (--pace says how many; 0 is none).")
+    talk.say(f"{living.REVIEWS} accounts are under review; each review asks you a question in a moment. Ctrl-C stops cleanly.")
 
 
 def _moved(measured: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 
@@ -151,6 +152,14 @@ def make(
         past_accounts=tuple(old),
         mood_texts=tuple((ticket.words, book.mood[ticket.id]) for ticket in closed),
     )
+
+
+def more_tickets(company: Company, random: Random, name: Callable[[], str]) -> Iterator[Ticket]:
+    """New tickets of a company that `make` made, without end; `name` gives their ids. How each turns out is added to the company's labels."""
+    labels = company.labels
+    book = _Book(*(known for known in (labels.urgency, labels.queue, labels.mood, labels.hours, labels.left) if isinstance(known, dict)))
+    while True:
+        yield _ticket(random, name(), random.choice(company.accounts), book, set())
 
 
 def _account(random: Random, id: str, book: _Book) -> Account:

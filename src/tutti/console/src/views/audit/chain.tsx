@@ -1,5 +1,6 @@
 /** Where the chain stands, and the check of all of it in this browser. */
 import type { ReactNode } from "react";
+import { useRead } from "../../api/queries.ts";
 import { copy } from "../../parts/copy.tsx";
 import { Card } from "../../parts/frame.tsx";
 import { StatusTag } from "../../parts/status.tsx";
@@ -7,7 +8,7 @@ import { At } from "../../parts/time.tsx";
 import { count, duration, hash, plural } from "../../words/format.ts";
 import type { Status } from "../../words/status.ts";
 import { able, start, stop, useChecking } from "./checking.ts";
-import type { Report } from "./verify.ts";
+import type { Report, SignedHead } from "./verify.ts";
 
 export interface Head {
   workspace: string;
@@ -31,8 +32,14 @@ function Held({ report }: { report: Report }) {
   );
 }
 
+/** The newest head that the journal has signed. */
+function useSigned(): SignedHead | undefined {
+  return useRead<SignedHead[]>("/journal/heads", { before: Number.MAX_SAFE_INTEGER, limit: 1 }, { every: 10_000 }).data?.[0];
+}
+
 /** The card at the top: the head as the server says it, then what this browser has found. */
 export function Chain({ head }: { head: Head | undefined }) {
+  const signed = useSigned();
   const { state, progress, report, failure, at } = useChecking();
   const done = report?.ok ?? false;
   const said: [Status, ReactNode] =
@@ -60,6 +67,7 @@ export function Chain({ head }: { head: Head | undefined }) {
         {report && <Held report={report} />}
         {at && <span>checked <b><At at={at} /></b></span>}
         {!report && head && <><span>head <b className="mono" title={head.root}>{hash(head.root)}</b></span><span>last record <b><At at={head.at} /></b></span></>}
+        {!report && signed && <><span>newest signed head <b>#{count(signed.seq)}</b>, <At at={signed.at} /></span><span>key <b className="mono" title={signed.key}>{hash(signed.key)}</b></span></>}
       </div>
     </Card>
   );

@@ -57,6 +57,7 @@ class Served:
 
     folder: Path
     busy: bool = False
+    undecided: bool = False
     listen: str = "127.0.0.1:0"
     url: str = ""
     socket: str = ""
@@ -71,6 +72,7 @@ class Served:
             "--listen",
             self.listen,
             *(["--busy"] if self.busy else []),
+            *(["--undecided"] if self.undecided else []),
         ]
         environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "PYTHONWARNINGS": "default"}
         with (self.folder / "log.txt").open("a") as log:
@@ -111,9 +113,9 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path, *, busy: bool = False) -> Iterator[Served]:
+def serving(folder: Path, *, busy: bool = False, undecided: bool = False) -> Iterator[Served]:
     """A workspace that is served until the block ends."""
-    served = Served(folder, busy=busy).start()
+    served = Served(folder, busy=busy, undecided=undecided).start()
     try:
         yield served
     finally:

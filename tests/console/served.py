@@ -1,8 +1,8 @@
-"""A workspace to look at in a browser: `python tests/console/served.py FOLDER [--busy]`. It prints one line of JSON when it listens, and ends at SIGTERM.
+"""A workspace to look at in a browser: `python tests/console/served.py FOLDER [--busy | --undecided]`. It prints one line of JSON when it listens, and ends at SIGTERM.
 
 Its company is the example fleet's, a small one, with agents of the tests beside it: one that asks a person, one that fails, and texts that try to
 be more than text. With `--busy` it is instead 5,000 tasks that wait for one agent, which does fifty a second:
-a hundred changes a second in a list.
+a hundred changes a second in a list. With `--undecided` it has a conflict that no rule decides, and a negotiation whose parties take their time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tutti import Context, Fleet, Settings, Workspace
+from pydantic import BaseModel
+
+from tutti import Context, Fleet, Intent, Settings, Workspace
 from tutti.api import serve
 from tutti.fleets import lifecycle
 
@@ -77,6 +79,57 @@ def busy() -> Fleet:
     return fleet
 
 
+class Slow:
+    """A party that takes its time: whoever looks at the negotiation finds it going on."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def score(self, outcomes: list[dict[str, Any] | None]) -> list[float]:
+        await asyncio.sleep(3_600)
+        return [0.0 for _ in outcomes]
+
+
+class Price(BaseModel):
+    """Whose price."""
+
+    account: str
+
+
+def undecided() -> Fleet:
+    """What only a person ends."""
+    fleet = Fleet("undecided")
+    for skill, effect in (("price.lower", "discount"), ("price.raise", "raise")):
+
+        async def act(price: Price) -> str:
+            return "done"
+
+        fleet.action(skill, department="sales", intends=[Intent("price/{account}", effect=effect, lasts=timedelta(days=1))], name=effect)(act)
+        fleet.autonomy(skill, level="approve")
+    fleet.resource("price", incompatible=[("discount", "raise")])
+    for name in ("buyer", "seller"):
+        fleet.party(Slow(name), name=name, department="sales")
+    return fleet
+
+
+async def leave_open(workspace: Workspace) -> None:
+    """A conflict that waits for a person, and a negotiation that goes on."""
+    first = await workspace.submit("price.lower", {"account": "17"})
+    second = await workspace.submit("price.raise", {"account": "17"})
+    await workspace.quiet()
+    for task in (first, second):
+        await workspace.answer_as_owner(task, "approve")
+    await workspace.quiet()
+    await workspace.negotiate(
+        issues={"price": [0, 5, 10], "term": [12, 24]},
+        parties={"buyer": 1, "seller": 1},
+        fallback={"price": 0, "term": 12},
+        policy=[{"rule": "no long terms at 10", "forbid": {"price": 10, "term": 24}}],
+        approval=[{"rule": "ten needs a yes", "forbid": {"price": 10}}],
+        deadline=timedelta(hours=1),
+    )
+
+
 async def fill(workspace: Workspace) -> None:
     """What is there to see."""
     made = lifecycle.sample(11, tickets=60, accounts=60)
@@ -102,16 +155,21 @@ async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--busy", action="store_true")
+    parser.add_argument("--undecided", action="store_true")
     parser.add_argument("--listen", default="127.0.0.1:0")
     said = parser.parse_args()
-    fleet = busy() if said.busy else company()
+    fleet = busy() if said.busy else undecided() if said.undecided else company()
     settings = Settings(fleet.name, said.folder, listen=said.listen, grace=timedelta(0))
     async with Workspace(fleet, settings) as workspace:
         if said.busy:
             if not (await workspace.measures())["tasks"]["all"]:
                 for start in range(0, BUSY_TASKS, 250):
                     await asyncio.gather(*(workspace.submit("paper.stamp", number) for number in range(start, start + 250)))
-        elif not (await workspace.measures())["tasks"]["all"]:
+        elif (await workspace.measures())["tasks"]["all"]:
+            pass  # it has been here before
+        elif said.undecided:
+            await leave_open(workspace)
+        else:
             await fill(workspace)
             with suppress(TimeoutError):
                 await asyncio.wait_for(workspace.quiet(), 20)

@@ -137,3 +137,35 @@ def test_a_token_is_shown_once(window: Callable[..., Seen], served: Served):
     page.get_by_role("button", name="End it").click()
     expect(page.get_by_role("cell", name="the till", exact=True)).to_have_count(0)
     assert served.ask("GET", "/tokens?holder=service/till") == []
+
+
+def test_a_person_ends_what_no_rule_ends(browser: Browser, window: Callable[..., Seen], tmp_path: Path):
+    with serving(tmp_path, undecided=True) as own:
+        seen = window(own)
+        page = seen.page
+        (conflict,) = own.ask("GET", "/conflicts")["conflicts"]
+        seen.go(f"/conflicts/{conflict['id']}")
+        expect(page.get_by_text("A person has to decide").first).to_be_visible()
+        assert not seen.violations()
+        page.get_by_role("button", name="Let price.raise go first").click()
+        page.get_by_role("button", name="price.raise goes first").click()
+        expect(page.get_by_text("goes first:").first).to_be_visible()
+        settled = own.ask("GET", f"/conflicts/{conflict['id']}")
+        assert (settled["state"], settled["rung"]) == ("resolved", "authority")
+        assert next(side["skill"] for side in settled["sides"] if side["task"] == settled["winner"]) == "price.raise"
+
+        (negotiation,) = own.ask("GET", "/negotiations")["negotiations"]
+        seen.go(f"/negotiations/{negotiation['id']}")
+        page.get_by_role("button", name=re.compile("^Take over")).click()
+        page.get_by_label("price", exact=True).select_option(label="10")
+        page.get_by_label("term", exact=True).select_option(label="24")
+        expect(page.get_by_role("dialog")).to_contain_text("no long terms at 10 does not allow that")
+        expect(page.get_by_role("button", name="End it with these terms")).to_be_disabled()
+        page.get_by_label("price", exact=True).select_option(label="5")
+        assert not seen.violations()
+        page.get_by_role("button", name="End it with these terms").click()
+        expect(page.get_by_text("Decided by owner.")).to_be_visible()
+        ended = own.ask("GET", f"/negotiations/{negotiation['id']}")
+        assert (ended["how"], ended["settled"]["outcome"]) == ("person", {"price": 5, "term": 24})
+        expect(page.get_by_role("button", name=re.compile("^Take over"))).to_have_count(0)
+        assert not seen.errors

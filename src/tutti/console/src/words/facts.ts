@@ -1,16 +1,8 @@
 /** What a fact says, in a few words: what was done, and to or because of what. Facts hold no payloads, so nothing of a customer stands here. */
+import type { Fact } from "../api/schema.ts";
 import { money } from "./format.ts";
 
-export interface Fact {
-  seq: number;
-  at: string;
-  kind: string;
-  about: string;
-  by: string;
-  cause: number | null;
-  data: Record<string, unknown>;
-  leaf: string;
-}
+export type { Fact };
 
 const text = (value: unknown): string => (value === null || value === undefined ? "" : typeof value === "string" ? value : typeof value === "object" ? JSON.stringify(value) : String(value));
 const list = (value: unknown): string => (Array.isArray(value) ? value.map(text).join("; ") : text(value));

@@ -1,50 +1,8 @@
-/** What the API tells of an approval, and how it is put in words. */
-import type { ConflictSeen } from "../../api/schema.ts";
+/** An approval in words. */
+import type { Approval } from "../../api/schema.ts";
 import { money, percent, share } from "../../words/format.ts";
 
-export interface Evidence {
-  task: string;
-  skill: string;
-  agent: string | null;
-  output: unknown;
-  cut: boolean;
-}
-
-export interface Approval {
-  id: string;
-  task: string;
-  skill: string;
-  /** open, approved, used (its task has started), rejected, changed (asked anew with other parameters) or expired */
-  state: string;
-  question: string;
-  input: unknown;
-  agent: string;
-  version: string;
-  policy: string;
-  digest: string;
-  reversible: boolean;
-  reasons: string[];
-  asked_at: string;
-  expires_at: string;
-  answered_by: string | null;
-  department: string;
-  subject: string | null;
-  amount: number | null;
-  currency: string | null;
-  asked_by: string | null;
-  parent: string | null;
-  handed_to: string | null;
-  answered_at: string | null;
-  answer: string | null;
-  note: string | null;
-  undo: string | null;
-  on_expiry: string;
-  effects: string[];
-  evidence: Evidence[];
-  precedent: { approved: number; rejected: number; changed: number; of: number; skill: string };
-  may_answer: boolean;
-  conflicts?: ConflictSeen[];
-}
+export type { Approval };
 
 /** The question as one: `Lower the price by 14.85 EUR.` becomes a question. */
 export const asked = (question: string): string => (/[?!]$/.test(question.trim()) ? question.trim() : `${question.trim().replace(/\.$/, "")}?`);

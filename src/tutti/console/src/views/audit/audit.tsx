@@ -4,6 +4,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { type Failure, getPage, type Query } from "../../api/client.ts";
 import { useRead } from "../../api/queries.ts";
+import type { Head as ChainHead } from "../../api/schema.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Card, Empty, FailureNote, Head, Loading, Shown } from "../../parts/frame.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
@@ -14,7 +15,7 @@ import { useZone } from "../../shell/prefs.ts";
 import { useParams } from "../../url/state.ts";
 import { type Fact, told } from "../../words/facts.ts";
 import { count, day, hash, plural, short, who } from "../../words/format.ts";
-import { Alone, Chain, type Head as ChainHead } from "./chain.tsx";
+import { Alone, Chain } from "./chain.tsx";
 import "./audit.css";
 
 const FILTERS = ["kinds", "about", "by", "since", "until"] as const;

@@ -1,6 +1,7 @@
 /** Where the chain stands, and the check of all of it in this browser. */
 import type { ReactNode } from "react";
 import { useRead } from "../../api/queries.ts";
+import type { Head, SignedHead } from "../../api/schema.ts";
 import { copy } from "../../parts/copy.tsx";
 import { Card } from "../../parts/frame.tsx";
 import { StatusTag } from "../../parts/status.tsx";
@@ -8,14 +9,7 @@ import { At } from "../../parts/time.tsx";
 import { count, duration, hash, plural } from "../../words/format.ts";
 import type { Status } from "../../words/status.ts";
 import { able, start, stop, useChecking } from "./checking.ts";
-import type { Report, SignedHead } from "./verify.ts";
-
-export interface Head {
-  workspace: string;
-  seq: number;
-  root: string;
-  at: string | null;
-}
+import type { Report } from "./verify.ts";
 
 function Held({ report }: { report: Report }) {
   const { remembered } = report;

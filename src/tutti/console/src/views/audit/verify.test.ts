@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { Frontier, fromHex, leafHash, toHex } from "./merkle.ts";
 import vectors from "./vectors.json" with { type: "json" };
-import { type Leaf, type Source, verify, wrongWith } from "./verify.ts";
+import type { Leaf } from "../../api/schema.ts";
+import { type Source, verify, wrongWith } from "./verify.ts";
 
 const { leaves, heads } = vectors;
 const last = heads.at(-1)!;

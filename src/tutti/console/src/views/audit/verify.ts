@@ -1,24 +1,6 @@
 /** Checking the journal without trusting who keeps it: every leaf is made anew from its record, the tree from the leaves, and the tree held against signed heads. */
+import type { Leaf, SignedHead } from "../../api/schema.ts";
 import { type Bytes, Frontier, fromHex, leafHash, toHex } from "./merkle.ts";
-
-export interface Leaf {
-  seq: number;
-  /** The exact text that was sealed. */
-  content: string;
-  leaf: string;
-}
-
-export interface SignedHead {
-  seq: number;
-  at: string;
-  root: string;
-  key: string;
-  signature: string;
-  /** Which journal it speaks of: a restored copy goes on under the same origin, a new journal has another. */
-  origin: string;
-  /** The exact text that was signed. */
-  statement: string;
-}
 
 /** A head from another time: what this browser saw when it last checked the journal of this origin. */
 export interface Remembered {

@@ -1,12 +1,9 @@
 /** Checks the journal beside the page, so that the page stays quick. It asks the same server with the same session, and believes nothing it is told. */
-import { type Leaf, type Progress, type Remembered, type Report, type SignedHead, verify } from "./verify.ts";
+import type { Head, Leaf, SignedHead } from "../../api/schema.ts";
+import { type Progress, type Remembered, type Report, verify } from "./verify.ts";
 
 export type Order = { remembered: Remembered[] };
 export type News = { progress: Progress } | { report: Report; head: SignedHead | null } | { failure: string };
-
-interface Head {
-  seq: number;
-}
 
 const PAGE = 1_000; // heads at a time
 const LEAVES = 2_500;

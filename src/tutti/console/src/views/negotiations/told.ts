@@ -1,4 +1,5 @@
 /** What the API tells of a negotiation, and what is read off it: proposals with gains, what each party said, and which rules terms keep. */
+import type { Negotiation } from "../../api/schema.ts";
 
 export type Value = string | number | boolean;
 export type Outcome = Record<string, Value>;
@@ -11,25 +12,7 @@ export interface Rule {
   when?: string | null;
 }
 
-export interface Brief {
-  id: string;
-  state: string;
-  /** settled, fallback or person; null while it goes on */
-  how: string | null;
-  parties: string[];
-  department: string | null;
-  issues: number;
-  rounds: number;
-  messages: number;
-  missing: number;
-  cost: number;
-  better: boolean;
-  adopted: string | null;
-  opened_at: string | null;
-  ends_at: string | null;
-  settled_at: string | null;
-  adopted_at: string | null;
-}
+export type { Negotiation as Brief };
 
 export interface Said {
   party: string;
@@ -73,7 +56,8 @@ export interface Opening {
   protocol?: string;
 }
 
-export interface Whole extends Brief {
+/** The whole, with the terms typed as the pages need them: in the API they are whatever the issues hold. */
+export interface Whole extends Negotiation {
   opening: Opening | null;
   settled: Settled | null;
   rounds_told: Round[];

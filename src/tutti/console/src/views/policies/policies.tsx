@@ -2,6 +2,7 @@
 import { useEffect, useMemo, useRef } from "react";
 import { Link } from "wouter";
 import { useRead } from "../../api/queries.ts";
+import type { Budget, CapInForce, InForce, LevelInForce } from "../../api/schema.ts";
 import { CopyAs, CopyButton } from "../../parts/copy.tsx";
 import { LevelDial } from "../../parts/dial.tsx";
 import { Bar } from "../../parts/figures.tsx";
@@ -14,67 +15,9 @@ import { count, money, NONE, percent, plural, who } from "../../words/format.ts"
 import { linesOf } from "./lines.ts";
 import "./policies.css";
 
-interface Rule {
-  id: string;
-  effect: "permit" | "forbid";
-  text: string;
-  allowed: number;
-  asked: number;
-  denied: number;
-  last_at: string | null;
-  last_task: string | null;
-}
-
-interface Budget {
-  name: string;
-  action: string;
-  money: number | null;
-  count: number | null;
-  per: string;
-  currency: string | null;
-  spent: number;
-  used: number;
-}
-
-interface Level {
-  skill: string;
-  department: string;
-  level: number;
-  up_to: number | null;
-  reason: string | null;
-  by: string | null;
-  since: string | null;
-}
-
-interface Cap {
-  name: string;
-  agent: string;
-  department: string;
-  per_task: boolean;
-  money: number | null;
-  tokens: number | null;
-  calls: number | null;
-  per: string;
-  spent_money: number | null;
-  used_tokens: number | null;
-  used_calls: number | null;
-}
-
-interface Policies {
-  current: string | null;
-  versions: { digest: string; published_at: string; current: boolean }[];
-  text: string;
-  rules: Rule[];
-  since: string;
-  decisions: number;
-  budgets: Budget[];
-  levels: Level[];
-  caps: Cap[];
-}
-
 const WINDOWS: [name: string, ms: number, words: string][] = [["1h", 3_600_000, "last hour"], ["1d", 86_400_000, "last day"], ["7d", 604_800_000, "last 7 days"], ["30d", 2_592_000_000, "last 30 days"]];
 
-function Rules({ policies, words, rule, onPick }: { policies: Policies; words: string; rule: string; onPick: (id: string) => void }) {
+function Rules({ policies, words, rule, onPick }: { policies: InForce; words: string; rule: string; onPick: (id: string) => void }) {
   return (
     <Card title="What each rule decided" sub={`${plural(policies.decisions, "decision")}, ${words}; a decision that several rules made counts for each`}>
       {!policies.rules.length ? <p className="sub">No rule is in force: nothing is allowed.</p> : (
@@ -97,7 +40,7 @@ function Rules({ policies, words, rule, onPick }: { policies: Policies; words: s
 }
 
 /** The text as it is in force, with the lines of the picked rule marked. */
-function Text({ policies, rule }: { policies: Policies; rule: string }) {
+function Text({ policies, rule }: { policies: InForce; rule: string }) {
   const lines = useMemo(() => policies.text.split("\n"), [policies.text]);
   const marked = useMemo(() => linesOf(policies.text, policies.rules).get(rule), [policies.text, policies.rules, rule]);
   const box = useRef<HTMLDivElement>(null);
@@ -120,7 +63,7 @@ function Text({ policies, rule }: { policies: Policies; rule: string }) {
   );
 }
 
-function Versions({ versions }: { versions: Policies["versions"] }) {
+function Versions({ versions }: { versions: InForce["versions"] }) {
   return (
     <Card title="Versions" sub={plural(versions.length, "version")}>
       <table>
@@ -167,7 +110,7 @@ function Budgets({ budgets }: { budgets: Budget[] }) {
   );
 }
 
-function Levels({ levels }: { levels: Level[] }) {
+function Levels({ levels }: { levels: LevelInForce[] }) {
   return (
     <Card title="How far actions go alone">
       {!levels.length ? <p className="sub">The fleet offers no action.</p> : levels.map((each) => (
@@ -181,8 +124,8 @@ function Levels({ levels }: { levels: Level[] }) {
   );
 }
 
-function Caps({ caps }: { caps: Cap[] }) {
-  const scope = (each: Cap) => (each.agent ? `agent ${each.agent}` : each.department ? `department ${each.department}` : "all agents");
+function Caps({ caps }: { caps: CapInForce[] }) {
+  const scope = (each: CapInForce) => (each.agent ? `agent ${each.agent}` : each.department ? `department ${each.department}` : "all agents");
   return (
     <Card title="Caps on calls to models" sub="what a call may cost is reserved before it is made">
       {!caps.length ? <p className="sub">No cap is set.</p> : (
@@ -209,7 +152,7 @@ function Caps({ caps }: { caps: Cap[] }) {
 export default function PoliciesPage() {
   const [{ window, rule }, change] = useParams(["window", "rule"]);
   const [name, ms, words] = WINDOWS.find(([each]) => each === window) ?? WINDOWS[1]!;
-  const read = useRead<Policies>("/policies", { window_ms: ms }, { every: 30_000 });
+  const read = useRead<InForce>("/policies", { window_ms: ms }, { every: 30_000 });
   return (
     <>
       <Head title="Policies" sub={<>{read.data ? plural(read.data.rules.length, "rule") : "…"} · anything but a clean yes is a no · <ZoneNote /></>}>

@@ -2,7 +2,7 @@
 import { type FormEvent, useId, useState } from "react";
 import { type Failure, post } from "../../api/client.ts";
 import { outOfDate, useRead } from "../../api/queries.ts";
-import type { Agent } from "../../api/schema.ts";
+import type { Agent, Switched, Thrown } from "../../api/schema.ts";
 import { Dialog } from "../../parts/dialog.tsx";
 import { Card, FailureNote, Shown } from "../../parts/frame.tsx";
 import { StatusTag } from "../../parts/status.tsx";
@@ -11,22 +11,12 @@ import { may, useWho } from "../../shell/session.ts";
 import { say } from "../../shell/toasts.ts";
 import { plural, who as nameOf } from "../../words/format.ts";
 
-interface Switch {
-  scope: string;
-  name: string;
-  on: boolean;
-  reason?: string | null;
-  by?: string | null;
-  at?: string | null;
-  stopped?: number;
-  resumed?: number;
-}
-
+type Of = Pick<Switched, "scope" | "name">;
 type Scope = "agent" | "action" | "workspace";
 const SCOPES: Scope[] = ["agent", "action", "workspace"];
 
 /** What a switch is thrown for. */
-export const object = ({ scope, name }: Pick<Switch, "scope" | "name">): string => (scope === "workspace" ? "everything" : `${scope} ${name}`);
+export const object = ({ scope, name }: Of): string => (scope === "workspace" ? "everything" : `${scope} ${name}`);
 
 /** What stops, in words, from who is there now. */
 export function stops(scope: Scope, name: string, agents: readonly Agent[]): string {
@@ -38,7 +28,7 @@ export function stops(scope: Scope, name: string, agents: readonly Agent[]): str
   return `${name} starts nothing any more (${found.map((agent) => agent.skill).join(", ") || "it is not live now"}). Others that offer the same go on. ${now}`;
 }
 
-function Confirm({ act, of, agents, onClose }: { act: "throw" | "lift"; of: Pick<Switch, "scope" | "name">; agents: readonly Agent[]; onClose: () => void }) {
+function Confirm({ act, of, agents, onClose }: { act: "throw" | "lift"; of: Of; agents: readonly Agent[]; onClose: () => void }) {
   const [reason, setReason] = useState("");
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<Failure | null>(null);
@@ -48,7 +38,7 @@ function Confirm({ act, of, agents, onClose }: { act: "throw" | "lift"; of: Pick
     event.preventDefault();
     setBusy(true);
     setFailure(null);
-    post<Switch>(`/kill-switches/${act}`, { scope: of.scope, name: of.name, reason }).then(
+    post<Switched>(`/kill-switches/${act}`, { scope: of.scope, name: of.name, reason }).then(
       (now) => (say(act === "throw" ? `${object(of)} stands still. ${now.stopped ? `${plural(now.stopped, "call")} cut off.` : ""}` : `${object(of)} goes on. ${now.resumed ? `${plural(now.resumed, "task")} taken up again.` : ""}`), onClose()),
       (error: Failure) => setFailure(error),
     ).finally(() => (setBusy(false), outOfDate("/kill-switches", "/attention", "/agents")));
@@ -67,14 +57,14 @@ function Confirm({ act, of, agents, onClose }: { act: "throw" | "lift"; of: Pick
 
 export function Switches() {
   const who = useWho();
-  const list = useRead<Switch[]>("/kill-switches");
+  const list = useRead<Thrown[]>("/kill-switches");
   const agents = useRead<Agent[]>("/agents").data ?? [];
   const [scope, setScope] = useState<Scope>("agent");
   const [name, setName] = useState("");
-  const [asked, setAsked] = useState<{ act: "throw" | "lift"; of: Pick<Switch, "scope" | "name"> } | null>(null);
+  const [asked, setAsked] = useState<{ act: "throw" | "lift"; of: Of } | null>(null);
   const id = useId();
-  const departments = (of: Pick<Switch, "scope" | "name">) => [...new Set(agents.filter((agent) => (of.scope === "agent" ? agent.name === of.name : of.scope === "action" && agent.skill === of.name)).map((agent) => agent.department))];
-  const can = (action: string, of: Pick<Switch, "scope" | "name">) => {
+  const departments = (of: Of) => [...new Set(agents.filter((agent) => (of.scope === "agent" ? agent.name === of.name : of.scope === "action" && agent.skill === of.name)).map((agent) => agent.department))];
+  const can = (action: string, of: Of) => {
     const places = departments(of);
     return places.length === 1 ? may(who, action, places[0]) : who.may[action]?.includes("*") ?? false;
   };
@@ -92,7 +82,7 @@ export function Switches() {
               <thead><tr><th>Stands still</th><th>Why</th><th>By, at</th><th><span className="vh">Let go on</span></th></tr></thead>
               <tbody>{switches.map((each) => (
                 <tr key={`${each.scope} ${each.name}`}>
-                  <td><StatusTag status="failed">{object(each)}</StatusTag></td><td className="wrap">{each.reason ?? ""}</td><td>{each.by && nameOf(each.by)} {each.at && <At at={each.at} />}</td>
+                  <td><StatusTag status="failed">{object(each)}</StatusTag></td><td className="wrap">{each.reason}</td><td>{nameOf(each.by)}, <At at={each.at} /></td>
                   <td className="num">{can("switches:lift", each) && <button type="button" className="b" onClick={() => setAsked({ act: "lift", of: each })}>Let {object(each)} go on</button>}</td>
                 </tr>
               ))}</tbody>

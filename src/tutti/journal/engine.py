@@ -57,6 +57,9 @@ class Reader(Protocol):
     def tolerate(self) -> None:
         """Read on over damaged text."""
 
+    def look_up(self) -> None:
+        """Have joins look rows up by index: for readings of a small part of large tables."""
+
     def close(self) -> None:
         """Let go of the connection."""
 

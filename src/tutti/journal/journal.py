@@ -402,6 +402,7 @@ class Journal:
     def _survey(self, sql: str, params: Sequence[Any]) -> list[Row]:
         if self._surveying is None:
             self._surveying = self._engine.reader()
+            self._surveying.look_up()
         try:
             columns, found = self._surveying.query(sql, params)
         except StorageFailed:

@@ -185,6 +185,13 @@ class PostgresReader:
             cursor = self._db.execute(translated_sql(sql), tuple(params))
             return [column.name for column in cursor.description or ()], cursor.fetchall()
 
+    def look_up(self) -> None:
+        """Have joins look rows up by index. The planner cannot know how far a recursion goes, and would read whole tables for a few rows."""
+        with clear_errors():
+            self._db.execute("SET enable_hashjoin = off")
+            self._db.execute("SET enable_mergejoin = off")
+            self._db.execute("SET jit = off")
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         with clear_errors():

@@ -121,6 +121,9 @@ class SqliteReader:
             cursor = self._db.execute(sql, tuple(params))
             return [column[0] for column in cursor.description or ()], cursor.fetchall()
 
+    def look_up(self) -> None:
+        """Have joins look rows up by index: SQLite's always do."""
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         with clear_errors(self._path):

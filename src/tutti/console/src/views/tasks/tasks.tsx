@@ -87,7 +87,7 @@ export default function Tasks() {
       <Head title="Tasks" sub={<>{counts ? plural(counts.all, "task") : "…"}{counts && !counts.whole ? " and older ones" : ""}{counts?.retrying ? ` · ${count(counts.retrying)} retrying` : ""} · {sort ? `${sort.replace("-", "").toLowerCase()} first, of the rows here` : "newest first"} · <ZoneNote /></>}>
         <CopyAs path={`/tasks?${new URLSearchParams(Object.entries(query).filter(([, value]) => value))}`} command={`tutti tasks${filters.status ? ` --status ${filters.status}` : ""}`} data={rows} />
       </Head>
-      <div className="chips" role="group" aria-label="Filter">
+      <div className="chips" role="group" aria-label="Filter" aria-busy={!counts}>
         {STATUSES.map((status) => (
           <button key={status} type="button" className="chip" aria-pressed={wanted.has(status)} onClick={() => toggle(status)}>
             <StatusTag status={status}>{WORDS[status]}</StatusTag> {counts && count(counts.by_status[status])}

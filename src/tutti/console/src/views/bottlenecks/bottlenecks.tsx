@@ -10,6 +10,7 @@ import { ZoneNote } from "../../parts/time.tsx";
 import { useParam } from "../../url/state.ts";
 import { CAUSES, causeWords } from "../../words/causes.ts";
 import { count, duration, percent, plural } from "../../words/format.ts";
+import { nodeName } from "../../words/nodes.ts";
 import { lostBy, tasksBehind } from "./lost.ts";
 import "./bottlenecks.css";
 
@@ -56,7 +57,7 @@ function Found({ all, since, cause, onCause }: { all: readonly Bottleneck[]; sin
               <tbody>
                 {shown.map((each) => (
                   <tr key={`${each.from} ${each.to} ${each.cause}`}>
-                    <td><Link href={tasksBehind(each, since)}>{each.from} → {each.to}</Link></td>
+                    <td><Link href={tasksBehind(each, since)}>{nodeName(each.from)} → {nodeName(each.to)}</Link></td>
                     <td>{causeWords(each.cause)}<span className="sub block">{each.detail || CAUSES[each.cause]?.means}</span></td>
                     <td><Bar share={each.lost_ms / most} width={110} /></td>
                     <td className="num">{duration(each.lost_ms)}</td>

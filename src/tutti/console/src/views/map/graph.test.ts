@@ -84,6 +84,15 @@ test("arrow keys go to the nearest card that way", () => {
   expect(neighbour(places, "a", -1, 0)).toBeNull();
 });
 
+test("no line leaves the map, however far around it has to go", () => {
+  const edges = [..."bcdefg"].flatMap((to, place, all) => [{ from: "a", to }, ...(place ? [{ from: all[place - 1]!, to }] : [])]);
+  const laid = layOut(in1([..."abcdefg"]), edges);
+  for (const path of laid.paths.values()) for (const [, , y] of path.matchAll(/([-\d.]+),([-\d.]+)/g)) {
+    expect(Number(y)).toBeGreaterThanOrEqual(0);
+    expect(Number(y)).toBeLessThanOrEqual(laid.height);
+  }
+});
+
 test("a tangle is laid out by department: no overlap, each with a place, blocks named", () => {
   const nodes = Array.from({ length: 300 }, (_, n) => ({ name: `agent-${n}`, group: `d${n % 5}` }));
   const edges = Array.from({ length: 600 }, (_, n) => ({ from: nodes[(n * 7) % 300]!.name, to: nodes[(n * 13 + 5) % 300]!.name }));

@@ -1,5 +1,6 @@
 /** The map's graph: who there is and what moves between them; by department where there are too many to be drawn one by one. */
 import type { Traffic, TrafficEdge, TrafficNode } from "../../api/watching.ts";
+import { nodeName } from "../../words/nodes.ts";
 import type { Status } from "../../words/status.ts";
 
 /** More nodes than this are drawn by department. */
@@ -102,12 +103,7 @@ export function nodeWords(node: TrafficNode): string {
 export const widthOf = (count: number, most: number): number => (count <= 0 ? 1 : 1 + (5 * Math.log1p(count)) / Math.log1p(Math.max(most, 1)));
 
 /** What a node is called on the map. */
-export function nodeTitle(node: Pick<TrafficNode, "name" | "kind">): string {
-  if (node.name === "person") return "people";
-  if (node.name === "signal") return "signals";
-  if (node.kind === "department") return node.name.replace(/^department /, "");
-  return node.name.replace(/^(service|agent)\//, "");
-}
+export const nodeTitle = ({ name, kind }: Pick<TrafficNode, "name" | "kind">): string => (kind === "department" ? name.replace(/^department /, "") : nodeName(name));
 
 /** How much came to each node, out of counts by edge. */
 export function arrivals(counts: ReadonlyMap<string, number>): Map<string, number> {

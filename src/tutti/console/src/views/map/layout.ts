@@ -62,17 +62,23 @@ function layered(names: readonly string[], edges: readonly Edge[]): Layout {
       places.set(name, { x, y });
     }
   }
+  const bends = new Map<string, Place[]>();
+  for (const { from, to } of ties) {
+    // dagre bends an edge between columns too (for labels, which there are none of); only the bends in columns keep it off other cards
+    const points = (graph.edge(from, to) as { points?: Place[] } | undefined)?.points ?? [];
+    bends.set(edgeKey(from, to), points.slice(1, -1).filter((_, place) => place % 2 === 1));
+  }
+  // it makes room for the cards alone: a line that runs above them all would be cut off
+  const above = 8 - Math.min(8, ...[...bends.values()].flat().map((bend) => bend.y));
+  for (const [name, { x, y }] of places) places.set(name, { x, y: y + above });
+  const lowest = Math.max(0, ...[...bends.values()].flat().map((bend) => bend.y + above));
   const { width, height } = extent(places);
   const alone = names.filter((name) => !tied.has(name));
   const columns = Math.max(Math.floor((Math.max(width, 4 * (CARD.width + GAP.y)) - 8) / (CARD.width + GAP.y)), 1);
-  block(alone, columns, { x: 8, y: height ? height + GAP.y : 8 }, places);
-  const paths = new Map<string, string>();
-  for (const { from, to } of edges) {
-    // dagre bends an edge between columns too (for labels, which there are none of); only the bends in columns keep it off other cards
-    const bends = from === to ? [] : ((graph.edge(from, to) as { points?: Place[] } | undefined)?.points ?? []).slice(1, -1).filter((_, place) => place % 2 === 1);
-    paths.set(edgeKey(from, to), path(places, from, to, bends));
-  }
-  return { places, paths, groups: [], ...extent(places) };
+  block(alone, columns, { x: 8, y: height ? Math.max(height, lowest) + GAP.y : 8 }, places);
+  const paths = new Map(edges.map(({ from, to }) => [edgeKey(from, to), path(places, from, to, (bends.get(edgeKey(from, to)) ?? []).map(({ x, y }) => ({ x, y: y + above })))]));
+  const all = extent(places);
+  return { places, paths, groups: [], width: all.width, height: Math.max(all.height, lowest + 8) };
 }
 
 /** Departments as blocks on shelves, their agents in rows. */

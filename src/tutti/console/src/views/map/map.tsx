@@ -12,6 +12,7 @@ import { useMay } from "../../shell/session.ts";
 import { useStanding } from "../../shell/shell.tsx";
 import { useParams } from "../../url/state.ts";
 import { duration, plural, who } from "../../words/format.ts";
+import { nodeName } from "../../words/nodes.ts";
 import { Canvas, type Moving } from "./canvas.tsx";
 import { arrivals, asPlayed, graphOf, type Graph } from "./graph.ts";
 import { Follower, Rate } from "./hops.ts";
@@ -166,7 +167,7 @@ function Heard({ hops }: { hops: readonly Hop[] }) {
       {!hops.length ? <p className="sub">Nothing moved in the minute before.</p> : (
         <table>
           <thead><tr><th>Hop</th><th className="num">Took</th></tr></thead>
-          <tbody>{hops.map((hop) => <tr key={`${hop.task} ${hop.at} ${hop.to}`}><td>{hop.from} → {hop.to}<span className="sub small block"><Link href={`/tasks/${encodeURIComponent(hop.task)}`}>{hop.skill}</Link> · <At at={hop.at} exact /></span></td><td className="num">{duration(hop.took_ms)}</td></tr>)}</tbody>
+          <tbody>{hops.map((hop) => <tr key={`${hop.task} ${hop.at} ${hop.to}`}><td>{nodeName(hop.from)} → {nodeName(hop.to)}<span className="sub small block"><Link href={`/tasks/${encodeURIComponent(hop.task)}`}>{hop.skill}</Link> · <At at={hop.at} exact /></span></td><td className="num">{duration(hop.took_ms)}</td></tr>)}</tbody>
         </table>
       )}
     </Card>

@@ -16,6 +16,7 @@ import { useParam } from "../../url/state.ts";
 import { causeWords } from "../../words/causes.ts";
 import { count, duration, hour, money, plural } from "../../words/format.ts";
 import { kpiCases, kpiHeadline, kpiInterval, kpiName, kpiTarget, kpiValue, kpiVerdict } from "../../words/kpis.ts";
+import { nodeName } from "../../words/nodes.ts";
 import type { Range } from "../../words/range.ts";
 import { wayOf } from "./attention.ts";
 import { perMinute, rates } from "./rates.ts";
@@ -130,7 +131,7 @@ function Lost({ range }: { range: Range }) {
               <tbody>
                 {bottlenecks.slice(0, FEW).map((each) => (
                   <tr key={`${each.from} ${each.to} ${each.cause}`}>
-                    <td><Link href={`${path}${path.includes("?") ? "&" : "?"}cause=${each.cause}`}>{each.from} → {each.to}</Link></td>
+                    <td><Link href={`${path}${path.includes("?") ? "&" : "?"}cause=${each.cause}`}>{nodeName(each.from)} → {nodeName(each.to)}</Link></td>
                     <td>{causeWords(each.cause)}{each.detail && <span className="sub block">{each.detail}</span>}</td>
                     <td className="num">{duration(each.lost_per_hour_ms)}</td>
                   </tr>

@@ -84,6 +84,13 @@ test("arrow keys go to the nearest card that way", () => {
   expect(neighbour(places, "a", -1, 0)).toBeNull();
 });
 
+test("work that goes both ways has two lines", () => {
+  const laid = layOut(in1(["a", "b"]), [{ from: "a", to: "b" }, { from: "b", to: "a" }]);
+  const numbers = (path: string) => [...path.matchAll(/-?[\d.]+/g)].map(Number);
+  const [there, back] = [numbers(laid.paths.get("a\nb")!), numbers(laid.paths.get("b\na")!)];
+  expect(Math.abs(there[1]! - back[1]!)).toBe(12);
+});
+
 test("no line leaves the map, however far around it has to go", () => {
   const edges = [..."bcdefg"].flatMap((to, place, all) => [{ from: "a", to }, ...(place ? [{ from: all[place - 1]!, to }] : [])]);
   const laid = layOut(in1([..."abcdefg"]), edges);

@@ -76,7 +76,8 @@ function layered(names: readonly string[], edges: readonly Edge[]): Layout {
   const alone = names.filter((name) => !tied.has(name));
   const columns = Math.max(Math.floor((Math.max(width, 4 * (CARD.width + GAP.y)) - 8) / (CARD.width + GAP.y)), 1);
   block(alone, columns, { x: 8, y: height ? Math.max(height, lowest) + GAP.y : 8 }, places);
-  const paths = new Map(edges.map(({ from, to }) => [edgeKey(from, to), path(places, from, to, (bends.get(edgeKey(from, to)) ?? []).map(({ x, y }) => ({ x, y: y + above })))]));
+  const beside = apartOf(edges);
+  const paths = new Map(edges.map(({ from, to }) => [edgeKey(from, to), path(places, from, to, (bends.get(edgeKey(from, to)) ?? []).map(({ x, y }) => ({ x, y: y + above })), beside({ from, to }))]));
   const all = extent(places);
   return { places, paths, groups: [], width: all.width, height: Math.max(all.height, lowest + 8) };
 }
@@ -99,7 +100,8 @@ function blocks(nodes: readonly Node[], edges: readonly Edge[]): Layout {
     x += size.width + apart;
     shelf = Math.max(shelf, size.height);
   }
-  return { places, paths: new Map(edges.map(({ from, to }) => [edgeKey(from, to), path(places, from, to, [])])), groups, ...extent(places) };
+  const beside = apartOf(edges);
+  return { places, paths: new Map(edges.map(({ from, to }) => [edgeKey(from, to), path(places, from, to, [], beside({ from, to }))])), groups, ...extent(places) };
 }
 
 function block(names: readonly string[], columns: number, corner: Place, places: Map<string, Place>, gap: { x: number; y: number } = { x: GAP.y, y: GAP.y }): void {
@@ -114,10 +116,18 @@ function extent(places: ReadonlyMap<string, Place>): { width: number; height: nu
   return { width, height };
 }
 
-function path(places: ReadonlyMap<string, Place>, from: string, to: string, bends: readonly Place[]): string {
+/** Where work goes both ways, each way has a line of its own: `apart` moves it off the other's. */
+function path(places: ReadonlyMap<string, Place>, from: string, to: string, bends: readonly Place[], apart: number): string {
+  const off = ({ x, y }: Place) => ({ x, y: y + apart });
   const a = places.get(from)!, b = places.get(to)!;
-  return from === to ? loop(a) : line(a, b, bends);
+  return from === to ? loop(a) : line(off(a), off(b), bends.map(off));
 }
+
+const BESIDE = 6; // px
+const apartOf = (edges: readonly Edge[]): ((edge: Edge) => number) => {
+  const there = new Set(edges.map(({ from, to }) => edgeKey(from, to)));
+  return ({ from, to }) => (from !== to && there.has(edgeKey(to, from)) ? (from < to ? -BESIDE : BESIDE) : 0);
+};
 
 const round = (value: number) => Math.round(value * 10) / 10;
 

@@ -184,3 +184,10 @@ async def test_what_follows_by_a_signal_is_in_it_and_what_one_may_not_read_is_co
     assert (await run.workspace.timeline(after.id))["root"] == top.id
     mine = await run.workspace.timeline(top.id, readable=lambda row: row["department"] == "sales")
     assert ({span["task"] for span in mine["spans"]}, mine["hidden"]) == ({top.id}, 1)
+
+
+def test_a_plans_steps_without_a_skill_are_not_told_as_one():
+    made = Fact(1, 1, "plan.made", "t-1", "agent/planner", None, {"skills": ["a", "", "b"], "kind": "playbook", "cost": 0, "plan": "p"})
+    placed = [Placed({"id": "t-1", "skill": "plan.run", "trace": None, "parent": None, "open": 1, "finished_at": None}, 0, None)]
+    (told,) = timeline(placed, [made], 2)["decisions"]
+    assert (told["kind"], told["chosen"]) == ("plan", "a, b")

@@ -241,7 +241,8 @@ def _decided(fact: Fact) -> tuple[str, str, str, float | None] | None:
         case "conflict.resolved":
             return "conflict", f"Who goes first, {data['task']} or {data['other']}?", data["winner"] or data["outcome"], None
         case "plan.made" | "plan.changed":
-            return "plan", "Which steps lead there?", ", ".join(data["skills"][:6]) + (" …" if len(data["skills"]) > 6 else ""), None
+            skills = [skill for skill in data["skills"] if skill]  # steps that wait or ask have none
+            return "plan", "Which steps lead there?", ", ".join(skills[:6]) + (" …" if len(skills) > 6 else ""), None
         case "negotiation.settled":
             return "negotiation", "What do they agree on?", data["how"], None
         case _:

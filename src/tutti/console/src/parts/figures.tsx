@@ -5,14 +5,14 @@ import { quality } from "../words/format.ts";
 export function Spark({ values, width = 200, height = 34 }: { values: readonly (number | null)[]; width?: number; height?: number }) {
   const known = values.filter((value): value is number => value !== null);
   if (known.length < 1) return <svg viewBox={`0 0 ${width} ${height}`} aria-hidden="true" />;
-  const low = Math.min(...known), high = Math.max(...known), step = width / Math.max(values.length - 1, 1);
+  const low = Math.min(...known), high = Math.max(...known), step = (width - 6) / Math.max(values.length - 1, 1);
   const runs: string[] = [];
   let run: string[] = [];
   values.forEach((value, place) => {
     if (value === null) {
       if (run.length) runs.push(run.join(" "));
       run = [];
-    } else run.push(`${(place * step).toFixed(1)},${(height - 3 - ((value - low) / (high - low || 1)) * (height - 6)).toFixed(1)}`);
+    } else run.push(`${(3 + place * step).toFixed(1)},${(height - 3 - (high > low ? (value - low) / (high - low) : 0.5) * (height - 6)).toFixed(1)}`);
   });
   if (run.length) runs.push(run.join(" "));
   return (

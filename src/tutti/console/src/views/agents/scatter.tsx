@@ -8,7 +8,7 @@ import { useParam } from "../../url/state.ts";
 import { count, duration, money, quality } from "../../words/format.ts";
 import { apart, axis, type Standing } from "./standing.ts";
 
-const HEIGHT = 250, LEFT = 40, RIGHT = 16, TOP = 12, BOTTOM = 34;
+const HEIGHT = 250, LEFT = 40, RIGHT = 104, TOP = 12, BOTTOM = 34; // RIGHT: room for the label of the last point
 
 export function Scatter({ rows, currency }: { rows: readonly Standing[]; currency: string | null }) {
   const [table, flip] = useTable("scatter");
@@ -50,10 +50,10 @@ function Picture({ points, words, what }: { points: readonly { row: Standing; x:
     <div ref={box} className="scatter">
       <svg height={HEIGHT} viewBox={`0 0 ${width} ${HEIGHT}`} role="img" aria-label={`Quality against ${what}: ${points.map(({ row, x: at }) => `${row.name} ${row.version} ${quality(row.quality)} (${quality(row.low)} to ${quality(row.high)}) at ${words(at)}`).join("; ")}`}>
         {ys.ticks.map((tick) => <g key={tick}><line x1={LEFT} x2={width - RIGHT} y1={y(tick)} y2={y(tick)} stroke="var(--line)" /><text className="m" x={LEFT - 8} y={y(tick) + 4} textAnchor="end">{quality(tick)}</text></g>)}
-        {xs.ticks.map((tick, place) => <text key={tick} className="m" x={x(tick)} y={HEIGHT - BOTTOM + 16} textAnchor={place === 0 ? "start" : place === xs.ticks.length - 1 ? "end" : "middle"}>{words(tick)}</text>)}
-        <text className="m" x={width - RIGHT} y={HEIGHT - 4} textAnchor="end">{what} →</text>
+        {xs.ticks.map((tick, place) => <text key={tick} className="m" x={x(tick)} y={HEIGHT - BOTTOM + 16} textAnchor={place === 0 ? "start" : "middle"}>{words(tick)}</text>)}
+        <text className="m" x={width - RIGHT + 20} y={HEIGHT - 4} textAnchor="end">{what} →</text>
         {points.map(({ row, x: at }, place) => {
-          const left = x(at) > width * 0.66;
+          const left = points.some((other, number) => number !== place && other.x >= at && x(other.x) - x(at) < RIGHT && Math.abs(y(other.row.quality) - y(row.quality)) < 20 && (other.x > at || number > place));
           return (
             <g key={`${row.name} ${row.version}`} onClick={() => go(`/agents/${part(row.name)}`)} style={{ cursor: "pointer" }}>
               <title>{`${row.name} ${row.version}: ${quality(row.quality)} (${quality(row.low)}–${quality(row.high)}, n ${row.judged}), ${words(at)}`}</title>

@@ -85,6 +85,7 @@ export default function Tasks() {
   return (
     <>
       <Head title="Tasks" sub={<>{counts ? plural(counts.all, "task") : "…"}{counts && !counts.whole ? " and older ones" : ""}{counts?.retrying ? ` · ${count(counts.retrying)} retrying` : ""} · {sort ? `${sort.replace("-", "").toLowerCase()} first, of the rows here` : "newest first"} · <ZoneNote /></>}>
+        {fresh > 0 && <button type="button" className="chip" onClick={reload}>{plural(fresh, "new task")}, show {fresh === 1 ? "it" : "them"}</button>}
         <CopyAs path={`/tasks?${new URLSearchParams(Object.entries(query).filter(([, value]) => value))}`} command={`tutti tasks${filters.status ? ` --status ${filters.status}` : ""}`} data={rows} />
       </Head>
       <div className="chips" role="group" aria-label="Filter" aria-busy={!counts}>
@@ -96,7 +97,6 @@ export default function Tasks() {
         {set.map((name) => <button key={name} type="button" className="chip" aria-pressed="true" onClick={() => change({ [name]: null }, true)}><b>{name}</b> {params[name]} ✕<span className="vh"> take this filter away</span></button>)}
         <input ref={search} className="field search-in" type="search" aria-label="Task id, subject or skill" placeholder="id, subject or skill  (f)" value={filters.q} onChange={(event) => change({ q: event.target.value })} />
         <AddFilter onAdd={(name, value) => change({ [name]: value }, true)} />
-        {fresh > 0 && <button type="button" className="chip" onClick={reload}>{plural(fresh, "new task")}, show {fresh === 1 ? "it" : "them"}</button>}
       </div>
       {failure && <FailureNote error={failure} retry={reload} />}
       {rows.length > 0 ? <Grid key={String(narrow)} label="Tasks" rows={shown} columns={columns} id={(row) => row.id} selected={sel} onSelect={select} onOpen={open} sort={sort} onSort={(next) => change({ sort: next })} rowHeight={narrow ? 52 : 32} {...(narrow ? { height: "max(320px, calc(100vh - 340px))" } : {})} {...(more ? { onEnd: loadMore } : {})} />

@@ -107,6 +107,15 @@ class Served:
         finally:
             connection.close()
 
+    def metrics(self) -> str:
+        """Its figures for Prometheus."""
+        connection = _Local(self.socket)
+        try:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
     def link(self) -> str:
         """A link that lets the owner in once."""
         return str(self.ask("POST", "/session-links")["url"])

@@ -133,3 +133,21 @@ def test_the_palette_finds_ids_and_places_by_keyboard(window: Callable[..., Seen
     seen.page.get_by_role("combobox").fill("audit")
     seen.page.keyboard.press("Enter")
     seen.page.wait_for_url(re.compile("/audit"))
+
+
+def test_ten_tabs_share_one_stream_and_outlive_the_first(window: Callable[..., Seen], served: Served):
+    seen = window()
+    tabs = [seen.page.context.new_page() for _ in range(9)]
+    for tab in tabs:
+        tab.goto(f"{served.url}/console/settings")
+        expect(tab.locator("header").get_by_text(re.compile("^Live"))).to_be_visible()
+    readers = re.search(r"^tutti_streams (\d+)", served.metrics(), re.M)
+    assert readers is not None
+    assert int(readers[1]) == 1
+    seen.page.close()  # the one that listens
+    for tab in tabs[-2:]:
+        expect(tab.locator("header").get_by_text(re.compile("^Live"))).to_be_visible()
+        tab.goto(f"{served.url}/console/tasks")
+        expect(tab.get_by_role("grid")).to_be_visible()
+    served.ask("POST", "/tasks", {"skill": "letter.echo", "input": "for the tabs"})
+    expect(tabs[-1].get_by_text(re.compile("new task"))).to_be_visible()

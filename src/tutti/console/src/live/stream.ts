@@ -1,4 +1,5 @@
-/** The stream of changes: one connection for the whole page. It resumes by itself where it was cut off, and says how far behind it is. */
+/** The stream of changes: one connection for the whole page, and for the browser's other tabs. It resumes by itself where it was cut off, and says how far behind it is. */
+import { source } from "./shared.ts";
 
 export interface Change {
   seq: number;
@@ -39,7 +40,7 @@ export class Stream {
   private offset: number | null = null; // this clock minus the server's, at the quickest message so far
   private silence: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly open: (url: string) => EventSource = (url) => new EventSource(url)) {}
+  constructor(private readonly open: (url: string) => EventSource = source) {}
 
   start(): void {
     if (this.source) return;

@@ -1,5 +1,5 @@
 /** What others wrote (tickets, agents' output, names): text and nothing but text. No markup in it is ever read, no address in it followed. */
-import { Fragment, type ReactNode } from "react";
+import { Fragment, type ReactNode, useState } from "react";
 import { Link } from "wouter";
 import { short } from "../words/format.ts";
 
@@ -7,6 +7,17 @@ import { short } from "../words/format.ts";
 export function Json({ value, most = 20_000 }: { value: unknown; most?: number }) {
   const text = typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? "nothing";
   return <pre tabIndex={0}>{text.length > most ? `${text.slice(0, most)}\n… ${(text.length - most).toLocaleString("en-GB")} more characters` : text}</pre>;
+}
+
+/** Some JSON behind a line that opens it: it is written only then, since there may be many and they may be long. */
+export function JsonBehind({ value, children, note }: { value: unknown; children: ReactNode; note?: ReactNode }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{children}</summary>
+      {open && <>{note}<Json value={value} /></>}
+    </details>
+  );
 }
 
 /** Where an id leads to, by what it begins with. */

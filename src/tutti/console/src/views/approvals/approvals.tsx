@@ -1,5 +1,5 @@
 /** What waits for a person's yes or no: the inbox, and the one that is looked at. Answers are held for ten seconds, then sent. */
-import { useEffect, useMemo } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import { Link, useLocation, useParams as usePath } from "wouter";
 import { useRead } from "../../api/queries.ts";
 import { Empty, Head, Loading, Shown } from "../../parts/frame.tsx";
@@ -64,8 +64,14 @@ export default function Approvals() {
   useEffect(() => {
     if (!id && rows[0] && wide()) to(rows[0], true);
   }, [id, rows[0]?.id]);
-  useKeys({ j: () => to(rows[Math.min(at + 1, rows.length - 1)], true), k: () => to(rows[Math.max(at - 1, 0)], true) });
+  const move = (by: number) => {
+    moved.current = false;
+    to(rows[Math.min(Math.max(at + by, 0), rows.length - 1)], true);
+  };
+  useKeys({ j: () => move(1), k: () => move(-1) });
+  const moved = useRef(false); // an answer brought the next one here
   const onAnswered = () => {
+    moved.current = true;
     const waits = (row: Approval) => row.id !== id && row.state === "open" && !answers.some((answer) => answer.id === row.id);
     const next = rows.slice(at + 1).find(waits) ?? rows.find(waits);
     if (next && wide()) to(next, true);
@@ -98,7 +104,7 @@ export default function Approvals() {
         </div>
         <div className="looked-at">
           {id && <p className="back"><Link href={`/approvals${query}`}>← All approvals</Link></p>}
-          {id && (one.data ? <Detail approval={one.data} keys={Boolean(id)} onAnswered={onAnswered} /> : one.error ? <Shown of={one}>{() => null}</Shown> : <Loading rows={8} />)}
+          {id && (one.data ? <Detail approval={one.data} keys take={moved.current} onAnswered={onAnswered} /> : one.error ? <Shown of={one}>{() => null}</Shown> : <Loading rows={8} />)}
           {id && one.data?.state === "open" && one.data.may_answer && <p className="sub mt">After you answer you have 10 s to take it back. Nothing is sent before that.</p>}
         </div>
       </div>

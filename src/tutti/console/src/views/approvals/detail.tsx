@@ -4,7 +4,7 @@ import { Link } from "wouter";
 import { outOfDate } from "../../api/queries.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { StatusTag } from "../../parts/status.tsx";
-import { Id, Json } from "../../parts/text.tsx";
+import { Id, JsonBehind } from "../../parts/text.tsx";
 import { At, Since, useNow } from "../../parts/time.tsx";
 import { useKeys } from "../../shell/keys.ts";
 import { useMay } from "../../shell/session.ts";
@@ -47,7 +47,8 @@ function Ended({ approval }: { approval: Approval }) {
   );
 }
 
-export function Detail({ approval, keys, onAnswered }: { approval: Approval; keys: boolean; onAnswered: () => void }) {
+/** `take` says that the focus goes to the question: the one before it was answered, and its buttons are gone. */
+export function Detail({ approval, keys, take, onAnswered }: { approval: Approval; keys: boolean; take: boolean; onAnswered: () => void }) {
   const { id } = approval;
   const label = useId();
   const [note, setNote] = useState("");
@@ -60,7 +61,12 @@ export function Detail({ approval, keys, onAnswered }: { approval: Approval; key
   const it = object(approval);
   const undone = approval.effects.find((effect) => /\bbe undone\b/.test(effect));
   const top = useRef<HTMLHeadingElement>(null);
-  useEffect(() => (setNote(""), setChanging(false), setHanding(false)), [id]);
+  useEffect(() => {
+    setNote("");
+    setChanging(false);
+    setHanding(false);
+    if (take) top.current?.focus({ preventScroll: true });
+  }, [id]);
 
   const give = (act: Answer["act"], words: string, path: string, body: Record<string, unknown>) => {
     pending.give({ id, act, words, question: approval.question, path: `/approvals/${encodeURIComponent(id)}/${path}`, body: { ...body, note } });
@@ -75,7 +81,7 @@ export function Detail({ approval, keys, onAnswered }: { approval: Approval; key
 
   return (
     <article className="card one" aria-labelledby={label}>
-      <h2 id={label} ref={top} className="say">{asked(approval.question)}</h2>
+      <h2 id={label} ref={top} tabIndex={-1} className="say">{asked(approval.question)}</h2>
       <p className="sub asked-by">
         <span>Asked by <b>{who(approval.asked_by) || approval.agent}</b> <Since at={approval.asked_at} /> ago</span>
         <span><b>{approval.agent} {approval.version}</b> would do it ({approval.department})</span>
@@ -113,11 +119,9 @@ export function Detail({ approval, keys, onAnswered }: { approval: Approval; key
         <section className="mt">
           <h3>Evidence <span className="sub">what it was proposed on</span></h3>
           {approval.evidence.map((each) => (
-            <details key={each.task}>
-              <summary>{each.skill} <span className="sub">by {each.agent ?? "nobody"}</span></summary>
-              <p className="small"><Id id={each.task}>open the task</Id>{each.cut && " · only the beginning is shown here"}</p>
-              <Json value={each.output} />
-            </details>
+            <JsonBehind key={each.task} value={each.output} note={<p className="small"><Id id={each.task}>open the task</Id>{each.cut && " · only the beginning is shown here"}</p>}>
+              {each.skill} <span className="sub">by {each.agent ?? "nobody"}</span>
+            </JsonBehind>
           ))}
         </section>
       )}

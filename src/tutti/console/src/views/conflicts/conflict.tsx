@@ -1,12 +1,12 @@
 /** One conflict: both sides, the rule they would break together, who goes first, by what and why; and a person's decision where one is wanted. */
 import { useState } from "react";
 import { useParams as usePath } from "wouter";
-import { type Failure, part, post } from "../../api/client.ts";
+import { part, post } from "../../api/client.ts";
 import { outOfDate, useRead } from "../../api/queries.ts";
 import type { ConflictSeen, ConflictSide } from "../../api/schema.ts";
+import { Confirm } from "../../parts/confirm.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
-import { Dialog } from "../../parts/dialog.tsx";
-import { Card, FailureNote, Head, Shown } from "../../parts/frame.tsx";
+import { Card, Head, Shown } from "../../parts/frame.tsx";
 import { StatusTag } from "../../parts/status.tsx";
 import { Id, Json } from "../../parts/text.tsx";
 import { At, ZoneNote } from "../../parts/time.tsx";
@@ -38,19 +38,13 @@ function Side({ side, decided, onChoose }: { side: ConflictSide; decided: boolea
 function One({ conflict }: { conflict: ConflictSeen }) {
   const who = useWho();
   const [choice, setChoice] = useState<ConflictSide | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [failure, setFailure] = useState<Failure | null>(null);
   const decided = conflict.state === "resolved";
   const settles = !decided && conflict.sides.every((each) => may(who, "tasks:settle", each.department));
   const [status, words] = statusOf(conflict.state);
-  const settle = () => {
-    if (!choice) return;
-    setBusy(true);
-    setFailure(null);
-    post<ConflictSeen>(`/conflicts/${part(conflict.id)}/settle`, { winner: choice.task }).then(
-      () => (setChoice(null), say(`${choice.skill} goes first.`)),
-      (error: Failure) => setFailure(error),
-    ).finally(() => (setBusy(false), outOfDate("/conflicts", "/attention", "/approvals")));
+  const settle = async ({ task, skill }: ConflictSide) => {
+    await post<ConflictSeen>(`/conflicts/${part(conflict.id)}/settle`, { winner: task });
+    say(`${skill} goes first.`);
+    outOfDate("/conflicts", "/attention", "/approvals");
   };
   const other = conflict.sides.find((each) => each.task !== choice?.task);
   return (
@@ -68,12 +62,7 @@ function One({ conflict }: { conflict: ConflictSeen }) {
       </Card>
       <div className="g c11 mt top-align">{conflict.sides.map((each) => <Side key={each.task} side={each} decided={decided} onChoose={settles ? () => setChoice(each) : null} />)}</div>
       {!decided && !settles && <p className="sub mt">Who may settle the tasks of both sides decides this.</p>}
-      {choice && (
-        <Dialog open onClose={() => setChoice(null)} title={`Let ${choice.skill} go first?`} description={`${other?.skill ?? "The other one"} waits for it, takes an alternative, or is told why it cannot be. The decision is recorded with your name.`}>
-          {failure && <FailureNote error={failure} />}
-          <div className="acts"><button type="button" className="b" onClick={() => setChoice(null)}>Not yet</button><button type="button" className="b p" disabled={busy} onClick={settle}>{choice.skill} goes first</button></div>
-        </Dialog>
-      )}
+      {choice && <Confirm open onClose={() => setChoice(null)} title={`Let ${choice.skill} go first?`} act={`${choice.skill} goes first`} run={() => settle(choice)} says={`${other?.skill ?? "The other one"} waits for it, takes an alternative, or is told why it cannot be. The decision is recorded with your name.`} />}
     </>
   );
 }

@@ -1,6 +1,6 @@
 /** Each party's gain over the fallback, step by step: a small chart for each, since their scales have nothing in common. Dashed is the fallback: below it a party would rather walk away. */
-import { useState } from "react";
 import { Card } from "../../parts/frame.tsx";
+import { TableSwitch, useTable } from "../../parts/more.tsx";
 import { useKeys } from "../../shell/keys.ts";
 import { signed } from "../../words/format.ts";
 import { type Step, terms } from "./told.ts";
@@ -39,10 +39,10 @@ function Chart({ party, steps }: { party: string; steps: readonly Step[] }) {
 }
 
 export function Gains({ parties, steps }: { parties: readonly string[]; steps: readonly Step[] }) {
-  const [table, setTable] = useState(false);
-  useKeys({ t: () => setTable(!table) });
+  const [table, flip] = useTable("gains");
+  useKeys({ t: flip });
   return (
-    <Card title="Gains" sub="over the fallback, each party on its own scale" act={<button type="button" className="plain" aria-pressed={table} onClick={() => setTable(!table)}>{table ? "as charts" : "as a table"} <kbd>t</kbd></button>}>
+    <Card title="Gains" sub="over the fallback, each party on its own scale" act={<TableSwitch on={table} flip={flip} of="gains" />}>
       {!steps.length ? <p className="sub">Nothing has been proposed yet.</p> : table ? (
         <div className="scroll" tabIndex={0}>
           <table>

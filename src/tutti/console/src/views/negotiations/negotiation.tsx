@@ -6,7 +6,7 @@ import { useRead } from "../../api/queries.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Card, Head, Shown } from "../../parts/frame.tsx";
 import { StatusTag } from "../../parts/status.tsx";
-import { Id, Json } from "../../parts/text.tsx";
+import { Id, Json, JsonBehind } from "../../parts/text.tsx";
 import { At, Since, useNow, ZoneNote } from "../../parts/time.tsx";
 import { useKeys } from "../../shell/keys.ts";
 import { useMay } from "../../shell/session.ts";
@@ -26,7 +26,7 @@ function Message({ said, at }: { said: Said; at: string }) {
       <b>{said.party}</b> <span className="sub"><At at={at} /> · {said.ask}</span>
       <div className={said.missing ? "failed" : ""}>{line(said)}</div>
       {said.gains && <div className="sub small">{Object.entries(said.gains).map(([party, gain]) => `${party} ${signed(gain, Math.abs(gain) >= 100 ? 0 : 3)}`).join(" · ")} <span>over the fallback</span></div>}
-      {whole && !said.missing && <details><summary className="sub small">all that was said</summary><Json value={{ answer: said.answer, ...(said.lists ? { lists: said.lists } : {}), ...(said.outcomes ? { outcomes: said.outcomes } : {}) }} /></details>}
+      {whole && !said.missing && <JsonBehind value={{ answer: said.answer, ...(said.lists ? { lists: said.lists } : {}), ...(said.outcomes ? { outcomes: said.outcomes } : {}) }}><span className="sub small">all that was said</span></JsonBehind>}
     </div>
   );
 }

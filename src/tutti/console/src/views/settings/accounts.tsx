@@ -3,7 +3,7 @@ import { type FormEvent, useId, useState } from "react";
 import { type Failure, part, post, remove } from "../../api/client.ts";
 import { outOfDate, useRead } from "../../api/queries.ts";
 import type { Account } from "../../api/schema.ts";
-import { Dialog } from "../../parts/dialog.tsx";
+import { Confirm } from "../../parts/confirm.tsx";
 import { Card, Empty, FailureNote, Shown } from "../../parts/frame.tsx";
 import { At } from "../../parts/time.tsx";
 import { useMay, useWho } from "../../shell/session.ts";
@@ -47,13 +47,10 @@ export function Accounts() {
   const list = useRead<Account[]>("/accounts");
   const [shut, setShut] = useState<Account | null>(null);
   const [adding, setAdding] = useState(false);
-  const [failure, setFailure] = useState<Failure | null>(null);
-  const onShut = () => {
-    if (!shut) return;
-    remove(`/accounts/${shut.id.split("/").map(part).join("/")}`).then(
-      () => (say(`${shut.id} is shut.`), setShut(null), outOfDate("/accounts", "/tokens", "/agents")),
-      (error: Failure) => setFailure(error),
-    );
+  const onShut = async ({ id }: Account) => {
+    await remove(`/accounts/${id.split("/").map(part).join("/")}`);
+    say(`${id} is shut.`);
+    outOfDate("/accounts", "/tokens", "/agents");
   };
   return (
     <Card title="Accounts" sub={list.data ? plural(list.data.length, "account") : ""} act={manages && <button type="button" className="b" aria-expanded={adding} onClick={() => setAdding(!adding)}>{adding ? "Not now" : "Take somebody in"}</button>}>
@@ -66,7 +63,7 @@ export function Accounts() {
                 <tr key={each.id}>
                   <td><b>{each.id}</b>{each.id === me && <span className="sub"> (you)</span>}</td><td>{each.roles.join(", ")}</td><td>{each.departments.includes("*") ? "all" : each.departments.join(", ")}</td>
                   <td>{each.key ? "its key" : each.password ? "password or token" : "token or link"}</td><td><At at={each.since} /></td><td>{each.state}</td>
-                  <td className="num">{manages && each.id !== me && each.state !== "removed" && <button type="button" className="b x" onClick={() => (setFailure(null), setShut(each))}>Shut {each.id}</button>}</td>
+                  <td className="num">{manages && each.id !== me && each.state !== "removed" && <button type="button" className="b x" onClick={() => setShut(each)}>Shut {each.id}</button>}</td>
                 </tr>
               ))}</tbody>
             </table>
@@ -74,10 +71,7 @@ export function Accounts() {
         ) : <Empty command="tutti accounts add person/ana --role approver">Only the owner may come in, with the key of this workspace. Other people, services and agents appear here.</Empty>}
       </Shown>
       {adding && manages && <Add onDone={() => setAdding(false)} />}
-      <Dialog open={shut !== null} onClose={() => setShut(null)} title={`Shut ${shut?.id}?`} description="Its tokens and sessions end at once. Of an agent, the key is let go of and the agent retired. What it did stays in the record.">
-        {failure && <FailureNote error={failure} />}
-        <div className="acts"><button type="button" className="b" onClick={() => setShut(null)}>Leave it open</button><button type="button" className="b x" onClick={onShut}>Shut {shut?.id}</button></div>
-      </Dialog>
+      {shut && <Confirm open onClose={() => setShut(null)} title={`Shut ${shut.id}?`} act={`Shut ${shut.id}`} danger run={() => onShut(shut)} says="Its tokens and sessions end at once. Of an agent, the key is let go of and the agent retired. What it did stays in the record." />}
     </Card>
   );
 }

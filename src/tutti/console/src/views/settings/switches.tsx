@@ -1,10 +1,10 @@
 /** Kill switches: what stands still now, and stopping or letting go an agent, an action or everything, each time with what that means. */
-import { type FormEvent, useId, useState } from "react";
-import { type Failure, post } from "../../api/client.ts";
+import { useId, useState } from "react";
+import { post } from "../../api/client.ts";
 import { outOfDate, useRead } from "../../api/queries.ts";
 import type { Agent, Switched, Thrown } from "../../api/schema.ts";
-import { Dialog } from "../../parts/dialog.tsx";
-import { Card, FailureNote, Shown } from "../../parts/frame.tsx";
+import { Confirm } from "../../parts/confirm.tsx";
+import { Card, Shown } from "../../parts/frame.tsx";
 import { StatusTag } from "../../parts/status.tsx";
 import { At } from "../../parts/time.tsx";
 import { may, useWho } from "../../shell/session.ts";
@@ -28,31 +28,11 @@ export function stops(scope: Scope, name: string, agents: readonly Agent[]): str
   return `${name} starts nothing any more (${found.map((agent) => agent.skill).join(", ") || "it is not live now"}). Others that offer the same go on. ${now}`;
 }
 
-function Confirm({ act, of, agents, onClose }: { act: "throw" | "lift"; of: Of; agents: readonly Agent[]; onClose: () => void }) {
-  const [reason, setReason] = useState("");
-  const [busy, setBusy] = useState(false);
-  const [failure, setFailure] = useState<Failure | null>(null);
-  const id = useId();
-  const words = act === "throw" ? `Stop ${object(of)}` : `Let ${object(of)} go on`;
-  const onSubmit = (event: FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setFailure(null);
-    post<Switched>(`/kill-switches/${act}`, { scope: of.scope, name: of.name, reason }).then(
-      (now) => (say(act === "throw" ? `${object(of)} stands still. ${now.stopped ? `${plural(now.stopped, "call")} cut off.` : ""}` : `${object(of)} goes on. ${now.resumed ? `${plural(now.resumed, "task")} taken up again.` : ""}`), onClose()),
-      (error: Failure) => setFailure(error),
-    ).finally(() => (setBusy(false), outOfDate("/kill-switches", "/attention", "/agents")));
-  };
-  return (
-    <Dialog open onClose={onClose} title={`${words}?`} description={act === "throw" ? stops(of.scope as Scope, of.name, agents) : "Tasks that it parked before they began go on by themselves; what was cut off in the middle waits for a person."}>
-      <form onSubmit={onSubmit} className="mt">
-        <label className="l" htmlFor={id}>Reason, kept in the audit log</label>
-        <input id={id} className="field" style={{ width: "100%" }} value={reason} onChange={(event) => setReason(event.target.value)} autoFocus required={act === "throw"} maxLength={400} />
-        {failure && <FailureNote error={failure} />}
-        <div className="acts"><button type="button" className="b" onClick={onClose}>Leave it</button><button type="submit" className={act === "throw" ? "b x" : "b p"} disabled={busy}>{words}</button></div>
-      </form>
-    </Dialog>
-  );
+async function turn(act: "throw" | "lift", of: Of, reason: string): Promise<void> {
+  const now = await post<Switched>(`/kill-switches/${act}`, { scope: of.scope, name: of.name, reason });
+  outOfDate("/kill-switches", "/attention", "/agents");
+  if (act === "throw") say(`${object(of)} stands still.${now.stopped ? ` ${plural(now.stopped, "call")} cut off.` : ""}`);
+  else say(`${object(of)} goes on.${now.resumed ? ` ${plural(now.resumed, "task")} taken up again.` : ""}`);
 }
 
 export function Switches() {
@@ -97,7 +77,8 @@ export function Switches() {
           <button type="submit" className="b x" disabled={scope !== "workspace" && !chosen}>Stop {object({ scope, name: chosen })}…</button>
         </form>
       )}
-      {asked && <Confirm act={asked.act} of={asked.of} agents={agents} onClose={() => setAsked(null)} />}
+      {asked?.act === "throw" && <Confirm open onClose={() => setAsked(null)} title={`Stop ${object(asked.of)}?`} act={`Stop ${object(asked.of)}`} danger reason="Reason, for the record" needed run={(reason) => turn("throw", asked.of, reason)} says={stops(asked.of.scope as Scope, asked.of.name, agents)} />}
+      {asked?.act === "lift" && <Confirm open onClose={() => setAsked(null)} title={`Let ${object(asked.of)} go on?`} act={`Let ${object(asked.of)} go on`} reason="Reason, for the record" run={(reason) => turn("lift", asked.of, reason)} says="Tasks that it parked before they began go on by themselves; what was cut off in the middle waits for a person." />}
     </Card>
   );
 }

@@ -4,7 +4,7 @@ import { type Failure, part, post, remove } from "../../api/client.ts";
 import { outOfDate, useRead } from "../../api/queries.ts";
 import type { TokenKept, TokenMade } from "../../api/schema.ts";
 import { CopyButton } from "../../parts/copy.tsx";
-import { Dialog } from "../../parts/dialog.tsx";
+import { Confirm } from "../../parts/confirm.tsx";
 import { Card, Empty, FailureNote, Shown } from "../../parts/frame.tsx";
 import { At } from "../../parts/time.tsx";
 import { useMay, useWho } from "../../shell/session.ts";
@@ -53,11 +53,11 @@ export function Tokens() {
   const [made, setMade] = useState<TokenMade | null>(null);
   const [end, setEnd] = useState<TokenKept | null>(null);
   const [adding, setAdding] = useState(false);
-  const [failure, setFailure] = useState<Failure | null>(null);
   const makes = manages || (whole && who.id.startsWith("person/"));
-  const onEnd = () => {
-    if (!end) return;
-    remove(`/tokens/${part(end.id)}`).then(() => (say(`The token ${end.label || end.id} holds no more.`), setEnd(null), outOfDate("/tokens")), (error: Failure) => setFailure(error));
+  const onEnd = async ({ id, label }: TokenKept) => {
+    await remove(`/tokens/${part(id)}`);
+    say(`The token ${label || id} holds no more.`);
+    outOfDate("/tokens");
   };
   return (
     <Card title="Tokens" sub={list.data ? `${plural(list.data.length, "token")} that ${list.data.length === 1 ? "holds" : "hold"}${reads ? "" : ", of yours"}` : ""} act={makes && <button type="button" className="b" aria-expanded={adding} onClick={() => setAdding(!adding)}>{adding ? "Not now" : "Make a token"}</button>}>
@@ -76,7 +76,7 @@ export function Tokens() {
                 <tr key={each.id}>
                   <td><b>{each.holder}</b></td><td className="wrap">{each.label}</td><td className="wrap">{[...(each.roles ?? []), ...(each.departments ?? []), ...(each.scopes ?? [])].join(", ") || "nothing: all that is theirs"}</td>
                   <td><At at={each.issued_at} /></td><td><At at={each.expires_at} /></td>
-                  <td className="num">{(manages || (whole && each.holder === who.id)) && <button type="button" className="b x" onClick={() => (setFailure(null), setEnd(each))}>End {each.label || "it"}</button>}</td>
+                  <td className="num">{(manages || (whole && each.holder === who.id)) && <button type="button" className="b x" onClick={() => setEnd(each)}>End {each.label || "it"}</button>}</td>
                 </tr>
               ))}</tbody>
             </table>
@@ -84,10 +84,7 @@ export function Tokens() {
         ) : <Empty command={`tutti tokens new ${who.id}`}>No token holds. Programs come in with one; it appears here without the token itself.</Empty>}
       </Shown>
       {adding && makes && <Make onMade={(token) => (setMade(token), setAdding(false))} />}
-      <Dialog open={end !== null} onClose={() => setEnd(null)} title={`End the token ${end?.label || end?.id}?`} description={`Whoever uses it as ${end?.holder} is refused from the next request on. It cannot be taken back; a new one can be made.`}>
-        {failure && <FailureNote error={failure} />}
-        <div className="acts"><button type="button" className="b" onClick={() => setEnd(null)}>Let it hold</button><button type="button" className="b x" onClick={onEnd}>End it</button></div>
-      </Dialog>
+      {end && <Confirm open onClose={() => setEnd(null)} title={`End the token ${end.label || end.id}?`} act="End it" danger run={() => onEnd(end)} says={`Whoever uses it as ${end.holder} is refused from the next request on. It cannot be taken back; a new one can be made.`} />}
     </Card>
   );
 }

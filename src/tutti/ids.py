@@ -13,6 +13,17 @@ _POOL = 4096  # random bytes fetched at a time
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 
+_forks = 0  # that led to this process: a forked child draws bytes of its own
+
+
+def _forked() -> None:
+    global _forks  # noqa: PLW0603 - one process, one number
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 def _base32(number: int, characters: int) -> str:
     pairs = []
     for _ in range(characters // 2):
@@ -36,7 +47,7 @@ class Ids:
         self._stem = ""
         self._pool = b""
         self._drawn = 0
-        self._process = 0
+        self._fork = _forks
 
     def new(self, prefix: str) -> str:
         """A fresh id: `prefix`, a dash, 26 sortable characters."""
@@ -53,10 +64,8 @@ class Ids:
         """`count` bytes nobody can guess (reproducible ones under a seed)."""
         if self._seeded:
             return self.rng.randbytes(count)
-        if (
-            count > len(self._pool) - self._drawn or self._process != os.getpid()
-        ):  # a forked child draws its own; a call to the system for each salt took a sixtieth of a task
-            self._pool, self._drawn, self._process = os.urandom(max(count, _POOL)), 0, os.getpid()
+        if count > len(self._pool) - self._drawn or self._fork != _forks:  # a call to the system for each salt took a sixtieth of a task
+            self._pool, self._drawn, self._fork = os.urandom(max(count, _POOL)), 0, _forks
         start, self._drawn = self._drawn, self._drawn + count
         return self._pool[start : self._drawn]
 

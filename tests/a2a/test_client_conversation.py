@@ -15,7 +15,7 @@ from client_site import Scripted, calling, card_of, done, eventually, task, upda
 
 from tutti import Fleet, Settings, Workspace
 from tutti.model.agent import Endpoint
-from tutti.transports.a2a import wire
+from tutti.transports.a2a import client, wire
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "service"))
 from service_site import Shop, serving
@@ -143,6 +143,15 @@ async def test_a_stream_that_breaks_is_followed_by_asking(tmp_path):
     async with server.up(streaming=True, skills=SLOW) as url, calling(url, tmp_path) as workspace:
         assert (await done(workspace, "thing.do", "x"))["output"] == "late"
         assert server.methods() == ["SendStreamingMessage", "GetTask", "GetTask"]
+
+
+async def test_an_agent_that_was_slow_once_is_asked_plainly_again_when_it_is_not(tmp_path, monkeypatch):
+    server = Scripted(SendMessage={"task": task("COMPLETED", output=1)}, SendStreamingMessage=[{"task": task("COMPLETED", output=2)}])
+    async with server.up(streaming=True) as url, calling(url, tmp_path) as workspace:
+        for longest in (0.0, 1000.0, 1000.0):
+            monkeypatch.setattr(client, "_SLOW_S", longest)
+            await done(workspace, "thing.do", "x")
+        assert server.methods() == ["SendMessage", "SendStreamingMessage", "SendMessage"]
 
 
 async def test_without_streams_a_slow_agent_is_asked_again_and_again(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -201,19 +202,25 @@ def _score(candidate: Candidate) -> float:
     return candidate.score
 
 
+@lru_cache(8192)
+def _rounded(value: float, digits: int) -> float:
+    """A figure as it is kept. Most come again from one task to the next, and rounding takes as long as the rest of a candidate."""
+    return round(value, digits) + 0.0  # of the two zeros always the same one, whichever came first
+
+
 def _candidate(board: Board, weight: float, index: int, drawn: float, propensity: float, costs: tuple[float, float, float]) -> Candidate:
     card = board.cards[index]
-    quality, latency, cost, load = round(weight * drawn, 6), round(costs[0], 6), round(costs[1], 6), round(costs[2], 6)
+    quality, latency, cost, load = _rounded(weight * drawn, 6), _rounded(costs[0], 6), _rounded(costs[1], 6), _rounded(costs[2], 6)
     return Candidate(
         card.name,
         card.version,
-        round(board.mean[index], 6),
-        round(drawn, 6),
+        _rounded(board.mean[index], 6),
+        _rounded(drawn, 6),
         board.judged[index],
-        round(board.latency_ms[index], 3),
+        _rounded(board.latency_ms[index], 3),
         board.cost[index],
-        round(board.load[index], 4),
+        _rounded(board.load[index], 4),
         {"quality": quality, "latency": latency, "cost": cost, "load": load},
-        round(quality + latency + cost + load, 6),
+        _rounded(quality + latency + cost + load, 6),
         propensity,
     )

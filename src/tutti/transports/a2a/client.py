@@ -30,7 +30,7 @@ Json = dict[str, Any]
 log = logging.getLogger("tutti")
 MEMO = "a2a.task"
 PUSH_PATH = "/v1/callbacks/a2a/"
-_SLOW_S = 1.0  # an answer that takes longer than this has the next one followed from its start
+_SLOW_S = 1.0  # an answer that takes longer than this has the next one followed from its start, until one does not
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.1, 5.0  # between two looks at a task
 _LOOK_AFTER_PUSH_S = 30.0  # where pushes should come, a look now and then all the same
 _CANCEL_S = 5.0  # that canceling at the agent's may take
@@ -98,7 +98,14 @@ class _Agent:
         self.push = bool(options.get("push"))
         self.trusted = bool(options.get("extended")) and (bool(card.endpoint.key) or card.endpoint.by == "fleet")
         self.timeout = skill.timeout
-        self.slow = skill.latency.total_seconds() >= _SLOW_S
+        self.slow = self._slow = skill.latency.total_seconds() >= _SLOW_S
+
+    def took(self, seconds: float, *, ended: bool) -> None:
+        """Learn from a call how the next one is made: one busy hour does not make an agent slow for ever."""
+        if seconds > _SLOW_S:
+            self.slow = True
+        elif ended:
+            self.slow = self._slow
 
 
 def _link(endpoint: Endpoint, skill: Skill, outside: Outside) -> calls.Link:
@@ -125,6 +132,8 @@ class _Conversation:
 
     async def hold(self, input: Any) -> Any:
         """Have it done, and give its output."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         try:
             if not await self._go_on():
                 await self._begin(input)
@@ -139,6 +148,8 @@ class _Conversation:
             self._cancel()
             raise
         finally:
+            if not self._answered:  # people take their time
+                self._agent.took(loop.time() - started, ended=self._report.ended)
             if self._token:
                 pushes(self._outside).waiting.pop(self._token, None)
 
@@ -163,12 +174,7 @@ class _Conversation:
             params["configuration"] = settings
         if agent.slow and agent.streaming and not settings:
             return await calls.patiently(self._outside, agent.timeout, lambda: self._listen("SendStreamingMessage", params))
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        try:
-            self._report.take(await calls.patiently(self._outside, agent.timeout, lambda: self._binding.call("SendMessage", params, self._headers())))
-        finally:
-            agent.slow = agent.slow or loop.time() - started > _SLOW_S
+        self._report.take(await calls.patiently(self._outside, agent.timeout, lambda: self._binding.call("SendMessage", params, self._headers())))
         return None
 
     def _headers(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ ROWS = {  # name → client, kind, agent
     "sdk_tutti": ("sdk", "tutti", "sdk"),
     "own_direct": ("bare", "direct", "own"),
     "own_tutti": ("bare", "tutti", "own"),
+    "rest_tutti": ("rest", "tutti", "own"),  # HTTP+JSON in
     "bare": ("bare", "direct", "bare"),
 }
 

@@ -86,20 +86,22 @@ async def sdk_call(url: str, token: str) -> Any:
     return call
 
 
-async def bare_call(url: str, token: str) -> Any:
-    """aiohttp and orjson, and nothing else."""
+async def bare_call(url: str, token: str, *, rest: bool = False) -> Any:
+    """aiohttp and orjson, and nothing else; JSON-RPC, or HTTP+JSON."""
     import aiohttp
     import orjson
 
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
     headers = {"A2A-Version": "1.0", "Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    place, wanted = (url + "/a2a/message:send", "task") if rest else (url + "/", "result")
 
     async def call(number: int) -> None:
         message = {"messageId": f"m-{number}", "role": "ROLE_USER", "parts": [{"text": f"hello {number}"}], "metadata": {"skill": "text.echo"}}
-        body = orjson.dumps({"jsonrpc": "2.0", "id": "1", "method": "SendMessage", "params": {"message": message}})
-        async with session.post(url + "/", data=body, headers=headers) as response:
+        params = {"message": message}
+        body = orjson.dumps(params if rest else {"jsonrpc": "2.0", "id": "1", "method": "SendMessage", "params": params})
+        async with session.post(place, data=body, headers=headers) as response:
             told = orjson.loads(await response.read())
-            if "result" not in told:
+            if wanted not in told:
                 raise SystemExit(f"a wrong answer: {told}")
 
     return call
@@ -110,7 +112,8 @@ async def measure(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     try:
         front = plane or agent
         token = (folder / ".tutti" / "bench" / "owner.token").read_text(encoding="ascii").strip() if plane else ""
-        call = await (sdk_call if request["client"] == "sdk" else bare_call)(front.url, token)
+        client = request["client"]
+        call = await (sdk_call(front.url, token) if client == "sdk" else bare_call(front.url, token, rest=client == "rest"))
         for number in range(100):
             await call(-number)
         numbers, took, end = iter(range(10**9)), [], time.perf_counter() + request["seconds"]
@@ -125,15 +128,15 @@ async def measure(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
         await asyncio.gather(*(worker() for _ in range(request["in_flight"])))
         wall = time.perf_counter() - start
-        client, served, through = (now - then for now, then in zip([time.process_time(), agent.cpu(), plane.cpu() if plane else 0.0], before, strict=True))
+        caller, served, through = (now - then for now, then in zip([time.process_time(), agent.cpu(), plane.cpu() if plane else 0.0], before, strict=True))
     finally:
         for process in (plane, agent):
             if process is not None:
                 process.end()
     n = len(took)
     return {
-        "n": n, "req_s": n / wall, "p50_ms": quantile(took, 0.5) * 1e3, "p99_ms": quantile(took, 0.99) * 1e3, "client_ms": client / n * 1e3,
-        "agent_ms": served / n * 1e3, "tutti_ms": through / n * 1e3, "all_ms": (client + served + through) / n * 1e3,
+        "n": n, "req_s": n / wall, "p50_ms": quantile(took, 0.5) * 1e3, "p99_ms": quantile(took, 0.99) * 1e3, "client_ms": caller / n * 1e3,
+        "agent_ms": served / n * 1e3, "tutti_ms": through / n * 1e3, "all_ms": (caller + served + through) / n * 1e3,
     }  # fmt: skip
 
 

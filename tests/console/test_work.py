@@ -202,3 +202,13 @@ def test_replaying_a_decision_keeps_nothing(window: Callable[..., Seen], served:
     expect(dialog).to_contain_text(served.ask("GET", f"/why/{paths['why'].rpartition('/')[2]}")["route"]["chosen"])
     assert not seen.violations()
     assert served.ask("GET", "/journal/head")["seq"] == head
+
+
+def test_a_task_that_waits_for_a_yes_is_reviewed_by_a_key(window: Callable[..., Seen], served: Served, paths: dict[str, str]):
+    seen = window()
+    seen.go(paths["task"])
+    seen.page.keyboard.press("a")
+    expect(seen.page).to_have_url(re.compile("/approvals/a-"))
+    seen.go(f"/tasks?status=human&sel={paths['task'].rpartition('/')[2]}")
+    seen.page.keyboard.press("a")
+    expect(seen.page).to_have_url(re.compile("/approvals/a-"))

@@ -36,7 +36,7 @@ export function Actions({ task }: { task: WholeTask }) {
       {!open && task.agent && mayOn(who, task, "tasks:rate") && <button type="button" className="b" onClick={() => setDoing("rate")}>Rate</button>}
       {settles && <><button type="button" className="b" onClick={() => setDoing("again")}>Send it on again</button><button type="button" className="b" onClick={() => setDoing("happened")}>It has happened</button><button type="button" className="b x" onClick={() => setDoing("drop")}>Drop it</button></>}
       {open && !parked && mayOn(who, task, "tasks:cancel") && <button type="button" className="b x" onClick={() => setDoing("cancel")}>Cancel</button>}
-      {open && task.stage === "approval" && task.approval && may(who, "approvals:read", task.department) && <Link className="b p" href={`/approvals/${part(task.approval)}`}>Review</Link>}
+      {open && task.stage === "approval" && task.approval && may(who, "approvals:read", task.department) && <Link className="b p" href={`/approvals/${part(task.approval)}`}>Review <kbd>a</kbd></Link>}
 
       <Confirm open={doing === "cancel"} onClose={close} danger title={`Cancel ${task.skill}?`} says="It ends as canceled, and what an agent does for it now is broken off. What has already happened outside stays." act="Cancel the task" reason="Why (goes into the record)" run={(reason) => send("cancel", { reason }, "The task is canceled.")} />
       <Confirm open={doing === "again"} onClose={close} title={`Send ${task.skill} on again?`} says={`It was parked: ${task.reason ?? "no reason given"}. It goes back on the road: an agent is chosen and the gates are asked anew.`} act="Send it on again" reason="Why (goes into the record)" run={(reason) => send("settle", { how: "again", reason }, "The task goes on.")} />

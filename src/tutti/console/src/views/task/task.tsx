@@ -43,7 +43,8 @@ function Task({ task, decides }: { task: WholeTask; decides: boolean }) {
   const line = useRead<Timeline>(`/tasks/${part(task.id)}/timeline`, {}, { enabled: decides, ...(open ? { every: 10_000 } : {}) });
   const [{ view, step, fold, zoom, part: shown }, change] = useParams(["view", "step", "fold", "zoom", "part"]);
   useFollowed(task.id, line.data);
-  useKeys({ w: () => go(`/why/${part(task.id)}`), t: () => change({ view: view === "table" ? "" : "table" }) });
+  const asked = open && task.stage === "approval" ? task.approval : null;
+  useKeys({ w: () => decides && go(`/why/${part(task.id)}`), a: () => asked && go(`/approvals/${part(asked)}`), t: () => change({ view: view === "table" ? "" : "table" }) });
   const title = `${task.skill}${task.subject ? ` about ${task.subject}` : ""}`;
   const spans = line.data?.spans ?? NONE;
   const picked = spans.find((span) => span.id === step);

@@ -15,6 +15,7 @@ export interface TaskRow {
   with: string | null;
   subject: string | null;
   plan: string | null;
+  approval?: string | null;
   quality: number | null;
   cost: number | null;
   currency: string | null;

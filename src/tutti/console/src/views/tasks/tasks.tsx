@@ -72,7 +72,9 @@ export default function Tasks() {
   // the order is made anew when other rows come in or another column is asked for, not when a row changes: nothing moves under the reader's eyes
   const order = useMemo(() => (sort ? new Map(sorted(rows, WIDE, sort).map((row, place) => [row.id, place])) : null), [sort, rows.length, rows[0]?.id]);
   const shown = useMemo(() => (order ? [...rows].sort((a, b) => (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0)) : rows), [rows, order]);
-  useKeys({ f: () => search.current?.focus(), w: () => sel && decides && go(`/why/${part(sel)}`) });
+  const picked = rows.find((row) => row.id === sel);
+  const approval = picked?.stage === "approval" ? picked.approval : null;
+  useKeys({ f: () => search.current?.focus(), w: () => sel && decides && go(`/why/${part(sel)}`), a: () => approval && go(`/approvals/${part(approval)}`) });
 
   const toggle = (status: Status) => {
     const next = new Set(wanted);
@@ -106,7 +108,7 @@ export default function Tasks() {
             No task is like that. {emptied.map(([name, found]) => `Without the filter "${name}" there would be ${plural(found, "task")}.`).join(" ")}
           </Empty>
         ) : <Empty command="tutti demo">Tasks appear here as soon as somebody sends a signal or gives the fleet something to do.</Empty>)}
-      <p className="sub small mt">{plural(rows.length, "row")} here{rows.length >= WINDOW ? `; the list stops at ${count(WINDOW)}: narrow it with a filter` : more ? ", more as you scroll" : ""} · <kbd>j</kbd> <kbd>k</kbd> move · <kbd>Enter</kbd> opens{decides && <> · <kbd>w</kbd> asks why</>} · <kbd>?</kbd> all keys</p>
+      <p className="sub small mt">{plural(rows.length, "row")} here{rows.length >= WINDOW ? `; the list stops at ${count(WINDOW)}: narrow it with a filter` : more ? ", more as you scroll" : ""} · <kbd>j</kbd> <kbd>k</kbd> move · <kbd>Enter</kbd> opens{decides && <> · <kbd>w</kbd> asks why</>} · <kbd>a</kbd> reviews what waits for a yes · <kbd>?</kbd> all keys</p>
     </>
   );
 }

@@ -1,5 +1,5 @@
 /** Why a task went as it did: one sentence, and all nine parts of the record behind it. Every word comes from the record, none from a model. */
-import { Link, Redirect, useLocation, useParams as usePath } from "wouter";
+import { Link, Redirect, useParams as usePath } from "wouter";
 import { part } from "../../api/client.ts";
 import { useRead } from "../../api/queries.ts";
 import type { WholeTask } from "../../api/schema.ts";
@@ -9,7 +9,6 @@ import { StatusTag } from "../../parts/status.tsx";
 import { Tabs } from "../../parts/tabs.tsx";
 import { Id, Json, Sentence } from "../../parts/text.tsx";
 import { At, ZoneNote } from "../../parts/time.tsx";
-import { useKeys } from "../../shell/keys.ts";
 import { useWho } from "../../shell/session.ts";
 import { useParam } from "../../url/state.ts";
 import { count, duration, hash, money, plural, quality, who } from "../../words/format.ts";
@@ -33,8 +32,6 @@ export default function Why() {
 
 function Told({ why }: { why: Whole }) {
   const task = useRead<WholeTask>(`/tasks/${part(why.task)}`);
-  const [, go] = useLocation();
-  useKeys({ t: () => go(`/tasks/${part(why.task)}`) });
   const { decided, route, gate } = why;
   const fleet = useWho().currency;
   const currency = task.data?.currency ?? gate?.currency ?? fleet;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { rangeOf, spanOf, stepOf } from "./range.ts";
+import { RANGES, rangeOf, spanOf, stepOf } from "./range.ts";
 
 test("a name that is none is the hour", () => {
   expect(rangeOf("6h").ms).toBe(6 * 3_600_000);
@@ -7,13 +7,18 @@ test("a name that is none is the hour", () => {
   expect(rangeOf("constructor").name).toBe("1h");
 });
 
-test("a span ends now, splits a range before it, and begins as long before the split", () => {
-  const span = spanOf(3_600_000, Date.parse("2026-11-29T12:00:09.999Z"));
+test("a span ends with the step that is now, splits a range before it, and begins as long before the split", () => {
+  const span = spanOf(3_600_000, Date.parse("2026-11-29T11:59:59.999Z"));
   expect(span).toEqual({ from_at: "2026-11-29T10:00:00.000Z", split_at: "2026-11-29T11:00:00.000Z", until_at: "2026-11-29T12:00:00.000Z" });
 });
 
 test("readings within one step ask the same question, the next step asks another", () => {
-  const now = Date.parse("2026-11-29T12:00:00Z"), ms = rangeOf("7d").ms;
-  expect(spanOf(ms, now + stepOf(ms) - 1)).toEqual(spanOf(ms, now - (now % stepOf(ms)) + 0));
-  expect(spanOf(ms, now + stepOf(ms))).not.toEqual(spanOf(ms, now));
+  const ms = rangeOf("7d").ms, begun = 1_000_000 * stepOf(ms);
+  expect(spanOf(ms, begun + stepOf(ms) - 1)).toEqual(spanOf(ms, begun));
+  expect(spanOf(ms, begun + stepOf(ms))).not.toEqual(spanOf(ms, begun));
+});
+
+test("what has just happened is in the answer, in every range", () => {
+  const now = Date.parse("2026-11-29T12:34:56.789Z");
+  for (const { ms } of RANGES) expect(Date.parse(spanOf(ms, now).until_at)).toBeGreaterThan(now);
 });

@@ -24,10 +24,13 @@ export interface Span {
 /** How far apart two readings of a range are: often enough to be seen moving, seldom enough to be cheap. */
 export const stepOf = (ms: number): number => Math.max(10_000, Math.round(ms / 360));
 
-/** The range that ends at `now`, with as much before it. `now` is taken down to a whole step, so that readings within one step are one question. */
+/** The range that ends with the step that `now` is in, with as much before it. Readings within one step are one question, and what happens in it is in the answer. */
 export function spanOf(ms: number, now: number): Span {
-  const until = now - (now % stepOf(ms));
+  const until = stepEnd(ms, now);
   return { from_at: text(until - 2 * ms), split_at: text(until - ms), until_at: text(until) };
 }
+
+/** When the step ends that an instant is in. */
+export const stepEnd = (ms: number, now: number): number => now - (now % stepOf(ms)) + stepOf(ms);
 
 const text = (ms: number): string => new Date(ms).toISOString();

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { rangeOf, spanOf } from "../../words/range.ts";
 import { around } from "./compare.ts";
 
-const NOW = Date.parse("2026-11-29T12:00:00Z");
+const NOW = Date.parse("2026-11-29T11:59:59Z");
 
 test("a chosen instant has as much before it as after it", () => {
   expect(around("2026-11-29T11:40:00Z", rangeOf("1h"), NOW)).toEqual({ from_at: "2026-11-29T11:20:00.000Z", split_at: "2026-11-29T11:40:00.000Z", until_at: "2026-11-29T12:00:00.000Z", chosen: true });

@@ -1,5 +1,5 @@
 /** Which times are compared: as long before an instant as after it. */
-import { type Range, type Span, spanOf, stepOf } from "../../words/range.ts";
+import { type Range, type Span, spanOf, stepEnd } from "../../words/range.ts";
 
 const LEAST = 60_000; // what was a moment ago is compared with a minute
 
@@ -7,6 +7,6 @@ const LEAST = 60_000; // what was a moment ago is compared with a minute
 export function around(split: string, range: Range, now: number): Span & { chosen: boolean } {
   const at = Date.parse(split);
   if (Number.isNaN(at) || at > now) return { ...spanOf(range.ms, now), chosen: false };
-  const until = Math.max(now - (now % stepOf(now - at)), at + LEAST);
+  const until = Math.max(stepEnd(now - at, now), at + LEAST);
   return { from_at: new Date(at - (until - at)).toISOString(), split_at: new Date(at).toISOString(), until_at: new Date(until).toISOString(), chosen: true };
 }

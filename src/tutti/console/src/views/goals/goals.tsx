@@ -23,6 +23,7 @@ import { Wanted } from "./wanted.tsx";
 import "./goals.css";
 
 const PARTS = 90;
+const EVERY_MS = 15_000;
 
 export default function Goals() {
   const [range, setRange] = useRange();
@@ -33,7 +34,7 @@ export default function Goals() {
   const now = useNow(10_000);
   const { chosen: fixed, ...span } = around(split, range, now);
   const step = stepOf(Date.parse(span.until_at) - Date.parse(span.split_at));
-  const kpis = useRead<Kpis>("/kpis", { ...span, buckets: PARTS }, { enabled: measured });
+  const kpis = useRead<Kpis>("/kpis", { ...span, buckets: PARTS }, { enabled: measured, every: EVERY_MS });
   const pick = (at: string | null) => setSplit(at, true);
   return (
     <>
@@ -121,7 +122,7 @@ function Met({ kpi }: { kpi: Kpi }) {
 function OverTime({ name, span, step, onPick }: { name: string; span: { from_at: string; split_at: string; until_at: string }; step: number; onPick: (at: string) => void }) {
   // the API parts only what is after the split, so the whole time is asked for as "after" a moment before it
   const whole = { from_at: new Date(Date.parse(span.from_at) - step).toISOString(), split_at: span.from_at, until_at: span.until_at, buckets: PARTS };
-  const asked = useRead<Kpis>("/kpis", whole);
+  const asked = useRead<Kpis>("/kpis", whole, { every: EVERY_MS });
   const zone = useZone();
   const [asTable, flip] = useTable("series");
   const found = asked.data?.kpis.find((kpi) => kpi.name === name);

@@ -15,8 +15,8 @@ const BRIGHT_MS = 1_500; // how long a line stays bright after a hop
 const LETTERS = 15; // of a name, that fit a card
 
 export interface Moving {
-  /** A hop, now: its line lights up, and a dot goes along it if there is room for one. */
-  move: (from: string, to: string) => void;
+  /** A hop, now: its line lights up, and a dot goes along it if there is room for one. False where the map has no line for it yet. */
+  move: (from: string, to: string) => boolean;
   /** Nothing moves any more. */
   still: () => void;
 }
@@ -95,11 +95,12 @@ export function Canvas({ graph, layout, counts, played, selected, onSelect, onOp
     move: (from, to) => {
       const key = edgeKey(graph.of(from), graph.of(to));
       const path = lines.current.get(key);
-      if (!path) return;
+      if (!path) return graph.of(from) === graph.of(to) && from !== to;
       dots.current?.send(path);
       clearTimeout(bright.current.get(key));
       path.classList.add("on");
       bright.current.set(key, setTimeout(() => (bright.current.delete(key), path.classList.remove("on")), BRIGHT_MS));
+      return true;
     },
     still: () => dots.current?.clear(),
   }), [graph]);

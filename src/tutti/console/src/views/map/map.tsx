@@ -1,7 +1,7 @@
 /** The live map: who is at work, and what moves between them, now or in the last hour played again. */
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
-import { useRead } from "../../api/queries.ts";
+import { outOfDate, useRead } from "../../api/queries.ts";
 import type { Hop, Signals, Traffic, TrafficNode } from "../../api/watching.ts";
 import { stream } from "../../live/stream.ts";
 import { CopyAs } from "../../parts/copy.tsx";
@@ -24,6 +24,7 @@ import "./map.css";
 
 const HOUR = 3_600_000;
 const EVERY_MS = 10_000;
+const STRANGE_MS = 5_000;
 
 export default function LiveMap() {
   const [params, change] = useParams(["as", "at", "department", "replay", "sel", "speed"]);
@@ -107,8 +108,13 @@ function Picture({ traffic, replay, department, selected, params, change, paused
   useEffect(() => {
     if (replay) return;
     const follower = new Follower();
+    let read = 0;
     return stream.read((changes) => {
-      for (const { from, to } of follower.take(changes)) moving.current?.move(from, to);
+      let strange = false;
+      for (const { from, to } of follower.take(changes)) strange = moving.current?.move(from, to) === false || strange;
+      if (!strange || Date.now() - read < STRANGE_MS) return;
+      read = Date.now(); // a way that is new: the record has it by now
+      outOfDate("/traffic");
     });
   }, [replay]);
   useEffect(() => {

@@ -24,6 +24,7 @@ import "./overview.css";
 
 const SHOWN = ["latency", "quality", "autonomy", "cost"];
 const FEW = 4;
+const EVERY_MS = 15_000;
 
 export default function Overview() {
   const [range, setRange] = useRange();
@@ -50,7 +51,7 @@ export default function Overview() {
 
 function Numbers({ range }: { range: Range }) {
   const span = useSpan(range);
-  const kpis = useRead<Kpis>("/kpis", { ...span, buckets: 60 });
+  const kpis = useRead<Kpis>("/kpis", { ...span, buckets: 60 }, { every: EVERY_MS });
   return (
     <Shown of={kpis} rows={3}>
       {({ kpis: found, currency }) => (
@@ -84,7 +85,7 @@ function Number({ kpi, currency, range }: { kpi: Kpi; currency: string | null; r
 }
 
 function Needs() {
-  const attention = useRead<Attention[]>("/attention", {}, { every: 15_000 });
+  const attention = useRead<Attention[]>("/attention", {}, { every: EVERY_MS });
   const [all, showAll] = useParam("needs");
   return (
     <Card title="Needs you now" sub={attention.data?.length ? `${plural(attention.data.length, "item")} · oldest first` : undefined}>
@@ -119,7 +120,7 @@ function Needs() {
 }
 
 function Lost({ range }: { range: Range }) {
-  const lost = useRead<Bottlenecks>("/bottlenecks", { window_ms: range.ms }, { every: 15_000 });
+  const lost = useRead<Bottlenecks>("/bottlenecks", { window_ms: range.ms }, { every: EVERY_MS });
   const path = `/bottlenecks${range.name === "1h" ? "" : `?range=${range.name}`}`;
   return (
     <Card title="Coordination bottlenecks" sub="time tasks spent waiting, not working" act={<Link href={path}>All</Link>}>
@@ -147,7 +148,7 @@ function Lost({ range }: { range: Range }) {
 
 function Done({ range }: { range: Range }) {
   const { split_at, until_at } = useSpan(range);
-  const done = useRead<Throughput>("/throughput", { from_at: split_at, until_at, buckets: 40 });
+  const done = useRead<Throughput>("/throughput", { from_at: split_at, until_at, buckets: 40 }, { every: EVERY_MS });
   const zone = useZone();
   const [, go] = useLocation();
   const [asTable, flip] = useTable("done");
@@ -192,7 +193,7 @@ function Done({ range }: { range: Range }) {
 }
 
 function Playbooks() {
-  const playbooks = useRead<Playbook[]>("/playbooks", {}, { every: 15_000 });
+  const playbooks = useRead<Playbook[]>("/playbooks", {}, { every: EVERY_MS });
   return (
     <Card title="Playbooks in progress" act={<Link href="/tasks?skill=plan.run">All</Link>}>
       <Shown of={playbooks}>

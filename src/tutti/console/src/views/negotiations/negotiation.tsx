@@ -98,20 +98,18 @@ function Mandate({ opening, settled, now }: { opening: Opening; settled: Settled
   );
 }
 
-function Ending({ whole }: { whole: Whole }) {
-  const { settled, explained } = whole;
-  if (!settled && !explained.length) return null;
+/** What it ended with, first of all. */
+function Ending({ whole, settled }: { whole: Whole; settled: Settled }) {
   return (
-    <Card title="How it ended, and why" sub="filled from the record by a template, no model wrote it" className="mt">
-      {settled && <p className="say">{settled.outcome ? terms(settled.outcome) : `The fallback: ${terms(whole.opening?.fallback)}`}</p>}
-      {whole.decided_by && <p>Decided by <b>{who(whole.decided_by)}</b>.</p>}
-      {settled?.better && (
+    <Card className="ending">
+      <p className="say">{settled.outcome ? terms(settled.outcome) : `The fallback: ${terms(whole.opening?.fallback)}`}</p>
+      <p className="sub">{settled.why[0]!.toUpperCase() + settled.why.slice(1)}.{whole.decided_by && <> Decided by <b>{who(whole.decided_by)}</b>.</>}</p>
+      {settled.better && (
         <p className="human mt">
           <b>Better, and only with a person's word ({settled.better.needs.join(", ")}):</b> {terms(settled.better.outcome)}.{" "}
           {whole.adopted ? <Link href={`/tasks/${part(whole.adopted)}`}>{whole.adopted_at ? "It was adopted" : "It waits for that word"}</Link> : "It was proposed to a person."}
         </p>
       )}
-      <ul className="t">{explained.map((sentence) => <li key={sentence}>{sentence}</li>)}</ul>
     </Card>
   );
 }
@@ -126,7 +124,8 @@ function One({ whole, taking, onTaken }: { whole: Whole; taking: boolean; onTake
   const now = put.at(-1)?.outcome ?? null;
   return (
     <>
-      <div className="g c2 top-align">
+      {whole.settled && <Ending whole={whole} settled={whole.settled} />}
+      <div className={whole.settled ? "g c2 top-align mt" : "g c2 top-align"}>
         <Transcript whole={whole} />
         <div className="g">
           <Gains parties={whole.parties} steps={steps(put, whole.settled)} />
@@ -135,7 +134,7 @@ function One({ whole, taking, onTaken }: { whole: Whole; taking: boolean; onTake
           {whole.opening?.about != null && <Card title="What it is about"><Json value={whole.opening.about} /></Card>}
         </div>
       </div>
-      <Ending whole={whole} />
+      {whole.explained.length > 0 && <Card title="Why these terms" sub="filled from the record by a template, no model wrote it" className="mt"><ul className="t">{whole.explained.map((sentence) => <li key={sentence}>{sentence}</li>)}</ul></Card>}
       {taking && whole.opening && <TakeOver id={whole.id} opening={whole.opening} start={now} onClose={onTaken} />}
     </>
   );

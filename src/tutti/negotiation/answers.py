@@ -53,6 +53,7 @@ class Minds:
     ordered: Mask
     worth: Numbers
     bluntness: Numbers
+    likely: Numbers  # how likely each makes the answers so far (log)
 
     def columns(self) -> list[slice]:
         """Where each issue's values are among the parts."""
@@ -180,17 +181,17 @@ def _after(sizes: tuple[int, ...], fallback: Offer | None, seed: tuple[int, int]
     if not heard:
         return _prior(sizes, fallback, rng)
     before = _after(sizes, fallback, seed, heard[:-1])
-    old = _Likely(before, heard[:-1]).now
-    now = _Likely(before, heard).now
-    chance = np.exp(now - old - (now - old).max())
+    told = _Likely(before, heard[-1:]).now
+    chance = np.exp(told - told.max())
     at = np.searchsorted(np.cumsum(chance / chance.sum()), (rng.random() + np.arange(MINDS)) / MINDS).clip(0, MINDS - 1)
-    moved = Minds(sizes, fallback, before.weight[at], before.parts[at], before.ordered[at], before.worth[at], before.bluntness[at])
-    likely = _Likely(moved, heard)
+    moved = Minds(sizes, fallback, before.weight[at], before.parts[at], before.ordered[at], before.worth[at], before.bluntness[at], (before.likely + told)[at])
+    likely = _Likely(moved, heard, moved.likely)
     for _ in range(SWEEPS):
         for issue in range(len(sizes)):
             likely.shift(issue, rng)
         likely.mix(rng)
         likely.settle(rng)
+    moved.likely = likely.now
     return moved
 
 
@@ -198,7 +199,14 @@ def _prior(sizes: tuple[int, ...], fallback: Offer | None, rng: np.random.Genera
     parts, ordered = zip(*(_shapes(size, rng) for size in sizes), strict=True)
     weight = np.log(rng.gamma(1.0, size=(MINDS, len(sizes))) + 1e-4)
     return Minds(
-        sizes, fallback, weight, np.concatenate(parts, axis=1), np.stack(ordered, axis=1), _worths(rng), rng.uniform(np.log(SHARP), np.log(BLUNT / 2), MINDS)
+        sizes,
+        fallback,
+        weight,
+        np.concatenate(parts, axis=1),
+        np.stack(ordered, axis=1),
+        _worths(rng),
+        rng.uniform(np.log(SHARP), np.log(BLUNT / 2), MINDS),
+        np.zeros(MINDS),
     )
 
 
@@ -225,14 +233,14 @@ def _worths(rng: np.random.Generator) -> Numbers:
 class _Likely:
     """How likely each mind makes the answers (log), kept while the minds are moved: Metropolis steps that leave the posterior as it is."""
 
-    def __init__(self, minds: Minds, heard: Sequence[Heard]) -> None:
+    def __init__(self, minds: Minds, heard: Sequence[Heard], now: Numbers | None = None) -> None:
         self.minds = minds
         self.columns = minds.columns()
         self.offers = np.array([each.offer for each in heard], dtype=np.intp).reshape(len(heard), len(minds.sizes))
         self.issue = np.array([each.issue for each in heard], dtype=np.intp)
         self.value = np.array([each.value for each in heard], dtype=np.intp)
         self.fine = np.array([each.fine for each in heard], dtype=np.intp)
-        self.now = self.of(minds.weight, minds.parts, minds.worth, minds.bluntness)
+        self.now = self.of(minds.weight, minds.parts, minds.worth, minds.bluntness) if now is None else now
 
     def of(self, weight: Numbers, parts: Numbers, worth: Numbers, bluntness: Numbers) -> Numbers:
         """The log likelihood of each mind (a row)."""
@@ -340,12 +348,7 @@ def _pool(space: Space, base: Indices, minds: Minds, tables: Numbers, rng: np.ra
     of, liked = base[rng.integers(len(base), size=ABOUT)], best[rng.integers(len(best), size=ABOUT)]
     varied = np.where(rng.random(of.shape) < rng.choice((0.2, 0.4, 0.6), size=(ABOUT, 1)), liked, of)
     pool = np.unique(np.concatenate([base, some(space, ELSEWHERE, rng), varied]), axis=0)
-    if space.enumerable:  # a party may say yes: what policy forbids is not put to it
-        codes = np.ravel_multi_index(tuple(pool.T), space.sizes)
-        allowed: Mask = space.codes[np.searchsorted(space.codes, codes).clip(0, len(space.codes) - 1)] == codes
-    else:
-        allowed = np.array([space.allows(tuple(int(value) for value in row)) for row in pool], dtype=bool)
-    return pool[allowed]
+    return pool[space.allowed(pool)]  # a party may say yes: what policy forbids is not put to it
 
 
 def _telling(minds: Minds, tables: Numbers, floor: Numbers, pool: Indices, value: Numbers) -> Numbers:

@@ -143,32 +143,14 @@ def _around(space: Space, leading: Indices, rng: np.random.Generator) -> Indices
         start[who, issue] = rng.integers(sizes[issue])
     far = rng.integers(sizes, size=(60, len(sizes)))
     near = np.concatenate([start, far])
-    return near[_allowed(space, near)]
-
-
-def _allowed(space: Space, offers: Indices) -> npt.NDArray[np.bool_]:
-    if not space.enumerable:
-        fine = np.ones(len(offers), dtype=bool)
-        for _, issue, value in space.policy.values:
-            fine &= offers[:, issue] != value
-        for _, i, a, j, b in space.policy.pairs:
-            fine &= (offers[:, i] != a) | (offers[:, j] != b)
-        for at in np.flatnonzero(fine):  # the sums, and what is out for another reason
-            fine[at] = space.allows(tuple(int(value) for value in offers[at]))
-        return fine
-    if not len(space.codes):
-        return np.zeros(len(offers), dtype=bool)
-    codes = np.ravel_multi_index(tuple(offers.T), space.sizes)
-    at = np.minimum(np.searchsorted(space.codes, codes), len(space.codes) - 1)
-    found: npt.NDArray[np.bool_] = space.codes[at] == codes
-    return found
+    return near[space.allowed(near)]
 
 
 def _telling(case: Case, space: Space, models: Wants, leading: Indices, around: Indices) -> list[Offer | None]:
     """The fallback, what the party likes least and most, and those outcomes whose place in the order tells most about the leading ones' gains."""
     tables = [table.mean(axis=0) for table in models.tables()]
     ends = np.array([[int(table.argmin()) for table in tables], [int(table.argmax()) for table in tables]])
-    ends = ends[_allowed(space, ends)]
+    ends = ends[space.allowed(ends)]
     pool = np.concatenate([leading, ends, around])
     if case.fallback is not None:
         pool = pool[(pool != np.array(case.fallback)).any(axis=1)]
@@ -205,7 +187,7 @@ def _spread(case: Case, space: Space, rng: np.random.Generator) -> list[Offer]:
     for turn in range(TRIES):
         if turn < TRIES // 2:
             offers = np.stack([rng.permutation(np.resize(_evenly(size, rng), 2 * want)) for size in space.sizes], axis=1)
-            offers = offers[_allowed(space, offers)]
+            offers = offers[space.allowed(offers)]
         elif space.enumerable:
             offers = np.stack(np.unravel_index(rng.choice(space.codes, 2 * want), space.sizes), axis=1)
         else:  # policy leaves little: walk on from what was found

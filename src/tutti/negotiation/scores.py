@@ -128,8 +128,8 @@ def some(space: Space, count: int, rng: np.random.Generator) -> Indices:
         rows = space.offers
         return rows if len(rows) <= count else rows[np.sort(rng.choice(len(rows), count, replace=False))]
     drawn = rng.integers(0, space.sizes, size=(20 * count, len(space.sizes)))
-    kept = [row for row in drawn if space.allows(tuple(int(value) for value in row))][:count]
-    return np.array(kept if kept else drawn[:count], dtype=np.intp)
+    kept = drawn[space.allowed(drawn)]
+    return (kept if len(kept) else drawn)[:count]
 
 
 def _number(value: object) -> bool:

@@ -11,19 +11,20 @@ import numpy as np
 
 from tutti.errors import Invalid
 from tutti.model.negotiation import Belief, Offer, Utility
-from tutti.negotiation.search import SECONDS, explore
+from tutti.negotiation.search import SECONDS, climb, explore
 from tutti.negotiation.space import Indices, Mask, Numbers, Space
-from tutti.negotiation.terrain import span
+from tutti.negotiation.terrain import Terrain, span
 from tutti.negotiation.wants import Wants, wants
 
 NOTHING = 1e-9  # a gain this small, as a share of what a party can gain or lose at all, is rounding
 FLOOR = 1e-3  # where a belief is uncertain, a draw without gain counts as this share: bad, but not infinitely so
 RISK = 0.1  # a party's chance of ending under the fallback that is borne where nobody is asked again
-AT_ONCE = 400_000  # gains that are weighed in one go (a few milliseconds); above, the outcomes are shortlisted by their mean gains first
-SHORTLIST = 512, 4096  # outcomes on a shortlist, at least and at most
+AT_ONCE = 800_000  # gains that are weighed in one go (ten milliseconds); above, the outcomes are shortlisted by their mean gains first
+SHORTLIST = 2048, 8192  # outcomes on a shortlist, at least and at most
 VIEWS = 4  # that a space remembers: of a case with and without approval, before and after an answer
 DOUBTED = {"starts": 16, "shakes": 3}  # how long a large space is searched where what the parties want is an estimate: half as long as where it is known
 DRAWS = 24  # samples of what all want at once, per message
+CLIMBS, STARTS = 8, 8  # draws under which a large space is searched where much is in doubt, and outcomes known and drawn at random that each search begins with
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +256,18 @@ def _drawn(space: Space, view: _View, beliefs: Sequence[Belief], weights: Sequen
         view.shares > FLOOR, np.log(np.maximum(view.shares, FLOOR)), np.log(FLOOR) + (view.shares - FLOOR) / FLOOR
     )  # a straight line under the floor: less loss is better
     first = np.concatenate([[0], np.cumsum(sizes)])[:-1]
-    return [_offer(space, view, int((share @ logs[first + pick]).argmax())) for pick in picks]
+    drawn = [_offer(space, view, int((share @ logs[first + pick]).argmax())) for pick in picks]
+    if view.offers is None or 2 * len(set(drawn)) <= DRAWS:
+        return drawn
+    starts = np.concatenate([np.array(drawn[:STARTS]), rng.integers(0, space.sizes, size=(STARTS, len(space.sizes)))])
+    found: list[Offer] = []
+    for pick in picks[:CLIMBS]:  # much is in doubt: what is best under a draw may not be among the outcomes that are good on the average
+        terrain = Terrain(space, [belief.models[at] for belief, at in zip(beliefs, pick, strict=True)], weights)
+        ends = climb(terrain, starts)[-len(starts) :]
+        ends = ends[terrain.allowed(ends)]
+        if len(ends):
+            found.append(tuple(int(value) for value in ends[int(terrain.heights(ends).argmax())]))
+    return [*found, *drawn]
 
 
 def _values(judged: Judged, weights: Sequence[float]) -> Numbers:

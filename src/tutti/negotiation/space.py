@@ -72,6 +72,24 @@ class Space:
         """Whether policy allows it (a person may have to agree); what is no offer is not allowed."""
         return self.fits(offer) and tuple(offer) not in self.without and not self.broken(offer)
 
+    def allowed(self, offers: Indices) -> Mask:
+        """The same for offers, one a row, each of which is one at all."""
+        if self.enumerable:
+            if not len(self.codes):
+                return np.zeros(len(offers), dtype=bool)
+            codes = np.ravel_multi_index(tuple(offers.T), self.sizes)
+            return np.asarray(self.codes[np.searchsorted(self.codes, codes).clip(0, len(self.codes) - 1)] == codes)
+        fine = np.ones(len(offers), dtype=bool)
+        for _, issue, value in self.policy.values:
+            fine &= offers[:, issue] != value
+        for _, i, a, j, b in self.policy.pairs:
+            fine &= (offers[:, i] != a) | (offers[:, j] != b)
+        for limit in self.policy.limits:
+            fine &= sum(np.asarray(costs, dtype=float)[column] for costs, column in zip(limit.cost, offers.T, strict=True)) <= limit.limit + SLACK
+        if self.without:
+            fine &= np.array([tuple(offer) not in self.without for offer in offers.tolist()], dtype=bool)
+        return fine
+
     def broken(self, offer: Offer) -> tuple[str, ...]:
         """The rules of policy that it breaks, each once."""
         return _broken(self.policy, offer)

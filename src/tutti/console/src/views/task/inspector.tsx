@@ -10,7 +10,7 @@ import { Id, Json } from "../../parts/text.tsx";
 import { At } from "../../parts/time.tsx";
 import { useMay } from "../../shell/session.ts";
 import { duration, who } from "../../words/format.ts";
-import { KINDS, type Span } from "./layout.ts";
+import { did, type Span } from "./layout.ts";
 import { titleOf } from "./timeline.tsx";
 
 const PARTS = ["output", "input", "detail", "facts"] as const;
@@ -44,7 +44,7 @@ export function Inspector({ task, span, shown, onShow }: { task: string; span: S
   const path = `/v1/tasks/${part(task)}`;
   return (
     <Card title={`Selected step: ${span ? titleOf(span) : of.data?.skill ?? ""}`}>
-      {span && <p className="sub small" style={{ margin: "-6px 0 10px" }}>{KINDS[span.kind] ?? span.kind} <At at={span.started_at} exact />{span.ended_at && <> to <At at={span.ended_at} exact /> ({duration(Date.parse(span.ended_at) - Date.parse(span.started_at))})</>}{span.attempt && span.attempt > 1 ? `, attempt ${span.attempt}` : ""}{span.note ? <>: <span className="wrap">{span.note}</span></> : ""}</p>}
+      {span && <p className="sub small" style={{ margin: "-6px 0 10px" }}>{did(span)}, <At at={span.started_at} exact />{span.ended_at && <> to <At at={span.ended_at} exact /> ({duration(Date.parse(span.ended_at) - Date.parse(span.started_at))})</>}{span.attempt && span.attempt > 1 ? `, attempt ${span.attempt}` : ""}{span.note ? <>: <span className="wrap">{span.note}</span></> : ""}</p>}
       <Tabs label="Parts of the step" names={decides ? PARTS : PARTS.slice(0, 3)} shown={now} onShow={(name) => onShow(name === "output" ? "" : name)} />
       <div className="mt">
         {now === "facts" ? <Shown of={why}>{(data) => <Facts facts={data.facts} />}</Shown> : (

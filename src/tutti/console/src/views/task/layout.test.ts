@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { lanes, look, scale, type Span, tree } from "./layout.ts";
+import { did, lanes, look, scale, type Span, tree } from "./layout.ts";
 
 const T0 = Date.parse("2026-11-29T14:00:00.000Z");
 let number = 0;
@@ -82,6 +82,11 @@ describe("look and tree", () => {
     expect(look(span("question", 0, 1))).toBe("human");
     expect(look(span("queue", 0, 1))).toBe("queued");
     expect(look(span("lease", 0, 1))).toBe("waiting");
+  });
+  it("says what a stretch is, and what it was", () => {
+    expect(did(span("run", 0, null, { status: "running" }))).toBe("works");
+    expect(did(span("run", 0, 1, { status: "failed" }))).toBe("worked, failed");
+    expect(did(span("person", 0, 1))).toBe("waited for a person");
   });
   it("has each task once, with its last state and the whole time", () => {
     expect(tree([span("queue", 0, 10), span("run", 10, 40), span("run", 40, 50, { task: "t-2", depth: 1 })], T0)).toMatchObject([{ task: "t-1", status: "done", ms: 40 }, { task: "t-2", depth: 1, ms: 10 }]);

@@ -141,10 +141,16 @@ export function look(span: Span): "done" | "running" | "failed" | "queued" | "wa
   return span.kind === "queue" ? "queued" : "waiting";
 }
 
-/** What a stretch was, in words. */
-export const KINDS: Record<string, string> = {
-  run: "works", queue: "queued for an agent", person: "waits for a person", question: "asks a person", lease: "waits for a resource", join: "waits for other tasks", backoff: "waits before the next attempt",
+const WORDS: Record<string, [now: string, then: string]> = {
+  run: ["works", "worked"], queue: ["is queued for an agent", "was queued for an agent"], person: ["waits for a person", "waited for a person"], question: ["asks a person", "asked a person"],
+  lease: ["waits for a resource", "waited for a resource"], join: ["waits for other tasks", "waited for other tasks"], backoff: ["waits for the next attempt", "waited for the next attempt"],
 };
+
+/** What a stretch is or was, in words: `works`, `waited for a person`, `worked, failed`. */
+export function did(span: Pick<Span, "kind" | "status" | "ended_at">): string {
+  const words = WORDS[span.kind]?.[span.ended_at === null ? 0 : 1] ?? span.kind;
+  return span.kind === "run" && span.status === "failed" ? `${words}, failed` : words;
+}
 
 /** Milliseconds of a stretch so far. */
 export const took = (span: Span, now: number): number => end(span, now) - start(span);

@@ -19,7 +19,7 @@ import { count, duration, money, plural, quality, short, who } from "../../words
 import { type Status, WORDS } from "../../words/status.ts";
 import { Actions, Question } from "./actions.tsx";
 import { Facts, type FactOfWhy, Inspector } from "./inspector.tsx";
-import { KINDS, look, scale, type Span, took, tree } from "./layout.ts";
+import { did, look, scale, type Span, took, tree } from "./layout.ts";
 import { TimelineChart } from "./timeline.tsx";
 import "./task.css";
 
@@ -155,7 +155,7 @@ function Steps({ task, line, view, step, fold, zoom, change, onOpen }: StepsProp
   const columns: Column<Span>[] = useMemo(() => [
     { name: "Step", width: "minmax(150px, 1.5fr)", cell: (span) => <span style={{ paddingLeft: Math.min(span.depth, 12) * 12 }}>{span.skill}</span>, title: (span) => span.skill },
     { name: "Agent", width: "minmax(110px, 1fr)", cell: (span) => (span.agent ? `${span.agent} ${span.version ?? ""}` : ""), title: (span) => span.agent ?? "" },
-    { name: "What", width: "minmax(170px, 1fr)", cell: (span) => <StatusTag status={look(span)}>{`${KINDS[span.kind] ?? span.kind}${span.status === "failed" ? ", failed" : ""}`}</StatusTag> },
+    { name: "What", width: "minmax(170px, 1fr)", cell: (span) => <StatusTag status={look(span)}>{did(span)}</StatusTag> },
     { name: "Attempt", width: "70px", num: true, cell: (span) => span.attempt ?? "" },
     { name: "From", width: "112px", cell: (span) => <At at={span.started_at} exact /> },
     { name: "Took", width: "96px", num: true, cell: (span) => duration(took(span, Date.now())) },

@@ -3,7 +3,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { type CSSProperties, type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
 import { useNow } from "../../parts/time.tsx";
 import { duration, plural, short } from "../../words/format.ts";
-import { KINDS, type Lane, lanes, look, scale, type Span, took } from "./layout.ts";
+import { did, type Lane, lanes, look, scale, type Span, took } from "./layout.ts";
 
 const LANE = 24, AXIS = 22, END = 18; // END: room for the ✕ behind the last bar
 const LEGEND: [look: string, word: string][] = [
@@ -90,13 +90,13 @@ export function TimelineChart({ spans, step, fold, zoom, onPick, onOpen }: Props
               <div key={lane.key} id={`lane-${item.index}`} role="option" aria-selected={item.index === pickedLane} className="lane" style={{ transform: `translateY(${item.start}px)`, top: 0 }} onClick={() => onPick(main(lane).id)} onDoubleClick={() => onOpen(lane.task)}>
                 <span className="name cut" title={`${who} ${what} (${lane.task})`} style={{ paddingLeft: 4 + Math.min(lane.indent, 8) * (narrow ? 6 : 14) }}><b>{who}</b> <span className="sub">{what}</span></span>
                 <span className="track">
-                  <span className="vh">{lane.spans.map((span) => `${KINDS[span.kind] ?? span.kind} ${duration(took(span, now))}${span.status === "failed" ? ", failed" : ""}`).join(", ")}</span>
+                  <span className="vh">{lane.spans.map((span) => `${did(span)} ${duration(took(span, now))}`).join(", ")}</span>
                   {lane.spans.map((span) => {
                     const from = axis.place(Date.parse(span.started_at)), to = axis.place(span.ended_at ? Date.parse(span.ended_at) : now);
                     return (
                       <span
                         key={span.id} aria-hidden="true" className={`bar ${look(span)}${span.id === step ? " picked" : ""}`} style={{ left: `min(${at(from)}, 100% - 3px)`, width: at(to - from) }}
-                        title={`${KINDS[span.kind] ?? span.kind}, ${duration(took(span, now))}${span.note ? `: ${span.note}` : ""}`} onClick={(event) => (event.stopPropagation(), onPick(span.id))}
+                        title={`${did(span)}, ${duration(took(span, now))}${span.note ? `: ${span.note}` : ""}`} onClick={(event) => (event.stopPropagation(), onPick(span.id))}
                       />
                     );
                   })}

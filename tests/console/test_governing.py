@@ -169,3 +169,16 @@ def test_a_person_ends_what_no_rule_ends(browser: Browser, window: Callable[...,
         assert (ended["how"], ended["settled"]["outcome"]) == ("person", {"price": 5, "term": 24})
         expect(page.get_by_role("button", name=re.compile("^Take over"))).to_have_count(0)
         assert not seen.errors
+
+
+def test_leaving_with_an_answer_that_is_not_sent_warns(window: Callable[..., Seen], served: Served):
+    approval = _asked(served, "9104", 9.87)
+    seen = window()
+    warned: list[str] = []
+    seen.page.on("dialog", lambda dialog: (warned.append(dialog.type), dialog.accept()))
+    seen.go(f"/approvals/{approval}")
+    seen.page.get_by_role("button", name=re.compile("^Approve")).click()
+    expect(seen.page.locator(".pending")).to_be_visible()
+    seen.page.goto(f"{served.url}/console/tasks")
+    assert warned == ["beforeunload"]
+    assert served.ask("GET", f"/approvals/{approval}")["state"] == "open"

@@ -40,5 +40,5 @@ export function useKeys(keys: Keys, enabled = true): void {
 /** What the help page lists: keys and what they do. */
 export const HELP: [keys: string, does: string][] = [
   ["Ctrl K", "search, go anywhere, do anything"], ["g o", "overview"], ["g m", "live map"], ["g t", "tasks"], ["g a", "approvals"], ["g n", "negotiations"], ["g l", "agents"], ["g u", "audit log"],
-  ["j k", "next, previous"], ["Enter", "open"], ["w", "why"], ["a r e", "approve, reject, change"], ["z", "take the last answer back"], ["f", "filter"], ["/", "search"], ["t", "as a table"], ["+ − 0", "zoom a timeline"], [".", "light or dark"], ["space", "pause, go on"], ["?", "all keys"],
+  ["j k", "next, previous"], ["Enter", "open"], ["w", "why"], ["a r e", "approve, reject, change"], ["z", "take the last answer back"], ["f", "filter"], ["/", "search"], ["t", "as a table"], ["+ − 0", "zoom a timeline or the map"], ["arrows", "walk a tree or the map"], [".", "light or dark"], ["space", "pause, go on"], ["?", "all keys"],
 ];

@@ -25,7 +25,7 @@ export function Wanted() {
     <Card className="mt" title="Goals" sub={goals.data ? plural(goals.data.length, "goal") : undefined} act={mayset && <button type="button" className="b" onClick={() => edit("new", true)}>Set a goal</button>}>
       <Shown of={goals}>
         {(found) => !found.length ? <Empty>No goal is set. The weights of goals say how much quality, latency, cost and load count in every route.</Empty> : (
-          <div className="scroll">
+          <div className="scroll" tabIndex={0} role="region" aria-label="Goals">
             <table>
               <thead><tr><th>Goal</th><th>Measured by</th><th className="num">Target</th><th>Weights</th><th>Set</th>{mayset && <th><span className="vh">Change</span></th>}</tr></thead>
               <tbody>

@@ -93,7 +93,7 @@ function Needs() {
         {(items) => !items.length ? <Empty act={<Link href="/approvals?state=all">What was decided before</Link>}>Nothing waits for a person. Approvals, questions, parked tasks and failing agents appear here.</Empty> : (
           <div className="scroll">
             <table className="needs">
-              <thead><tr><th>What</th><th>Why it stopped</th><th className="num">Waiting</th><th><span className="vh">What to do</span></th></tr></thead>
+              <thead><tr><th>What</th><th className="wide">Why it stopped</th><th className="num">Waiting</th><th><span className="vh">What to do</span></th></tr></thead>
               <tbody>
                 {(all ? items : items.slice(0, FEW)).map((item) => {
                   const way = wayOf(item);
@@ -102,8 +102,9 @@ function Needs() {
                       <td>
                         <StatusTag status={way.status}>{item.title}</StatusTag>
                         <span className="sub block">{[item.kind, item.amount === null ? null : money(item.amount, item.currency), item.agent, item.department].filter(Boolean).join(" · ")}</span>
+                        <span className="narrow">{item.why}</span>
                       </td>
-                      <td>{item.why}</td>
+                      <td className="wide">{item.why}</td>
                       <td className="num"><Since at={item.since} /></td>
                       <td className="num"><Link className="b" href={way.path}>{way.act}<span className="vh"> {item.title}</span></Link></td>
                     </tr>

@@ -76,6 +76,19 @@ async def test_a_sender_sees_and_handles_their_own(workspace: Workspace, tasks: 
     assert (await workspace.task(made.json()["task"]))["caller"] == SENDER.id
 
 
+async def test_a_viewer_sees_what_stops_their_department(workspace: Workspace) -> None:
+    theirs, other = (workspace.house.registry.offer(skill) for skill in ("ticket.triage", "refund.pay"))
+    assert theirs is not None
+    assert other is not None
+    assert (theirs.department, other.department) == ("support", "finance")
+    await workspace.kill("agent", theirs.name)
+    await workspace.kill("action", "refund.pay")
+    vera = as_caller(workspace, VIEWER)
+    assert [each["name"] for each in (await vera.get("/v1/kill-switches")).json()] == [theirs.name]
+    await workspace.kill("workspace")
+    assert {each["scope"] for each in (await vera.get("/v1/kill-switches")).json()} == {"agent", "workspace"}
+
+
 async def test_without_a_role_there_is_nothing(workspace: Workspace, tasks: dict[str, str]) -> None:
     nobody = as_caller(workspace, NOBODY)
     for path in ("tasks", "approvals", "agents", "measures", "journal/head", "journal/facts", "goals", "kill-switches", "events"):

@@ -12,6 +12,7 @@ from tutti.api import forms
 from tutti.api.describing import CHANGING, KEYED, READING, StrictRoute, problems, reply
 from tutti.api.guard import require
 from tutti.api.repetition import Answer, Repetition
+from tutti.api.rights import listed
 from tutti.app import Workspace
 from tutti.errors import Conflict, Refused
 from tutti.model import answers
@@ -24,9 +25,12 @@ def control_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
 
     @api.get("/kill-switches", response_model=list[answers.Thrown], responses=problems(*READING))
     async def switches(request: Request) -> Response:
-        """Kill switches that are on, with who threw them and why."""
-        require(request, "agents:read")
-        return reply(workspace.switches())
+        """Kill switches that are on, with who threw them and why: the workspace's, and those over agents that the caller may read."""
+        _, departments = listed(request, "agents:read")
+        on = workspace.switches()
+        if departments is not None:
+            on = [each for each in on if each["scope"] == "workspace" or _stops(workspace, each["scope"], each["name"]) & set(departments)]
+        return reply(on)
 
     @api.post("/kill-switches/throw", response_model=answers.Switched, responses=problems(*CHANGING), openapi_extra=KEYED)
     async def throw(request: Request, form: forms.Switch) -> Response:
@@ -88,14 +92,14 @@ def control_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
 
 def _department(workspace: Workspace, form: forms.Switch) -> str:
     """Whose agents a switch stops; empty where it is more than one department's."""
-    cards = workspace.house.registry.live()
-    if form.scope == "agent":
-        departments = {card.department for card in cards if card.name == form.name}
-    elif form.scope == "action":
-        departments = {card.department for card in cards if form.name in card.skills}
-    else:
-        departments = set()
+    departments = _stops(workspace, form.scope, form.name)
     return departments.pop() if len(departments) == 1 else ""
+
+
+def _stops(workspace: Workspace, scope: str, name: str) -> set[str]:
+    """The departments of the live agents that a switch over an agent or an action stops."""
+    cards = workspace.house.registry.live()
+    return {card.department for card in cards if (card.name == name if scope == "agent" else scope == "action" and name in card.skills)}
 
 
 def keeping_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:

@@ -6,8 +6,9 @@ from tests.negotiation.talking import a_utility, gain
 
 from tutti.model.negotiation import Belief, Utility
 from tutti.negotiation import Space, ranked
+from tutti.negotiation.algebra import ALONE, WIDE, inverse, product
 from tutti.negotiation.settle import mean_model
-from tutti.negotiation.wants import ALONE, product, wants
+from tutti.negotiation.wants import wants
 
 
 @pytest.mark.parametrize("count", [1, 3, 9])
@@ -47,6 +48,13 @@ def test_a_product_in_pieces_is_the_product():
     one, other = rng.random((37, 90)), rng.random((90, 300))
     assert one.shape[0] * one.shape[1] * other.shape[1] > ALONE
     np.testing.assert_allclose(product(one, other), one @ other)
+
+
+@pytest.mark.parametrize("size", [5, WIDE, WIDE + 1, 3 * WIDE])
+def test_an_inverse_by_blocks_is_the_inverse(size):
+    rows = np.random.default_rng(size).random((size, size))
+    matrix = rows @ rows.T + 0.1 * np.eye(size)
+    np.testing.assert_allclose(inverse(matrix) @ matrix, np.eye(size), atol=1e-6)
 
 
 def test_what_a_space_remembers_of_a_belief_is_not_given_for_another():

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tutti.model.negotiation import Offer, Utility
-from tutti.negotiation.wants import product
+from tutti.negotiation.algebra import inverse, product
 
 Numbers = npt.NDArray[np.float64]
 
@@ -197,7 +197,7 @@ def _weigh(shape: Shape, rows: list[Numbers], noise: float | None) -> tuple[Numb
         sigma = sigma / scale if noise is None else sigma
         if turn:
             break
-        spread = _spread(shape, theta, np.asarray(np.linalg.inv(hessian), dtype=float) / scale**2)
+        spread = _spread(shape, theta, inverse(hessian) / scale**2)
     return theta, spread, 0.0 if exact else sigma
 
 
@@ -213,7 +213,7 @@ def _further(shape: Shape, rows: list[Numbers], noise: float | None, before: Fit
         theta, hessian, sigma = _roughly(rows, theta, prior, home, sigma, (2 if before.noise else 3) if noise is None else 0)
     theta, scale = _scaled(shape, theta)
     sigma = sigma / scale if noise is None else sigma
-    return theta, _spread(shape, theta, np.asarray(np.linalg.inv(hessian), dtype=float) / scale**2), 0.0 if exact else sigma
+    return theta, _spread(shape, theta, inverse(hessian) / scale**2), 0.0 if exact else sigma
 
 
 def _spread(shape: Shape, theta: Numbers, cov: Numbers) -> Numbers:

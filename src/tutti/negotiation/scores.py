@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply
+from tutti.negotiation.algebra import inverse, product
 from tutti.negotiation.fitting import Shape
 from tutti.negotiation.space import Indices, Numbers, Space
 
@@ -162,7 +163,7 @@ def _pick(features: Numbers, cov: Numbers, noise: float, aims: Numbers | None, f
     room = np.full(len(features), float(AGAIN))
     room[-1] = HOME
     left = room.copy()
-    seen = features @ cov  # rows: what each row's number would say of every weight
+    seen = product(features, cov)  # rows: what each row's number would say of every weight
     chosen: list[int] = []
     wanted = min(ITEMS, int(room.sum()))
     toward = None if aims is None else aims @ cov
@@ -171,7 +172,7 @@ def _pick(features: Numbers, cov: Numbers, noise: float, aims: Numbers | None, f
         if len(chosen) < len(first):
             at = first[len(chosen)]
         else:
-            worth = doubt if toward is None else ((features @ toward.T) ** 2).sum(axis=1) / (noise**2 + doubt)
+            worth = doubt if toward is None else (product(features, toward.T) ** 2).sum(axis=1) / (noise**2 + doubt)
             at = int(np.argmax(np.where(left > 0, worth * (0.7 + 0.3 * left / room), -1.0)))
         left[at] -= 1
         chosen.append(at)
@@ -214,18 +215,18 @@ def _evidence(shape: Shape, offers: Sequence[Offer | None], aims: Numbers) -> Sc
     spread = np.full(whole.shape[1], 1.0 / len(shape.sizes))
     spread[shape.issues + len(shape.pairs) : shape.width] = 9.0
     noise = 9 * STEADY**2
-    inner, toward = features.T @ features, features.T @ aims
+    inner, toward = product(np.ascontiguousarray(features.T), features), features.T @ aims
     mean: Numbers = np.zeros(len(spread))
     cov: Numbers = np.diag(spread)
     for _ in range(ROUNDS):
-        cov = np.asarray(np.linalg.inv(inner / noise + np.diag(1 / spread)), dtype=float)
+        cov = inverse(inner / noise + np.diag(1 / spread))
         mean = cov @ toward / noise
         sure = 1 - np.diag(cov) / spread
         for group in groups:
             spread[group] = max((mean[group] @ mean[group] + LEAST / len(shape.sizes)) / (max(float(sure[group].sum()), 0.0) + 1.0), 1e-7)
         left = aims - features @ mean
         noise = (float(left @ left) + SURE * STEADY**2) / (max(len(aims) - float(sure.sum()), 0.0) + SURE)
-    return Scored(shape, whole @ mean, whole @ cov @ whole.T, math.sqrt(noise))
+    return Scored(shape, whole @ mean, product(product(whole, cov), np.ascontiguousarray(whole.T)), math.sqrt(noise))
 
 
 def _cells(sizes: tuple[int, ...], fallback: Offer | None, offers: Sequence[Offer | None]) -> tuple[list[tuple[int, int, int, int]], Numbers]:
@@ -252,11 +253,11 @@ def _interaction(found: Scored, offers: Sequence[Offer | None], aims: Numbers, c
         return None
     features = found.shape.rows(offers)
     left = aims - features @ found.mean
-    alone = columns - features @ (found.cov @ (features.T @ columns)) / found.noise**2
+    alone = columns - product(features, product(found.cov, product(np.ascontiguousarray(features.T), columns))) / found.noise**2
     size = np.einsum("ij,ij->j", columns, alone)
     gain = np.where(size > 0.2, (columns.T @ left) ** 2 / np.maximum(size, 0.2), 0.0)
     best = int(np.argmax(gain))
-    free = len(aims) - float(np.trace(found.cov @ (features.T @ features))) / found.noise**2
+    free = len(aims) - float((found.cov * product(np.ascontiguousarray(features.T), features)).sum()) / found.noise**2
     rest = max(float(left @ left) - float(gain[best]), 0.0)
     noise = (rest + SURE * STEADY**2) / (max(free - 1, 0.0) + SURE)
     return best if gain[best] > noise * (2 * math.log(columns.shape[1]) + 4) else None

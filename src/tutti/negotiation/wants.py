@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tutti.model.negotiation import Utility
+from tutti.negotiation.algebra import product
 
 Numbers = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
 KEPT = 256  # beliefs whose arrays are kept: a case of 64 parties has each of them twice, before and after an answer
 FEW = 4  # models; for fewer a look-up is quicker than a product
-ALONE = 500_000  # multiplications above which a BLAS wakes its threads, which then spin: twice the CPU for products of this size (measured on two cores)
 
 
 class Wants(NamedTuple):
@@ -58,17 +58,6 @@ class Wants(NamedTuple):
 def wants(models: Sequence[Utility]) -> Wants:
     """These models as arrays; of a belief's own tuple they are kept."""
     return _kept(_Same(models)) if isinstance(models, tuple) else _wants(models)
-
-
-def product(one: Numbers, other: Numbers) -> Numbers:
-    """The matrix product, in pieces so small that a threaded BLAS does not wake its threads."""
-    rows = max(1, ALONE // max(1, one.shape[1] * other.shape[1]))
-    if len(one) <= rows:
-        return np.asarray(one @ other)
-    out = np.empty((len(one), other.shape[1]))
-    for at in range(0, len(one), rows):
-        np.matmul(one[at : at + rows], other, out=out[at : at + rows])
-    return out
 
 
 class _Same:

@@ -1,0 +1,40 @@
+"""Products and inverses in pieces so small that a threaded BLAS leaves its threads asleep: for matrices of this size they cost more than they do."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Numbers = npt.NDArray[np.float64]
+
+ALONE = (
+    500_000  # multiplications above which OpenBLAS wakes its threads, which then spin: twice the CPU, and on a busy machine a hundred times the wait (measured)
+)
+WIDE = 96  # rows above which it does so for an inverse
+
+
+def product(one: Numbers, other: Numbers) -> Numbers:
+    """The matrix product."""
+    rows = max(1, ALONE // max(1, one.shape[1] * other.shape[1]))
+    if len(one) <= rows:
+        return np.asarray(one @ other)
+    out = np.empty((len(one), other.shape[1]))
+    for at in range(0, len(one), rows):
+        np.matmul(one[at : at + rows], other, out=out[at : at + rows])
+    return out
+
+
+def inverse(matrix: Numbers) -> Numbers:
+    """The inverse of a symmetric positive definite matrix, by blocks (Schur complement)."""
+    if len(matrix) <= WIDE:
+        return np.asarray(np.linalg.inv(matrix), dtype=float)
+    at = len(matrix) // 2
+    first = inverse(matrix[:at, :at])
+    across = product(first, matrix[:at, at:])
+    last = inverse(matrix[at:, at:] - product(np.ascontiguousarray(across.T), matrix[:at, at:]))
+    out = np.empty_like(matrix)
+    out[at:, at:] = last
+    out[:at, at:] = -product(across, last)
+    out[at:, :at] = out[:at, at:].T
+    out[:at, :at] = first - product(out[:at, at:], np.ascontiguousarray(across.T))
+    return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ log = logging.getLogger("tutti.journal")
 _OVERDUE_S = 0.001
 _MOMENT_S = 0.0001
 _LONGEST_MOMENT_S = 0.0005
+_LONGEST_LOOK_S = 0.008  # between two looks whether the loop leaves the thread enough time, while it does
 BATCH_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5)  # bounds of the histogram of how long batches take to be durable
 
 
@@ -81,6 +83,8 @@ class Pump:
         self._out = threading.Lock()  # held while an order is out (an event costs ten times as much)
         self._aside: asyncio.TimerHandle | None = None
         self._moment = _MOMENT_S
+        self._look = _OVERDUE_S
+        self._spent = 0.0  # CPU time of the loop's thread at the last look
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to pump on this loop."""
@@ -167,16 +171,24 @@ class Pump:
         assert self._loop is not None
         self._busy = True
         self._begun = self._loop.time() if isinstance(items[0], Waiting) else 0.0
-        self._moment = _MOMENT_S
+        self._moment, self._look, self._spent = _MOMENT_S, _OVERDUE_S, time.thread_time()
         self._out.acquire(blocking=False)
         self._orders.put((items, work))
         self._aside = self._loop.call_later(_OVERDUE_S, self._step_aside)
 
     def _step_aside(self) -> None:
-        """Leave the interpreter to the thread for a moment, a longer one each time."""
-        if self._busy and self._loop and not self._out.acquire(timeout=self._moment):
-            self._moment = min(2 * self._moment, _LONGEST_MOMENT_S)
-            self._aside = self._loop.call_later(_OVERDUE_S, self._step_aside)
+        """Leave the interpreter to the thread for a moment, a longer one each time; not where the loop sleeps anyway, and the disk is what takes long."""
+        if not self._busy or self._loop is None:
+            return
+        spent, before = time.thread_time(), self._spent
+        self._spent = spent
+        if spent - before < self._look / 2:
+            self._look = min(2 * self._look, _LONGEST_LOOK_S)
+        elif self._out.acquire(timeout=self._moment):
+            return
+        else:
+            self._moment, self._look = min(2 * self._moment, _LONGEST_MOMENT_S), _OVERDUE_S
+        self._aside = self._loop.call_later(self._look, self._step_aside)
 
     def _finished(self) -> None:
         self._busy = False

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.negotiation.test_settle import a_model, some_rules, utility
 
 from tutti.errors import Invalid
 from tutti.model.negotiation import Belief, Case, Constraints, Exchange, Issue, Level, Party, Reply, Utility
 from tutti.negotiation import End, Space, exchange_to_json, explain, ranked, recompute, recorded, retrace, settle, step
-from tutti.negotiation.record import case_from_json, case_to_json
+from tutti.negotiation.record import NUDGE, case_from_json, case_to_json
 
 
 def a_case(seed, draws=1):
@@ -51,6 +51,7 @@ def test_the_record_alone_leads_to_the_settlement_again(seed, draws):
 
 
 @given(seed=st.integers(0, 2**31))
+@example(seed=2855)  # it flips at a change of a hundredth of a percent
 @settings(max_examples=60, deadline=None)
 def test_the_weight_at_which_it_flips_is_real_and_the_smallest(seed):
     case, beliefs, space, weights = a_case(seed)
@@ -67,8 +68,8 @@ def test_the_weight_at_which_it_flips_is_real_and_the_smallest(seed):
         at = names.index(flip["party"])
         with_it = settle(space, beliefs, [*weights[:at], flip["to"], *weights[at + 1 :]])
         assert with_it.offer == tuple(flip["offer"]) != settlement.offer
-        short = flip["to"] / flip["from"]
-        factors = [1 + (short - 1) * 0.999, 1 - (short - 1) * 0.999]
+        short = 0.999 * (abs(flip["to"] / flip["from"] - 1) - NUDGE)
+        factors = [1 + short, 1 - short]
     for at in range(len(weights)):
         for factor in factors:
             if factor > 0:

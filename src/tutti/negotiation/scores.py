@@ -24,7 +24,8 @@ AGAIN = 4  # times that one outcome stands in a message at most
 HOME = 8  # times for the fallback: every gain is measured from it
 STEADY = 0.01  # the noise expected before anything is known, as a share of the scores' spread
 SURE = 3.0  # how many observations that expectation counts for
-ROUNDS = 20  # fixed-point steps until the variances stand still; a dozen are usual
+ROUNDS = 20  # fixed-point steps until the variances stand still, at most
+STILL = 0.02  # a change of a variance, as a share of it, that is none
 CURVED = 4  # values; with fewer, a curve says nothing
 LEAST = 0.005  # what an issue's part may spread over at least, as a share of the scores' variance: nothing is ruled out
 PAIRS = 12  # interactions that are looked for at most
@@ -219,6 +220,7 @@ def _evidence(shape: Shape, offers: Sequence[Offer | None], aims: Numbers) -> Sc
     mean: Numbers = np.zeros(len(spread))
     cov: Numbers = np.diag(spread)
     for _ in range(ROUNDS):
+        before = np.append(spread, noise)
         cov = inverse(inner / noise + np.diag(1 / spread))
         mean = cov @ toward / noise
         sure = 1 - np.diag(cov) / spread
@@ -226,6 +228,8 @@ def _evidence(shape: Shape, offers: Sequence[Offer | None], aims: Numbers) -> Sc
             spread[group] = max((mean[group] @ mean[group] + LEAST / len(shape.sizes)) / (max(float(sure[group].sum()), 0.0) + 1.0), 1e-7)
         left = aims - features @ mean
         noise = (float(left @ left) + SURE * STEADY**2) / (max(len(aims) - float(sure.sum()), 0.0) + SURE)
+        if np.abs(np.log(np.append(spread, noise) / before)).max() < STILL:
+            break
     return Scored(shape, whole @ mean, product(product(whole, cov), np.ascontiguousarray(whole.T)), math.sqrt(noise))
 
 

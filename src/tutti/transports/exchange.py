@@ -272,7 +272,7 @@ class _Channel(asyncio.Protocol):
         self.error: Cut | None = None
         self._bodiless = bodiless
         self._read = 0  # bytes that came, of head and all
-        self._head = 0  # of the head so far
+        self._framing = 0  # of head, chunks' heads or trailers, since the last piece of a body
         self._ahead = 0  # of the body, that nobody has taken yet
         self._until_closed = False
         self._paused = False
@@ -342,8 +342,7 @@ class _Channel(asyncio.Protocol):
             self.close()
             return
         self._read += len(data)
-        if not self.headed:
-            self._head += len(data)
+        self._framing += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -353,7 +352,7 @@ class _Channel(asyncio.Protocol):
             self._lost = True
             self._wake()
             return
-        if not self.headed and self._head > _HEAD:
+        if self._framing > _HEAD and not self.complete:
             self._fail("its headers are too many")
         if self.error is not None:
             self.close()
@@ -406,6 +405,7 @@ class _Channel(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         if not self.complete:
+            self._framing = 0
             self.chunks.append(body)
             self.size += len(body)
             self._ahead += len(body)

@@ -62,6 +62,7 @@ class Served:
     url: str = ""
     socket: str = ""
     process: subprocess.Popen[str] | None = field(default=None, repr=False)
+    session: Any = field(default=None, repr=False)  # the owner's cookies, once there are some: log-ins are throttled
 
     def start(self) -> Served:
         """Run it, and wait until it listens; again at the address it had before."""
@@ -163,7 +164,7 @@ class Seen:
 def look(browser: Browser, served: Served, *, dark: bool = False, phone: bool = False, enter: bool = True, reduced: bool = True) -> Seen:
     """A browser's window at the console, signed in as the owner."""
     context: BrowserContext = browser.new_context(
-        viewport=PHONE if phone else DESK, color_scheme="dark" if dark else "light", reduced_motion="reduce" if reduced else "no-preference", locale="en-GB", timezone_id="Europe/Warsaw",
+        storage_state=served.session if enter else None, viewport=PHONE if phone else DESK, color_scheme="dark" if dark else "light", reduced_motion="reduce" if reduced else "no-preference", locale="en-GB", timezone_id="Europe/Warsaw",
     )  # fmt: skip
     context.set_default_timeout(15_000)
     seen = Seen(context.new_page(), served)
@@ -171,9 +172,10 @@ def look(browser: Browser, served: Served, *, dark: bool = False, phone: bool = 
     seen.page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
     seen.page.on("request", lambda request: None if request.url.startswith((served.url, "data:", "blob:")) else seen.foreign.append(request.url))
     if enter:
-        seen.page.goto(served.link())
+        seen.page.goto(served.link() if served.session is None else f"{served.url}/console/")
         seen.page.wait_for_selector(".frame")
         seen.settle()
+        served.session = served.session or context.storage_state()
     return seen
 
 

@@ -349,7 +349,7 @@ class Orchestrator:
     async def _nobody(self, task: Row, route: Route, verdicts: list[tuple[gates.Question, Verdict]]) -> None:
         """Nobody can take it now: wait where waiting helps, else end it with the reasons."""
         now = self.house.clock.now()
-        opens_at = self.house.breakers.opens_at(now)
+        opens_at = self.house.breakers.opens_at(now, ((card.name, card.version) for card in self.house.registry.offers(task["skill"])))
         if route.busy or opens_at is not None:
             self.traffic.later(task["id"], _BUSY if opens_at is None or route.busy else (opens_at - now) / MICROS + 0.001)
             return None

@@ -52,6 +52,10 @@ def company() -> Fleet:
     async def loser(text: str, ctx: Context) -> str:
         raise RuntimeError(f"lost {text}")
 
+    @fleet.agent(skill="letter.drop", department="support", owner="ana@example.com")
+    async def dropper(text: str, ctx: Context) -> str:
+        raise RuntimeError("it fell")
+
     @fleet.agent(skill="letter.echo", department="support", owner="ana@example.com", fresh_for=timedelta(0))
     async def echo(text: str, ctx: Context) -> str:
         ctx.note("letter", text)

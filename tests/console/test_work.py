@@ -62,7 +62,7 @@ def test_a_timeline_is_walked_by_keyboard(window: Callable[..., Seen], served: S
 
 
 def test_idle_time_is_folded_and_said(window: Callable[..., Seen], served: Served):
-    task = served.ask("POST", "/tasks", {"skill": "letter.lose", "input": "a bag"})["task"]  # two waits between three attempts
+    task = served.ask("POST", "/tasks", {"skill": "letter.drop", "input": "a bag"})["task"]  # two waits between three attempts
     assert _waited(served, task)["state"] == "failed"
     seen = window()
     seen.go(f"/tasks/{task}")

@@ -81,7 +81,7 @@ def test_a_breaker_opens_rests_longer_each_time_and_closes_on_success():
     assert changed == ("tripped", int(FIRST_REST.total_seconds() * MICROS))
     rests = []
     for _ in range(9):
-        now = breakers.opens_at(now)
+        now = breakers.opens_at(now, [key])
         assert breakers.shut(now) == {}, "one trial is let through"
         breakers.started(key)
         assert key in breakers.shut(now), "and no second one beside it"

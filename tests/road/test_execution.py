@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tutti import Context, Fleet, Settings, Workspace
+from tutti.clock import to_text
 from tutti.errors import AgentFailed, Conflict
 from tutti.testing import World, agents
 
@@ -39,6 +40,20 @@ async def test_another_agent_takes_over_when_one_keeps_failing(tutti):
     run = await tutti(fleet).submit("job.do", {})
     assert (run.task("job.do").agent, run.task("job.do").output) == ("spare", "spare did it")
     assert {"agent": "broken@1", "rule": "already failed at this task"} in (await run.explain("job.do"))["route"]["ruled_out"]
+
+
+async def test_what_nobody_may_take_does_not_wait_for_the_breaker_of_another_skills_agent(tutti):
+    fleet = Fleet("elsewhere")
+    fleet.agent(skill="job.do", department="ops", attempts=1, name="broken")(agents.failing(retry=False))
+    fleet.agent(skill="letter.write", department="ops", name="writer")(agents.lying("dear"))
+    run = tutti(fleet)
+    for _ in range(5):
+        await run.submit("job.do", {})
+    await run.kill("agent", "writer")
+    await run.submit("letter.write", {})
+    parked = (await run.facts("task.parked"))[-1]
+    assert parked["about"] == run.task("letter.write").id
+    assert parked["at"] < to_text((await run.facts("agent.tripped"))[-1]["data"]["until"])
 
 
 async def test_a_breaker_opens_and_lets_one_trial_through_later(tutti):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -38,9 +39,10 @@ class Breakers:
             if breaker.until and (now < breaker.until or breaker.probing)
         }
 
-    def opens_at(self, now: int) -> int | None:
-        """When the next open breaker lets a trial through; None where none is open."""
-        return min((b.until for b in self._breakers.values() if b.until > now), default=None)
+    def opens_at(self, now: int, of: Iterable[tuple[str, str]]) -> int | None:
+        """When the first open breaker of these agents lets a trial through; None where none of theirs is open."""
+        found = (self._breakers.get(key) for key in of)
+        return min((breaker.until for breaker in found if breaker is not None and breaker.until > now), default=None)
 
     def started(self, key: tuple[str, str]) -> None:
         """A run starts: where the breaker has rested, this is its one trial."""

@@ -133,3 +133,12 @@ def test_no_file_names_a_registry_or_a_path_of_a_machine():
         path = ROOT / name
         if path.is_file() and path.suffix in {".py", ".toml", ".lock", ".md", ".txt", ".cfg", ".yml", ".yaml", ".json", ".cedar", ""}:
             assert not hosts.search(path.read_text(encoding="utf-8", errors="replace")), name
+
+
+def test_modules_of_tests_have_names_of_their_own():
+    """They are collected side by side, each by its bare name."""
+    seen: dict[str, Path] = {}
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        if path.name not in ("conftest.py", "__main__.py"):
+            assert path.name not in seen, (path, seen[path.name])
+            seen[path.name] = path

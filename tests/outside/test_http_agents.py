@@ -123,6 +123,7 @@ async def test_operations_become_skills_with_their_schemas(tmp_path, monkeypatch
             method, path, headers, body = vendor.requests[-1]
             assert (method, path, body) == ("GET", "/orders/a%2Fb%20%3F?part=x+y", b"")
             assert (headers["Idempotency-Key"], headers["Authorization"]) == (read["id"], "Bearer s3cret")
+            assert headers["Accept-Encoding"] == "identity"  # packed answers are refused, so none is asked for
             vendor.answers = [web.Response(text="stored")]
             put = await done(workspace, "crm.putOrder", {"id": "7", "body": {"product": "y", "note": None}})
             assert (put["output"], orjson.loads(vendor.requests[-1][3])) == ("stored", {"product": "y", "note": None})

@@ -1,4 +1,4 @@
-"""Egress: special addresses are reached in no form, by none of the four clients, unless the operator lists them."""
+"""Egress: special addresses are reached in no form, by none of the three clients, unless the operator lists them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 
 from tutti.errors import AgentFailed, Refused
 from tutti.security import Egress, read_capped
-from tutti.transports.exchange import Pool
 
 # Every way to write an address of this machine, of a private network or of a metadata service. {port} is a server that listens on loopback.
 HOSTS = (
@@ -102,18 +101,7 @@ async def by_httpx2(egress: Egress, url: str) -> bytes:
         return bytes((await client.get(url)).content)
 
 
-async def by_exchange(egress: Egress, url: str) -> bytes:
-    pool = Pool(egress)
-    sent = await pool.send("GET", url, {}, None, keep=15.0)
-    try:
-        return await sent.whole(1000)
-    finally:
-        sent.close()
-        pool.close()
-
-
-CLIENTS = pytest.mark.parametrize("get", [by_aiohttp, by_httpx, by_httpx2, by_exchange])
-READERS = pytest.mark.parametrize("get", [by_aiohttp, by_httpx, by_httpx2])  # the exchange's reading has tests of its own
+CLIENTS = pytest.mark.parametrize("get", [by_aiohttp, by_httpx, by_httpx2])
 NO = (
     Refused,
     ValueError,
@@ -238,7 +226,7 @@ def bomb(head: str, body: bytes) -> bytes:
     return f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode() + body
 
 
-@READERS
+@CLIENTS
 @pytest.mark.parametrize(
     "answer",
     [
@@ -256,7 +244,7 @@ async def test_answers_are_capped_while_they_are_read(get: Get, answer: bytes, c
         await get(Egress(["127.0.0.1"]), f"http://127.0.0.1:{canary.port}/")
 
 
-@READERS
+@CLIENTS
 async def test_an_answer_at_the_limit_is_read(get: Get, canary: Canary) -> None:
     canary.answer = bomb("connection: close", b"x" * 1000)
     assert await get(Egress(["127.0.0.1"]), f"http://127.0.0.1:{canary.port}/") == b"x" * 1000

@@ -10,6 +10,8 @@ import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,21 @@ Address = IPv4Address | IPv6Address
 ANSWER_BYTES = 8 * 1024 * 1024  # what one answer may weigh where nobody says otherwise: eight times a payload of the journal
 
 
+@dataclass(slots=True)
+class Connecting:
+    """What one request wants of its connection, and is told about it."""
+
+    vouch: Callable[[], Awaitable[None]] | None = None  # asked about a new connection before anything is sent on it; raises `Refused`
+    made: bool = False
+    protocol: Any = None
+
+    @property
+    def reused(self) -> bool:
+        """Whether an earlier request had this connection: then the other end may be closing it just now."""
+        return self.protocol is not None and not self.made
+
+
+CONNECTING: ContextVar[Connecting | None] = ContextVar("tutti_connecting", default=None)
 _PORTS = {"http": 80, "https": 443}
 _REMEMBERED = 4096  # origins whose form was found good
 _HINT = "If you trust this address, list it in TUTTI_EGRESS as host:port, address or network."
@@ -60,7 +77,6 @@ class Egress:
         self._names: set[str] = set()  # host, or host:port
         self._networks: list[tuple[IPv4Network | IPv6Network, int | None]] = []
         self._good: set[tuple[str, str, int | None]] = set()
-        self._fine: set[str] = set()  # whole addresses; what is listed later makes none of them worse
         for origin in allow:
             self.allow(origin)
 
@@ -88,8 +104,6 @@ class Egress:
 
     def check(self, url: str) -> None:
         """Refuse an address by its form alone (scheme, user, port, special address). Raises: `Refused`."""
-        if url in self._fine:
-            return
         if _NOT_IN_A_URL.search(url):
             raise _refused(
                 "An address with blanks, backslashes or characters beyond ASCII is not called.", "Write the host as xn--… and percent-encode the rest."
@@ -106,9 +120,6 @@ class Egress:
         elif not port.isdigit() or len(port) > 5:
             raise _refused("An address with a malformed port is not called.", "Write it as https://host:port/path.")
         self.check_origin(scheme, host, int(port) if port else None)
-        if len(self._fine) >= _REMEMBERED:
-            self._fine.clear()
-        self._fine.add(url)
 
     def check_origin(self, scheme: str, host: str, port: int | None) -> None:
         """The same for an address that was taken apart already; a port of None is the scheme's own. Raises: `Refused`."""
@@ -166,7 +177,7 @@ class Egress:
     def connector(self, keep: float = 15.0) -> aiohttp.BaseConnector:
         """A connector for aiohttp that connects only where this rule allows. Sessions with it must send `allow_redirects=False`.
 
-        A connection is used again within `keep` seconds after an answer; with 0, never.
+        A connection is used again within `keep` seconds after an answer; with 0, never. `CONNECTING` is told about it.
         """
         from tutti.security.egress_aiohttp import connector
 

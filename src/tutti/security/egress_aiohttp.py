@@ -9,6 +9,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from tutti.errors import Refused
+from tutti.security.egress import CONNECTING
 
 if TYPE_CHECKING:
     from tutti.security.egress import Egress
@@ -40,7 +41,24 @@ class _Connector(aiohttp.TCPConnector):
         if req.proxy is not None:
             raise Refused("Agents are not called through a proxy.", hint="Leave the proxy out: it would connect where this process may not.")
         self._egress.check_origin(req.url.scheme, req.url.raw_host or "", req.url.explicit_port)
-        return await super().connect(req, traces, timeout)
+        connection = await super().connect(req, traces, timeout)
+        connecting = CONNECTING.get()
+        if connecting is not None:
+            connecting.protocol = connection.protocol
+        return connection
+
+    async def _create_connection(self, req: aiohttp.ClientRequest, traces: Any, timeout: aiohttp.ClientTimeout) -> Any:
+        protocol = await super()._create_connection(req, traces, timeout)
+        connecting = CONNECTING.get()
+        if connecting is not None:
+            connecting.made = True
+            if connecting.vouch is not None:
+                try:
+                    await connecting.vouch()
+                except BaseException:
+                    protocol.close()
+                    raise
+        return protocol
 
 
 def connector(egress: Egress, keep: float) -> aiohttp.BaseConnector:

@@ -10,22 +10,26 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
 from tutti import telemetry
 from tutti.errors import AgentFailed, Invalid, Refused, TuttiError
-from tutti.transports.exchange import Cut, Exchange, NotReached, TooLarge
+from tutti.security import CONNECTING, Connecting
 from tutti.transports.inprocess import Context
 from tutti.transports.outside import KEPT_S, Outside
+
+if TYPE_CHECKING:
+    import aiohttp
 
 T = TypeVar("T")
 ANSWER = 8 * 1024 * 1024  # bytes of one answer, and of one event of a stream
 STREAM = 64 * 1024 * 1024  # bytes of one stream
 EVENTS = 10_000  # of one stream
 PROCESS = "Tutti-Process"  # which process of a service answers; in a request: which one it is for
-_PROCESS_KEY = PROCESS.lower()
+_PROCESS_SEEN = "_tutti_process"
+_CONNECT_S = 10.0
 _PATIENCE_S = 3.0  # for an agent that says that it cannot just now; then the task goes back on its road
 _AWAY_S = 1.0  # for one that nobody answers for: it may be starting anew
 _PAUSE_S = 0.02  # before the first time it is asked again; doubled each time
@@ -41,7 +45,7 @@ class OutcomeUnknown(TuttiError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: status, headers (their names in small letters), and the whole body."""
+    """What came back: the whole body, or with `lines` still to be read."""
 
     status: int
     headers: Mapping[str, str]
@@ -94,49 +98,25 @@ async def ask(
 
     Raises: `AgentFailed` when nothing was sent, `OutcomeUnknown`, `Invalid` (code wrong_output) for an answer over the cap or in a coding.
     """
-    try:
-        if total is None:
-            return await _asked(outside, method, url, headers, body, cap, link)
-        async with asyncio.timeout(total):
-            return await _asked(outside, method, url, headers, body, cap, link)
-    except (Refused, OSError, ValueError) as error:
-        if isinstance(error, TuttiError) and not isinstance(error, Refused):
-            raise
-        raise _told(error, url) from error
-
-
-async def _asked(outside: Outside, method: str, url: str, headers: Mapping[str, str], body: bytes | None, cap: int, link: Link) -> Answer:
-    exchange = await _sent(outside, method, url, headers, body, link, cap)
-    try:
-        _stays(exchange)
-        return Answer(exchange.status, exchange.headers, await exchange.whole(cap))
-    finally:
-        exchange.close()
+    async with _open(outside, method, url, headers, body, total, link) as response:
+        return Answer(response.status, response.headers, await _whole(response, cap))
 
 
 @asynccontextmanager
 async def stream(outside: Outside, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None, link: Link = PLAIN) -> AsyncIterator[Any]:
     """A request whose answer may be a stream: yields (answer, None) for a whole one, (answer without body, events) for server-sent events."""
-    try:
-        exchange = await _sent(outside, method, url, headers, body, link, None)
-        try:
-            _stays(exchange)
-            if exchange.status == 200 and exchange.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/event-stream":
-                yield Answer(200, exchange.headers, b""), _events(exchange, url)
-            else:
-                yield Answer(exchange.status, exchange.headers, await exchange.whole(ANSWER)), None
-        finally:
-            exchange.close()
-    except (Refused, OSError, ValueError) as error:
-        if isinstance(error, TuttiError) and not isinstance(error, Refused):
-            raise
-        raise _told(error, url) from error
+    async with _open(outside, method, url, headers, body, None, link) as response:
+        if response.status == 200 and response.content_type == "text/event-stream":
+            _refuse_coding(response)
+            yield Answer(200, response.headers, b""), _events(response)
+        else:
+            yield Answer(response.status, response.headers, await _whole(response, ANSWER)), None
 
 
 def turned_away(answer: Answer, words: str = "") -> Exception:
     """What an answer that is no success means: `AgentFailed` where the agent turned the request away, else `OutcomeUnknown`."""
     said = f"The agent answered {answer.status}{': ' + words if words else ''}."
-    if answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers):
+    if answer.status == 429 or (answer.status == 503 and "Retry-After" in answer.headers):
         return AgentFailed(said, hint="It has too much to do, or is about to stop.", retry=True, busy=True)
     if answer.status in (401, 403):
         return AgentFailed(said, hint="See the agent's `auth`, and the secret that it names.", retry=False)
@@ -163,55 +143,61 @@ async def patiently(outside: Outside, timeout: timedelta, call: Callable[[], Awa
         pause = min(pause * 2, 0.3)
 
 
-def _told(error: Exception, url: str) -> Exception:
-    """What the failing of an exchange means."""
-    match error:
-        case Refused():
-            return AgentFailed(error.message, hint=error.hint, retry=False)
-        case NotReached():
-            return AgentFailed(f"The agent does not answer at {_place(url)}.", hint="See whether it runs.", retry=True, busy=True, away=True)
-        case TooLarge():
-            return Invalid(f"The agent's answer is too large: {error}", code="wrong_output")
-        case OSError():
-            return OutcomeUnknown(f"The connection to {_place(url)} broke: {error or type(error).__name__}.")
-        case _:
-            return AgentFailed(f"The request to {_place(url)} cannot be sent: {error}.", retry=False)
+@asynccontextmanager
+async def _open(
+    outside: Outside, method: str, url: str, headers: Mapping[str, str], body: bytes | None, total: float | None, link: Link
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    import aiohttp
 
-
-def _stays(exchange: Exchange) -> None:
-    """Refuse an answer that sends the caller elsewhere, or is coded. Raises: `OutcomeUnknown`, `Invalid` (code wrong_output)."""
-    if 300 <= exchange.status < 400 and exchange.status != 304:
-        raise OutcomeUnknown("The agent sends callers elsewhere, and redirects are not followed.", hint="Declare the address it means.", retry=False)
-    coding = exchange.headers.get("content-encoding", "").lower()
-    if coding not in ("", "identity"):
-        raise Invalid(f"The agent's answer is coded ({coding[:20]}), which nobody asked for.", code="wrong_output")
-
-
-async def _sent(outside: Outside, method: str, url: str, headers: Mapping[str, str], body: bytes | None, link: Link, cap: int | None) -> Exchange:
-    """A request whose answer is there (as far as its head without a `cap`); it is sent a second time where that is safe and a kept connection was closed before any answer."""
-    pool, headers = outside.pool, {**headers, **telemetry.headers()}
-    exchange = await pool.send(method, url, headers, body, keep=link.keep, vouch=link.vouch)
     try:
-        await (exchange.head() if cap is None else exchange.whole(cap))
-    except Cut as error:
-        exchange.close()
-        process = exchange.marks.get(PROCESS, "")
-        if not error.unanswered or not exchange.reused or not (link.durable or (link.processes and process)):
+        outside.egress.check(url)
+        async with await _sent(outside, method, url, {**headers, **telemetry.headers()}, body, total, link) as response:
+            if 300 <= response.status < 400 and response.status != 304:
+                raise OutcomeUnknown("The agent sends callers elsewhere, and redirects are not followed.", hint="Declare the address it means.", retry=False)
+            yield response
+    except Refused as error:
+        raise AgentFailed(error.message, hint=error.hint, retry=False) from error
+    except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
+        raise AgentFailed(f"The agent does not answer at {_place(url)}.", hint="See whether it runs.", retry=True, busy=True, away=True) from error
+    except (aiohttp.InvalidURL, ValueError) as error:
+        if isinstance(error, TuttiError):
+            raise
+        raise AgentFailed(f"{_place(url)} is no address.", retry=False) from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise OutcomeUnknown(f"The connection to {_place(url)} broke: {type(error).__name__}.") from error
+
+
+async def _sent(
+    outside: Outside, method: str, url: str, headers: dict[str, str], body: bytes | None, total: float | None, link: Link
+) -> aiohttp.ClientResponse:
+    """The answer to a request, which is sent a second time where that is safe and a kept connection was closed before any answer."""
+    import aiohttp
+    from yarl import URL
+
+    where, timeout = URL(url, encoded=True), aiohttp.ClientTimeout(total=total, connect=_CONNECT_S)
+    more: dict[str, Any] = {"data": body, "allow_redirects": False, "timeout": timeout}
+    connecting = Connecting(link.vouch)
+    mark = CONNECTING.set(connecting)
+    try:
+        response = await outside.session_for(link.keep).request(method, where, headers=headers, **more)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+        process = getattr(connecting.protocol, _PROCESS_SEEN, "")
+        if not connecting.reused or not (link.durable or (link.processes and process)):
             raise
         try:
-            exchange = await pool.send(method, url, headers | {PROCESS: process}, body, keep=0, vouch=link.vouch)
-            await (exchange.head() if cap is None else exchange.whole(cap))
-        except (OSError, TuttiError):
+            response = await outside.session_for(0).request(method, where, headers=headers | {PROCESS: process}, **more)
+        except (aiohttp.ClientError, TuttiError):
             raise error from None  # nobody is there any more: what came of the first is not known
-        if not link.durable and exchange.headers.get(_PROCESS_KEY) != process:
-            exchange.close()
+        if not link.durable and response.headers.get(PROCESS) != process:
+            response.close()
             raise error from None
-    except BaseException:
-        exchange.close()
-        raise
-    if link.processes and _PROCESS_KEY in exchange.headers:
-        exchange.marks[PROCESS] = exchange.headers[_PROCESS_KEY]
-    return exchange
+    finally:
+        CONNECTING.reset(mark)
+    if link.processes and connecting.protocol is not None and PROCESS in response.headers:
+        setattr(connecting.protocol, _PROCESS_SEEN, response.headers[PROCESS])
+    return response
 
 
 def _place(url: str) -> str:
@@ -220,16 +206,32 @@ def _place(url: str) -> str:
     return f"{scheme}://{rest.partition('/')[0].partition('?')[0].rpartition('@')[2]}"
 
 
-async def _events(exchange: Exchange, url: str) -> AsyncIterator[bytes]:
+def _refuse_coding(response: aiohttp.ClientResponse) -> None:
+    coding = response.headers.get("Content-Encoding", "identity").lower()
+    if coding not in ("", "identity"):
+        raise Invalid(f"The agent's answer is coded ({coding[:20]}), which nobody asked for.", code="wrong_output")
+
+
+async def _whole(response: aiohttp.ClientResponse, cap: int) -> bytes:
+    _refuse_coding(response)
+    length = response.content_length
+    if length is not None and length <= cap:
+        return await response.read()
+    chunks: list[bytes] = []
+    size = length or 0
+    while size <= cap:
+        chunk = await response.content.readany()
+        if not chunk:
+            return b"".join(chunks)
+        chunks.append(chunk)
+        size += len(chunk)
+    raise Invalid(f"The agent's answer is larger than {cap:,} bytes.", code="wrong_output")
+
+
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     """The data of server-sent events, one by one. Source: WHATWG HTML, 9.2 (comments, ids and names are passed over)."""
     rest, data, size, count = b"", [], 0, 0
-    while True:
-        try:
-            chunk = await exchange.some()
-        except Cut as error:
-            raise _told(error, url) from error
-        if not chunk:
-            return
+    async for chunk in response.content.iter_any():
         size += len(chunk)
         rest += chunk
         if size > STREAM or len(rest) > ANSWER:

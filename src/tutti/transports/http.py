@@ -188,7 +188,7 @@ class _Agent:
     def _later(self, answer: calls.Answer) -> str | None:
         """Where the answer will be, when it is not here yet."""
         reply = self._operation.get("reply")
-        place = answer.headers.get("location") if answer.status == 202 else None
+        place = answer.headers.get("Location") if answer.status == 202 else None
         if place is None and reply == "polling":
             said = _value(answer)
             if isinstance(said, dict) and str(said.get("status", "")).lower() in _OPEN:
@@ -237,7 +237,7 @@ def _text(value: Any) -> str:
 def _value(answer: calls.Answer) -> Any:
     if not answer.body:
         return None
-    if "json" in answer.headers.get("content-type", ""):
+    if "json" in answer.headers.get("Content-Type", ""):
         return answer.json()
     try:
         return answer.body.decode()

@@ -17,7 +17,6 @@ from tutti.errors import AgentFailed, Invalid, Refused
 from tutti.ids import Ids
 from tutti.model.agent import AgentCard, Endpoint, Skill
 from tutti.security import Egress, Secrets
-from tutti.transports.exchange import Pool
 from tutti.transports.inprocess import Bound, Context
 from tutti.transports.schemas import reader, writer
 
@@ -51,7 +50,6 @@ class Outside:
         self.shared: dict[str, Any] = {}  # what a transport keeps for all its calls (cards, MCP sessions); closed with this
         self.news = asyncio.Event()  # an agent has said that what it offers has changed
         self.token_for: Callable[[str, str], str] | None = None  # (enrolled agent, on whose behalf) → the token that a call carries
-        self.pool = Pool(egress)  # of connections to agents
         self._sessions: dict[float, aiohttp.ClientSession] = {}
 
     @property
@@ -65,7 +63,9 @@ class Outside:
         if session is None or session.closed:
             import aiohttp
 
-            session = aiohttp.ClientSession(connector=self.egress.connector(keep), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+            session = aiohttp.ClientSession(
+                connector=self.egress.connector(keep), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, headers={"Accept-Encoding": "identity"}
+            )  # packed answers are refused, so none is asked for
             self._sessions[keep] = session
         return session
 
@@ -76,7 +76,6 @@ class Outside:
             if close is not None:
                 await close()
         self.shared.clear()
-        self.pool.close()
         for session in self._sessions.values():
             await session.close()
 

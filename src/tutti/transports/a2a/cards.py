@@ -89,7 +89,7 @@ async def _card(endpoint: Endpoint, outside: Outside) -> Json:
         except Invalid:
             continue
         if isinstance(card, dict) and isinstance(card.get("name"), str) and isinstance(card.get("skills"), list):
-            cards[place] = Cached(answer.headers.get("etag", ""), card)
+            cards[place] = Cached(answer.headers.get("ETag", ""), card)
             return card
     raise failure
 
@@ -166,7 +166,7 @@ async def vouch(endpoint: Endpoint, outside: Outside) -> None:
     except (calls.OutcomeUnknown, Invalid, TimeoutError) as error:
         raise AgentFailed(f"Who answers at {_origin(url)} does not show this agent's key: {error or 'no answer'}", retry=True) from error
     try:
-        proof = bytes.fromhex(answer.headers.get(wire.PROVEN.lower(), ""))
+        proof = bytes.fromhex(answer.headers.get(wire.PROVEN, ""))
     except ValueError:
         proof = b""
     if not verify(bytes.fromhex(endpoint.key), wire.proof_statement(challenge), proof):

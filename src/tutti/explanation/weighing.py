@@ -206,8 +206,8 @@ def _formula(part: str, weight: float, one: Mapping[str, Any]) -> str:
         case "quality":
             return f"{weight:g} × {one['drawn']:.3f}"
         case "latency":
-            return f"−{weight:g} × {share:.3f} ({one['latency_ms']:.0f} ms of the time there is)"
+            return f"−{weight:g} × {share + 0.0:.3f} ({one['latency_ms']:.0f} ms of the time there is)"
         case "cost":
-            return f"−{weight:g} × {share:.3f} ({one['cost']:.4g} of the dearest)"
+            return f"−{weight:g} × {share + 0.0:.3f} ({one['cost']:.4g} of the dearest)"
         case _:
-            return f"−{weight:g} × {share:.3f} ({one['load']:.0%} busy)"
+            return f"−{weight:g} × {share + 0.0:.3f} ({one['load']:.0%} busy)"

@@ -25,8 +25,10 @@ console: $(STAMP) ## build the web console (what is built from the same sources 
 demo: console ## the example fleet at work, until Ctrl-C
 	@$(BIN)/tutti demo
 
-test: console ## the fast tests
-	@$(BIN)/python -m pytest
+test: console ## the fast tests; those with a browser run beside the others, for they mostly wait
+	@$(BIN)/python -m pytest tests/console > .console-tests.txt 2>&1 & beside=$$!; \
+	$(BIN)/python -m pytest --ignore=tests/console; others=$$?; \
+	wait $$beside; browser=$$?; cat .console-tests.txt; exit $$((others + browser))
 
 test-slow: $(STAMP) ## simulation, kill -9 and real data (minutes)
 	@$(BIN)/python -m pytest -m slow

@@ -20,22 +20,23 @@ def _needed() -> None:
         pytest.skip(why)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     _needed()
-    with sync_playwright() as playwright:  # its loop counts as running until it ends: no asynchronous test may come in between
+    with sync_playwright() as playwright:  # its loop counts as running until it ends: not beyond this module, others have asynchronous tests
         found = launch(playwright, "--enable-precise-memory-info")
         yield found
         found.close()
 
 
-@pytest.fixture(scope="package")
-def served(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    _needed()
     with serving(tmp_path_factory.mktemp("company")) as found:
         yield found
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def paths(served: Served) -> dict[str, str]:
     return views(served)
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,8 @@ class Service:
             door.draining = True
             await _first(_within(door.work.idle(), self.place.grace.total_seconds()), serving)
             await _first(_within(_left(server.server_state.connections), _LAME_S), serving)
+            await _first(_close(listener, server), serving)
+            await _first(_within(_left(server.server_state.connections), _LAME_S), serving)
             server.should_exit = True
             await serving
         finally:
@@ -228,6 +231,21 @@ async def _first(work: Any, serving: asyncio.Task[None]) -> None:
     await asyncio.wait({task, serving}, return_when=asyncio.FIRST_COMPLETED)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def _close(listener: socket.socket, server: Any) -> None:
+    """Listen no more, in one go with taking in whoever is connected already: a closed door would cut them off, and they could not know what became of their calls."""
+    loop, config = asyncio.get_running_loop(), server.config
+    taken = []
+    with contextlib.suppress(OSError):  # nobody is left that waits
+        while True:
+            taken.append(listener.accept()[0])
+    for each in server.servers:
+        each.close()
+    protocol = partial(config.http_protocol_class, config=config, server_state=server.server_state, app_state=server.lifespan.state)
+    for connected in taken:
+        connected.setblocking(False)
+    await asyncio.gather(*(loop.connect_accepted_socket(protocol, connected, ssl=config.ssl) for connected in taken), return_exceptions=True)
 
 
 async def _left(connections: set[Any]) -> None:

@@ -108,6 +108,13 @@ class Served:
         finally:
             connection.close()
 
+    def asked_for_a_price(self, account: str, amount: float) -> str:
+        """A price change that a person must allow; returns its approval."""
+        task = self.ask("POST", "/tasks", {"skill": "price.change", "input": {"account": account, "amount": amount}, "subject": f"account/{account}"})["task"]
+        found = self.ask("GET", f"/tasks/{task}/wait?timeout_ms=20000")["task"]
+        assert found["approval"], found
+        return str(found["approval"])
+
     def metrics(self) -> str:
         """Its figures for Prometheus."""
         connection = _Local(self.socket)

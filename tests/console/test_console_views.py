@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from console_site import Seen
+from playwright.sync_api import expect
 
 VIEWS = (
     "overview", "map", "tasks", "task", "why", "why-asked", "approvals", "negotiations", "negotiation", "conflicts", "conflict", "signals", "signal",
@@ -76,4 +77,4 @@ def test_what_is_not_there_says_so(window: Callable[..., Seen]):
         "/conflicts/c-0000",
     ):
         seen.page.goto(f"{seen.served.url}/console{path}")
-        seen.page.get_by_text("There is no").first.wait_for()
+        expect(seen.page.get_by_text("There is no").first).to_be_visible()

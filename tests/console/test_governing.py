@@ -17,16 +17,6 @@ def _verify(seen: Seen) -> None:
     expect(seen.page.get_by_role("button", name="Verify again")).to_be_visible(timeout=60_000)
 
 
-def _asked(served: Served, account: str, amount: float) -> str:
-    """A price change that a person must allow; returns its approval."""
-    task = served.ask("POST", "/tasks", {"skill": "price.change", "input": {"account": account, "amount": amount}, "subject": f"account/{account}"})["task"]
-    for _ in range(100):
-        state = served.ask("GET", f"/tasks/{task}")
-        if state["approval"]:
-            return str(state["approval"])
-    raise AssertionError(state)
-
-
 def test_the_browser_finds_the_very_record_that_was_changed(browser: Browser, window: Callable[..., Seen], tmp_path: Path):
     with serving(tmp_path) as own:
         seen = window(own)
@@ -63,7 +53,7 @@ def test_the_record_jumps_to_a_number_and_filters_stand_in_the_address(window: C
 
 
 def test_other_parameters_are_asked_for_anew(window: Callable[..., Seen], served: Served):
-    approval = _asked(served, "9101", 6.54)
+    approval = served.asked_for_a_price("9101", 6.54)
     seen = window()
     seen.go(f"/approvals/{approval}")
     expect(seen.page.get_by_role("button", name=re.compile("^Change"))).to_be_visible()
@@ -77,7 +67,7 @@ def test_other_parameters_are_asked_for_anew(window: Callable[..., Seen], served
 
 
 def test_who_was_slower_is_told_who_answered(window: Callable[..., Seen], served: Served):
-    approval = _asked(served, "9102", 7.65)
+    approval = served.asked_for_a_price("9102", 7.65)
     seen = window()
     seen.go(f"/approvals/{approval}")
     seen.page.get_by_role("button", name=re.compile("^Approve")).click()
@@ -88,7 +78,7 @@ def test_who_was_slower_is_told_who_answered(window: Callable[..., Seen], served
 
 
 def test_handing_over(window: Callable[..., Seen], served: Served):
-    approval = _asked(served, "9103", 8.76)
+    approval = served.asked_for_a_price("9103", 8.76)
     seen = window()
     seen.go(f"/approvals/{approval}")
     seen.page.get_by_role("button", name="Hand over").click()
@@ -172,7 +162,7 @@ def test_a_person_ends_what_no_rule_ends(browser: Browser, window: Callable[...,
 
 
 def test_leaving_with_an_answer_that_is_not_sent_warns(window: Callable[..., Seen], served: Served):
-    approval = _asked(served, "9104", 9.87)
+    approval = served.asked_for_a_price("9104", 9.87)
     seen = window()
     warned: list[str] = []
     seen.page.on("dialog", lambda dialog: (warned.append(dialog.type), dialog.accept()))

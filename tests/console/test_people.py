@@ -31,18 +31,8 @@ def test_without_a_session_there_is_only_the_door(window: Callable[..., Seen]):
     assert not seen.violations()
 
 
-def _submit(served: Served, account: str, amount: float) -> str:
-    """A price change that a person must allow; returns its approval."""
-    task = served.ask("POST", "/tasks", {"skill": "price.change", "input": {"account": account, "amount": amount}, "subject": f"account/{account}"})["task"]
-    for _ in range(100):
-        state = served.ask("GET", f"/tasks/{task}")
-        if state["approval"]:
-            return str(state["approval"])
-    raise AssertionError(state)
-
-
 def test_approve_by_keyboard_alone(window: Callable[..., Seen], served: Served):
-    approval = _submit(served, "9001", 3.21)
+    approval = served.asked_for_a_price("9001", 3.21)
     seen = window()
     keys = seen.page.keyboard
     keys.press("g")
@@ -63,7 +53,7 @@ def test_approve_by_keyboard_alone(window: Callable[..., Seen], served: Served):
 
 
 def test_taking_back_sends_nothing(window: Callable[..., Seen], served: Served):
-    approval = _submit(served, "9002", 4.32)
+    approval = served.asked_for_a_price("9002", 4.32)
     seen = window()
     seen.go(f"/approvals/{approval}")
     seen.page.keyboard.press("a")
@@ -73,7 +63,7 @@ def test_taking_back_sends_nothing(window: Callable[..., Seen], served: Served):
 
 
 def test_reject_at_a_phone(window: Callable[..., Seen], served: Served):
-    approval = _submit(served, "9003", 5.43)
+    approval = served.asked_for_a_price("9003", 5.43)
     seen = window(phone=True)
     seen.go(f"/approvals/{approval}")
     button = seen.page.get_by_role("button", name=re.compile("^Reject"))

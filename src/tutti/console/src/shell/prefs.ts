@@ -6,11 +6,10 @@ export interface Prefs {
   theme: "light" | "dark" | "system";
   zone: Zone;
   letters: boolean; // keys of a single letter (WCAG 2.1.4: they can be switched off)
-  dense: boolean;
 }
 
 const NAME = "tutti.preferences";
-const DEFAULT: Prefs = { theme: "system", zone: "local", letters: true, dense: true };
+const DEFAULT: Prefs = { theme: "system", zone: "local", letters: true };
 const watchers = new Set<() => void>();
 let prefs: Prefs = read();
 

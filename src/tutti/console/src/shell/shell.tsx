@@ -142,7 +142,7 @@ export function Shell({ children }: { children: ReactNode }) {
           <button type="button" className="plain wide" title={`${who.id} (${who.roles.join(", ")}). Click to log out.`} onClick={() => void leave()}>{nameOf(who.id)}<span className="vh">, log out</span></button>
         </span>
       </header>
-      <LostRow />
+      <div style={{ gridColumn: "1/-1" }}><LostBanner /></div>
       <Nav open={menu} onGo={() => setMenu(false)} />
       <main id="main" tabIndex={-1}><Boundary key={location.split("/")[1]}>{children}</Boundary></main>
       <Palette open={palette} onClose={() => setPalette(false)} onHelp={() => setHelp(true)} onTheme={flip} onLeave={() => void leave()} />
@@ -155,5 +155,3 @@ export function Shell({ children }: { children: ReactNode }) {
     </div>
   );
 }
-
-const LostRow = () => <div style={{ gridColumn: "1/-1" }}><LostBanner /></div>;

@@ -11,6 +11,8 @@ IN_FLIGHT = (1, 16, 64)
 ROWS = {  # name → client, kind, agent
     "sdk_direct": ("sdk", "direct", "sdk"),
     "sdk_tutti": ("sdk", "tutti", "sdk"),
+    "sdk_bytes": ("sdk", "bytes", "sdk"),  # a hop that passes bytes on
+    "sdk_gateway": ("sdk", "sdk", "sdk"),  # a hop made with the SDK
     "own_direct": ("bare", "direct", "own"),
     "own_tutti": ("bare", "tutti", "own"),
     "rest_tutti": ("rest", "tutti", "own"),  # HTTP+JSON in

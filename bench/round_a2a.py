@@ -49,15 +49,17 @@ class Process:
 
 
 def started(kind: str, agent: str, folder: Path) -> tuple[Process, Process | None]:
-    """The agent, and Tutti in front of it when it is to be."""
+    """The agent, and what stands in front of it: Tutti, or a gateway that only passes on."""
     tutti = [sys.executable, "-m", "tutti.cli"]
     if agent == "own":
         (folder / "bench_echo.py").write_text(OWN, encoding="utf-8")
         served = Process([*tutti, "serve-agent", "bench_echo.py:echo", "--skill", "text.echo", "-o", "ndjson"], folder)
     else:
         served = Process([sys.executable, "-m", "bench.a2a_agent", agent], folder)
-    if kind != "tutti":
+    if kind == "direct":
         return served, None
+    if kind != "tutti":
+        return served, Process([sys.executable, "-m", "bench.a2a_gateway", kind, served.url], folder)
     (folder / "bench_fleet.py").write_text(FLEET, encoding="utf-8")
     plane = Process([*tutti, "up", "bench_fleet.py", "-o", "ndjson"], folder, BENCH_AGENT=served.url, TUTTI_LISTEN="127.0.0.1:0")
     return served, plane
@@ -111,7 +113,7 @@ async def measure(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     agent, plane = started(request["kind"], request["agent"], folder)
     try:
         front = plane or agent
-        token = (folder / ".tutti" / "bench" / "owner.token").read_text(encoding="ascii").strip() if plane else ""
+        token = (folder / ".tutti" / "bench" / "owner.token").read_text(encoding="ascii").strip() if request["kind"] == "tutti" else ""
         client = request["client"]
         call = await (sdk_call(front.url, token) if client == "sdk" else bare_call(front.url, token, rest=client == "rest"))
         for number in range(100):

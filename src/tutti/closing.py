@@ -42,7 +42,8 @@ class Closing:
         if task["subject"] and await house.subject(task) is None:  # erased meanwhile: that it ended is kept, nothing of what it said
             outcome = replace(outcome, output=None, detail="", proposals=(), emissions=(), notes=())
         excluded = [name for name in (task["excluded"] or "").split(",") if name] + [card.id]
-        rivals = any(offer.id not in excluded for offer in house.registry.offers(skill.name))
+        meant = task["addressed"]  # nobody else may do what was sent to one
+        rivals = any(offer.id not in excluded and (not meant or offer.name == meant) for offer in house.registry.offers(skill.name))
         step = execution.next_step(skill, task, outcome, attempt=attempt, rivals=rivals, now=house.clock.now(), rng=house.ids.rng)
         bundle = Bundle(expect={("task", (id,)): task["version"]})
         detail = await self.words(bundle, task, outcome.detail)

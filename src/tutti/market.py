@@ -78,6 +78,7 @@ class Market:
         self._permit = permit
         self._awards: dict[str, Award] = {}
         self._passed: dict[str, dict[str, int]] = {}  # skill → task → times that others went before it
+        self._complaints: set[tuple[str, str]] = set()  # what has been said of agents' bids
         self._open: set[str] = set()  # skills that are being cleared
         self._fruitless: set[str] = set()  # skills of which the last clearing sent nobody on its way
         self._stuck: dict[str, dict[str, tuple[int, list[tuple[str, str]]]]] = {}  # skill → task → since when, and the agents that may do it, all at work
@@ -134,10 +135,16 @@ class Market:
                     known = {"mean": board.mean[number], "latency_ms": board.latency_ms[number], "cost": board.cost[number]}
                     found[number] = routing.calibrate(bid, card.name, card.version, records.get((skill, card.name, card.version)), **known)
                 else:
-                    log.warning("%s bids %s for %s, which is no tutti.Bid", card.id, type(bid).__name__, skill)
+                    self._complain(card.id, f"bids {type(bid).__name__} for {skill}, which is no tutti.Bid")
             except Exception as error:  # it is the user's code
-                log.warning("%s cannot bid for %s: %s", card.id, skill, type(error).__name__)
+                self._complain(card.id, f"cannot bid for {skill}: {type(error).__name__}")
         return found, declined
+
+    def _complain(self, agent: str, words: str) -> None:
+        """Say once what is wrong with an agent's bids: it is asked again at every look at every waiting task."""
+        if (agent, words) not in self._complaints:
+            self._complaints.add((agent, words))
+            log.warning("%s %s; more of these are not logged", agent, words)
 
     # --- awards -------------------------------------------------------------------------------------------------
 

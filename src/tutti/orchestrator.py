@@ -358,7 +358,8 @@ class Orchestrator:
             bundle = Bundle()
             bundle.add(gates.as_fact(task["id"], verdict, question, task["seq"]))
             return await self._deny(task, bundle, verdict)
-        rules = "; ".join(f"{out.agent}: {out.rule}" for out in route.ruled_out[:4])
+        meant = [out for out in route.ruled_out if out.agent.startswith(f"{task['addressed']}@")]  # that it was sent to this one says nothing of why not
+        rules = "; ".join(f"{out.agent}: {out.rule}" for out in (meant or route.ruled_out)[:4])
         return await self.end(task, "task.parked", {"reason": f"no agent may take it: {rules}"})
 
     async def _deny(self, task: Row, bundle: Bundle, verdict: Verdict) -> None:

@@ -24,6 +24,11 @@ class Party:
         return {"price": self.table}
 
 
+@fleet.agent(skill="negotiation.answer", name="never", department="sales", owner="a@example.com", when="priority > 9")
+def never(question: dict) -> dict:
+    return {"accept": True}
+
+
 fleet.party(Party({"0": 1, "5": 4, "10": 2}), name="buyer", department="sales", owner="a@example.com")
 fleet.party(Party({"0": 0, "5": 2, "10": 3}), name="seller", department="sales", owner="a@example.com")
 """
@@ -51,6 +56,12 @@ def test_a_case_is_settled_shown_and_explained(person: Person, tmp_path: Path) -
     assert "Round 1" in shown.out
     assert "Passed over" in shown.out
     assert "Passed over" in person("why", listed[0]["id"]).out
+
+
+def test_it_is_waited_for_also_while_a_question_of_it_stands_still(person: Person) -> None:
+    case = CASE | {"parties": ["buyer", "seller", "never"]}
+    left = person("negotiate", json.dumps(case), "--fleet", str(person.file), "--deadline", "6s")
+    assert (left.code, "settled" in left.out) == (exits.OK, True)
 
 
 def test_what_is_no_case_is_refused(person: Person) -> None:

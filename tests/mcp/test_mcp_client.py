@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tool_servers import MONEY, PAID, TEXT, Crm, raw, tool
 
-from tutti import Fleet, Settings, Workspace, telemetry
+from tutti import Fleet, Intent, Settings, Workspace, telemetry
 from tutti.errors import AgentFailed, Refused
 from tutti.model.agent import Endpoint
 
@@ -24,6 +24,21 @@ def fleet_of(url: str, *, tools: dict[str, Any] | None = None, auth: str = "", n
 
 def opened(fleet: Fleet, folder: Path) -> Workspace:
     return Workspace(fleet, Settings(fleet.name, folder / "tutti", grace=timedelta(0)))
+
+
+async def test_a_call_carries_the_token_of_the_lease_that_it_holds(tmp_path):
+    crm = Crm()
+    tools = {"mark": {"intends": [Intent("customer/{text}", effect="mark")]}, "look": {}}
+    async with crm.serve() as url:
+        fleet = fleet_of(url, tools=tools)
+        fleet.autonomy("crm.mark", level="act")
+        async with opened(fleet, tmp_path) as workspace:
+            await workspace.result(await workspace.submit("crm.look", {"text": "x"}))
+            assert "tutti/lease" not in crm.meta
+            marked = await workspace.submit("crm.mark", {"text": "x"})
+            await workspace.result(marked)
+            (granted,) = await workspace.journal.facts(about=marked, kind=("lease.granted",))
+            assert crm.meta["tutti/lease"] == granted.seq
 
 
 async def until(workspace: Workspace, id: str, stage: str) -> dict[str, Any]:

@@ -29,6 +29,44 @@ def fleet() -> Fleet:
     return fleet
 
 
+async def test_the_one_that_is_named_and_fails_fails_its_task_since_no_other_may_do_it(tmp_path: Path) -> None:
+    shop = fleet()
+
+    @shop.agent(skill="price.quote", department="revenue", name="broken")
+    async def broken(wish: str) -> str:
+        raise ValueError("no such wish")
+
+    @shop.agent(skill="price.ask", department="revenue")
+    async def ask(wish: str, ctx: Context) -> str:
+        try:
+            return str(await ctx.ask("price.quote", wish, to="broken"))
+        except AgentFailed as failed:
+            return failed.message
+
+    async with Workspace(shop, Settings("shop", tmp_path)) as workspace:
+        said = await workspace.result(await workspace.submit("price.ask", "tea"))
+        assert "failed" in said
+        assert (await workspace.tasks(waiting=True))["tasks"] == []
+
+
+async def test_why_nobody_may_do_it_speaks_of_the_one_that_is_named(tmp_path: Path) -> None:
+    shop = fleet()
+
+    @shop.agent(skill="price.quote", department="revenue", name="never", when="priority > 9")
+    async def never(wish: str) -> str:
+        return wish
+
+    @shop.agent(skill="price.ask", department="revenue")
+    async def ask(wish: str, ctx: Context) -> str:
+        return str(await ctx.ask("price.quote", wish, to="never"))
+
+    async with Workspace(shop, Settings("shop", tmp_path)) as workspace:
+        await workspace.submit("price.ask", "tea")
+        await workspace.quiet()
+        (waiting,) = (await workspace.tasks(waiting=True))["tasks"]
+        assert waiting["reason"] == "no agent may take it: never@1: its condition does not hold: priority > 9"
+
+
 async def test_the_one_that_is_named_does_it(tmp_path: Path) -> None:
     async with Workspace(fleet(), Settings("shop", tmp_path)) as workspace:
         task = await workspace.submit("price.compare", "tea")

@@ -134,6 +134,28 @@ async def test_an_agent_may_decline_and_a_bid_that_fails_is_none(tutti):
     assert [out["rule"] for out in (await trial.explain("job.do"))["route"]["ruled_out"]] == ["it declines this task"]
 
 
+async def test_a_bid_that_fails_is_said_once_in_the_log(tutti, caplog):
+    fleet = Fleet("noisy")
+
+    def fails(input):
+        raise KeyError("no such thing")
+
+    for name in ("one", "two"):
+
+        @fleet.agent(skill="job.do", department="ops", name=name, bids=fails, concurrency=1)
+        async def do(n: int) -> int:
+            return n
+
+    trial = tutti(fleet)
+    for n in range(8):
+        await trial.submit("job.do", n)
+    said = [record.message for record in caplog.records if "cannot bid" in record.message]
+    assert sorted(said) == [
+        "one@1 cannot bid for job.do: KeyError; more of these are not logged",
+        "two@1 cannot bid for job.do: KeyError; more of these are not logged",
+    ]
+
+
 class Watched:
     """Runs of agents: how many at a time, in which order."""
 

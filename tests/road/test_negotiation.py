@@ -110,6 +110,16 @@ class Answering(Scoring):
         return worth(self.name, outcome) >= worth(self.name, None)
 
 
+async def test_of_who_said_nothing_no_gain_is_claimed(tutti):
+    one = await tutti(fleet_of(Scoring("renewal"), Failing("pricing"))).submit("negotiation.mediate", opening())
+    told = (await one.workspace.negotiation(one.task("negotiation.mediate").id))["explained"]
+    assert "pricing (weight 1) has said nothing and counts as indifferent." in told
+    assert not [sentence for sentence in told if sentence.startswith("pricing (weight 1) gains")]
+    none = await tutti(fleet_of(Failing("renewal"), Failing("pricing"))).submit("negotiation.mediate", opening())
+    told = (await none.workspace.negotiation(none.task("negotiation.mediate").id))["explained"]
+    assert told[0] == "The fallback holds: nobody has said what it wants."
+
+
 class Telling(Scoring):
     """A party that tells its whole table."""
 
@@ -348,6 +358,42 @@ async def test_a_party_that_nobody_may_ask_is_dismissed_and_its_question_does_no
     assert not [child for child in run.tasks("negotiation.answer") if child.stage != "ended"]
 
 
+class Failing(Scoring):
+    """Its code has a defect."""
+
+    async def score(self, outcomes: Any) -> Any:
+        raise KeyError("price")
+
+
+async def test_a_party_whose_code_fails_holds_nobody_up_and_no_person_is_asked_for_it(tutti):
+    run = await tutti(fleet_of(Scoring("renewal"), Failing("pricing"))).submit("negotiation.mediate", opening(deadline_ms=20_000))
+    assert run.task("negotiation.mediate").state == "completed"
+    assert at(run) < 2
+    assert {child.state for child in run.tasks("negotiation.answer") if child.agent == "pricing"} == {"failed"}
+
+
+class Telling(Scoring):
+    """A party that hands over its table, and has nothing else."""
+
+    score = None  # type: ignore[assignment]
+
+    def utility(self) -> Any:
+        return WANTS[self.name]
+
+
+@pytest.mark.parametrize("level", ["score", "rank", "answer"])
+async def test_a_party_with_a_table_answers_at_any_lower_level(tutti, level):
+    run = tutti(fleet_of(Scoring("renewal"), Telling("pricing")))
+    said = opening(parties={"renewal": 1, "pricing": {"level": level}}, deadline_ms=20_000)
+    await run.submit("negotiation.mediate", said)
+    output = run.task("negotiation.mediate").output
+    assert (output["how"], worth("pricing", output["outcome"]) >= worth("pricing", None)) == ("settled", True)
+    assert {child.state for child in run.tasks("negotiation.answer")} == {"completed"}
+    declared = Fleet("deal")
+    declared.party(Telling("pricing"), name="pricing", department="sales", level=level)
+    assert [card.skills["negotiation.answer"].level for card in declared.cards.values()] == [level]
+
+
 # --- what it may cost -----------------------------------------------------------------------------------------------
 
 
@@ -426,6 +472,14 @@ class Slowly(Ranking):
         ({"policy": [{"rule": "r"}]}, "says not one thing"),
         ({"issues": {"price": ["0 %", "0 %"]}}, "Issue 'price' has 2 values"),
         ({"deadlin": 1}, "deadlin"),
+        ({"parties": ["renewal", "pricing", "renewal"]}, "renewal is named twice"),
+        ({"parties": "renewal"}, "parties"),
+        ({"parties": {"renewal": {"level": "psychic"}, "pricing": 1}}, "parties.renewal.level: .*'table'"),
+        ({"parties": {"renewal": "two", "pricing": 1}}, "parties.renewal: .*number"),
+        ({"issues": {"price": "cheap"}}, "Issue 'price' has a text for its values"),
+        ({"issues": {"price": [1, None]}}, "issues.price.1: .*string.*number"),
+        ({"deadline": timedelta(seconds=-1)}, "deadline"),
+        ({"deadline": timedelta()}, "deadline"),
     ],
 )
 async def test_what_cannot_be_negotiated_is_refused_with_the_reason(tutti, change, words):

@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from tutti import arbiter, execution, explanation, mediation, plans
-from tutti.clock import micros
 from tutti.desk.counter import OWNER
 from tutti.desk.work import Work
 from tutti.errors import Conflict, Invalid, NotFound
+from tutti.model.party import opening_of
 from tutti.model.plan import goal_from_json
 from tutti.model.task import Stage
 from tutti.planning import SKILL
@@ -115,12 +115,10 @@ class Deciding(Work):
         `parties` are agents, with weights or without (then the goals say). `policy` and `approval` hold rules: {"rule": name} with "forbid", "cost" and
         "limit", or "when" (CEL, true for what is ruled out). With `protocol` "alternating" the parties take turns with offers. Raises: `Invalid`.
         """
-        named = dict(parties) if isinstance(parties, Mapping) else dict.fromkeys(parties)
-        opening = {
-            "issues": {name: list(values) for name, values in issues.items()}, "parties": named, "policy": list(policy), "approval": list(approval),
-            "fallback": fallback, "deadline_ms": max(micros(deadline) // 1000, 1), "messages": messages, "turns": turns, "money": money, "about": about,
-            "protocol": protocol,
-        }  # fmt: skip
+        opening = opening_of(
+            issues, parties, policy=policy, approval=approval, fallback=fallback, deadline=deadline, messages=messages, turns=turns, money=money, about=about,
+            protocol=protocol,
+        )  # fmt: skip
         mediation.prepare(self.corridor.house, opening, "new")
         return await self.submit(mediation.MEDIATE, opening, subject=subject, priority=priority, also=also, by=by)
 

@@ -15,7 +15,10 @@ from tutti.model.party import Outcome, PairWorth, PartyAnswer, PartyQuestion
 from tutti.transports import Context
 
 _METHODS = ("utility", "score", "rank", "respond")
-_NEEDS = {Level.TABLE: "utility", Level.FUNCTION: "score", Level.SCORE: "score", Level.RANK: "rank", Level.ANSWER: "respond"}
+_ABLE = {  # which methods a level can be answered by, the one that it is made for first
+    Level.TABLE: ("utility",), Level.FUNCTION: ("score",), Level.SCORE: ("score", "utility"), Level.RANK: ("rank", "score", "utility"),
+    Level.ANSWER: ("respond", "score", "utility", "rank"),
+}  # fmt: skip
 Method = Callable[..., Any]
 _LISTED = 20_000  # outcomes that a party can look through in a turn
 _BOULWARE = 0.2  # how early it concedes: the usual value of those that concede late
@@ -33,14 +36,13 @@ def methods_of(party: object, where: str) -> dict[str, Method]:
 def level_of(methods: Mapping[str, Method], said: str, where: str) -> Level:
     """The level at which a party answers: the one it says, else the most that its methods can. Raises: `Invalid`."""
     if not said:
-        return next(level for level in (Level.TABLE, Level.SCORE, Level.RANK, Level.ANSWER) if _NEEDS[level] in methods)
+        return next(level for level in (Level.TABLE, Level.SCORE, Level.RANK, Level.ANSWER) if _ABLE[level][0] in methods)
     try:
         level = Level(said)
     except ValueError:
         raise Invalid(f"{said!r} is no level of {where}.", hint=f"Levels are {', '.join(Level)}.") from None
-    able = _NEEDS[level] in methods or (level in (Level.RANK, Level.ANSWER) and "score" in methods)
-    if not able:
-        raise Invalid(f"{where} has no method {_NEEDS[level]}, which level {level} needs.", hint="Give it the method, or a lower level.")
+    if not any(method in methods for method in _ABLE[level]):
+        raise Invalid(f"{where} has no method {_ABLE[level][0]}, which level {level} needs.", hint="Give it the method, or a lower level.")
     if level is Level.FUNCTION and inspect.iscoroutinefunction(methods["score"]):
         raise Invalid(f"{where}: at level function, score is a plain function.", hint="Make it one, or use level score.")
     return level
@@ -94,23 +96,36 @@ def _answer(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
     match question.ask:
         case "table" if "utility" in methods:
             return _table((yield (methods["utility"],)))
-        case "score" if "score" in methods:
-            return {"scores": [float(number) for number in (yield methods["score"], question.outcomes)]}
-        case "rank":
+        case "score" if _counts(methods):
+            return {"scores": (yield from _numbers(methods, question.outcomes))}
+        case "rank" if "rank" in methods or _counts(methods):
             orders = []
             for outcomes in question.lists:
                 if "rank" in methods:
                     said = yield methods["rank"], outcomes
                     orders.append([outcomes.index(each) if not isinstance(each, int) else each for each in said])
                 else:
-                    scores = list((yield methods["score"], outcomes))
-                    orders.append(sorted(range(len(outcomes)), key=lambda place: -scores[place]))
+                    scores: list[float] = yield from _numbers(methods, outcomes)
+                    orders.append(sorted(range(len(outcomes)), key=scores.__getitem__, reverse=True))
             return {"orders": orders}
         case "respond" | "confirm":
             return (yield from _word(methods, question))
         case "offer":
             return (yield from _turn(methods, question))
     raise Invalid(f"This party cannot be asked to {question.ask}.", hint="Declare it at the level that it answers at.")
+
+
+def _counts(methods: Mapping[str, Method]) -> bool:
+    """Whether it has numbers for outcomes."""
+    return "score" in methods or "utility" in methods
+
+
+def _numbers(methods: Mapping[str, Method], outcomes: Sequence[Outcome | None]) -> Any:
+    """A generator that returns the party's numbers for outcomes: its own, else what its table says of them."""
+    if "score" in methods:
+        return [float(number) for number in (yield methods["score"], outcomes)]
+    told = _table((yield (methods["utility"],)))
+    return [(told["reservation"] or 0.0) if each is None else _worth(told, each) for each in outcomes]
 
 
 def _word(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
@@ -122,19 +137,15 @@ def _word(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
         if isinstance(said, tuple):
             return {"accept": bool(said[0]), "counter": said[1]}
         return {"accept": bool(said)}
-    if "score" in methods:
+    if _counts(methods):
         offered = question.outcome or {}
         others = [offered | {issue: value} for issue, values in question.issues.items() for value in values if offered[issue] != value]
-        mine, held, *its = yield methods["score"], [offered, question.fallback, *(others if question.ask == "respond" else [])]
+        mine, held, *its = yield from _numbers(methods, [offered, question.fallback, *(others if question.ask == "respond" else [])])
         best = max(range(len(its)), key=lambda place: its[place], default=None)
         counter = others[best] if best is not None and its[best] > mine else offered
         return {"accept": bool(mine >= held), "counter": counter if question.ask == "respond" else None}
-    if "rank" in methods:
-        order = list((yield methods["rank"], [question.outcome, question.fallback]))
-        return {"accept": order[0] in (0, question.outcome)}
-    told = _table((yield (methods["utility"],)))
-    held = told["reservation"] if question.fallback is None else _worth(told, question.fallback)
-    return {"accept": _worth(told, question.outcome or {}) >= (held or 0.0)}
+    order = list((yield methods["rank"], [question.outcome, question.fallback]))
+    return {"accept": order[0] in (0, question.outcome)}
 
 
 def _turn(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
@@ -149,12 +160,8 @@ def _turn(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
     if prod(map(len, question.issues.values())) > _LISTED:
         return {"accept": False}
     outcomes: list[Outcome | None] = [dict(zip(question.issues, values, strict=True)) for values in product(*question.issues.values())]
-    if "score" in methods:
-        *scores, held = list((yield methods["score"], [*outcomes, question.fallback]))
-    elif "utility" in methods:
-        told = _table((yield (methods["utility"],)))
-        scores = [_worth(told, outcome or {}) for outcome in outcomes]
-        held = told["reservation"] or 0.0 if question.fallback is None else _worth(told, question.fallback)
+    if _counts(methods):
+        *scores, held = yield from _numbers(methods, [*outcomes, question.fallback])
     else:
         order = list((yield methods["rank"], [*outcomes, question.fallback]))
         places = {place if isinstance(place, int) else outcomes.index(place): -rank for rank, place in enumerate(order)}

@@ -6,8 +6,12 @@ extension. Outcomes are readable: the issue's name with the value it takes. `nul
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal
+
+from tutti.errors import Invalid
 
 SKILL = "negotiation.answer"  # what every party offers
 SCHEMA = "tutti.negotiation/1"
@@ -65,3 +69,39 @@ class PartyAnswer:
     orders: list[list[int]] | None = None
     accept: bool | None = None
     counter: Outcome | None = None
+
+
+def opening_of(
+    issues: Mapping[str, Sequence[Any]],
+    parties: Mapping[str, Any] | Sequence[str],
+    *,
+    policy: Sequence[Any],
+    approval: Sequence[Any],
+    fallback: Mapping[str, Any] | None,
+    deadline: timedelta,
+    **more: Any,
+) -> dict[str, Any]:
+    """What somebody opens a negotiation with in Python, as the mediator's input. Raises: `Invalid` for what would become another negotiation than was meant."""
+    for name, values in issues.items():
+        if isinstance(values, str):
+            raise Invalid(f"Issue {name!r} has a text for its values.", hint=f'Give a list, for example {{"{name}": ["{values}"]}}.')
+    if deadline <= timedelta():
+        raise Invalid("The deadline of a negotiation is over before it begins.", hint="Say how long it may take: deadline=timedelta(seconds=30).")
+    return {
+        "issues": {name: list(values) for name, values in issues.items()}, "parties": _counted(parties), "policy": list(policy), "approval": list(approval),
+        "fallback": fallback, "deadline_ms": max(round(deadline / timedelta(milliseconds=1)), 1), **more,
+    }  # fmt: skip
+
+
+def _counted(parties: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
+    """The parties with how they count; None where the goals say it."""
+    if isinstance(parties, Mapping):
+        return dict(parties)
+    if isinstance(parties, str):
+        raise Invalid(f"The parties are {parties!r}, a text.", hint=f'Give a list, for example parties=["{parties}"].')
+    counted = dict[str, Any]()
+    for name in parties:
+        if name in counted:
+            raise Invalid(f"{name} is named twice.", hint=f'Where it counts for more than others, give it a weight: parties={{"{name}": 2, …}}.')
+        counted[name] = None
+    return counted

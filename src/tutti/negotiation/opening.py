@@ -21,6 +21,7 @@ PARTIES = 64  # that one case may have
 ISSUES = 64
 VALUES = 1000  # that one issue may have
 COMBINATIONS = 20_000  # of values that one CEL rule is tried on
+_FORMS = frozenset({"str", "int", "float", "bool", "Side"})
 LIMITS = 2000  # single combinations of three and more issues that rules may rule out
 
 
@@ -79,11 +80,18 @@ def read_opening(data: Any) -> Opening:
     try:
         return _reader().validate_python(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
+        found = [(_place(each["loc"]), each["msg"]) for each in error.errors(include_url=False, include_input=False)]
+        place = max((place for place, _ in found), key=len)  # of the forms that a value may have, the one that it comes closest to
+        first, *others = dict.fromkeys(message for there, message in found if there == place)
+        words = " or ".join([first, *(other.removeprefix("Input should be ") for other in others)])
         raise Invalid(
-            f"That opens no negotiation: {place}: {first['msg']}", hint='{"issues": {…}, "parties": {…}, "fallback": {…}}', code="invalid_input"
+            f"That opens no negotiation: {'.'.join(place)}: {words}", hint='{"issues": {…}, "parties": {…}, "fallback": {…}}', code="invalid_input"
         ) from None
+
+
+def _place(found: tuple[int | str, ...]) -> tuple[str, ...]:
+    """Where in an opening, without the names of the forms that the value there may have."""
+    return tuple(str(step) for number, step in enumerate(found) if number < 2 or step not in _FORMS)
 
 
 @cache

@@ -104,8 +104,12 @@ def explain(record: Mapping[str, Any]) -> list[str]:
     """The record in sentences: what was settled, what each party has of it, what was passed over, and what would have changed the outcome."""
     told = record["settlement"]
     weights = {party["name"]: party["weight"] for party in record["case"]["parties"]}
-    lines = [f"{_outcome(told['outcome'])} is what the parties end with." if told["outcome"] else _no_agreement(record)]
+    mute = _mute(record)
+    lines = [f"{_outcome(told['outcome'])} is what the parties end with." if told["outcome"] else _no_agreement(record, mute)]
     for name, gain in told["gains"].items() if told["outcome"] else ():
+        if name in mute:
+            lines.append(f"{name} (weight {weights[name]:g}) has said nothing and counts as indifferent.")
+            continue
         best, risk = record["best_gains"][name], told["risks"][name]
         share = f", {gain / best:.0%} of the most it could have" if best > 0 else ""
         lines.append(
@@ -316,9 +320,18 @@ def _passed_over_told(other: Mapping[str, Any]) -> str:
     return f"Passed over: {changes} would {_differences(other['differences'])}{under}."
 
 
-def _no_agreement(record: Mapping[str, Any]) -> str:
+def _mute(record: Mapping[str, Any]) -> set[str]:
+    """The parties that were asked and never answered."""
+    names = [party["name"] for party in record["case"]["parties"]]
+    asked = {names[party] for party, *_ in record["said"]}
+    return asked - {names[party] for party, _, _, _, _, missing in record["said"] if not missing}
+
+
+def _no_agreement(record: Mapping[str, Any], mute: Collection[str]) -> str:
     told = record["settlement"]
     names = [party["name"] for party in record["case"]["parties"]]
+    if told["reason"] == "nobody gains" and set(names) == mute:
+        return "The fallback holds: nobody has said what it wants."
     blocking = [names[int(each.removeprefix("party "))] if each.startswith("party ") else each.removeprefix("policy: ") for each in told["blocking"]]
     why = {
         "nothing allowed": "policy allows no outcome",

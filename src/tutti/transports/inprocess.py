@@ -16,6 +16,7 @@ from tutti.errors import Invalid
 from tutti.model.agent import Skill
 from tutti.model.conflict import Lease
 from tutti.model.outcome import Emission, Ending, Outcome, Proposal
+from tutti.model.party import opening_of
 from tutti.model.usage import Held, Spent
 
 _SETTLED_IN = timedelta(seconds=60)  # a negotiation, where nothing else is said
@@ -122,10 +123,7 @@ class Context:
 
         It is over by its deadline, and some time before this task's. Raises `AgentFailed` where it could not be opened.
         """
-        opening = {
-            "issues": {issue: list(values) for issue, values in issues.items()}, "parties": parties if isinstance(parties, Mapping) else dict.fromkeys(parties),
-            "policy": list(policy), "approval": list(approval), "fallback": fallback, "deadline_ms": max(round(deadline / timedelta(milliseconds=1)), 1), **more,
-        }  # fmt: skip
+        opening = opening_of(issues, parties, policy=policy, approval=approval, fallback=fallback, deadline=deadline, **more)
         found: dict[str, Any] = await self.ask("negotiation.mediate", opening, name=name)
         return found
 

@@ -46,7 +46,7 @@ def negotiate(look: Look, case: str, address: str | None, subject: str | None, d
             screen.data({"negotiation": id}) if look.machine else screen.text(id)
             return exits.OK
         screen.say(f"negotiation {id}")
-        task = waited_for(api, id, None)["task"]
+        task = waited_for(api, id, None, alone=True)["task"]  # a question that nobody can take is given up by its mediator
         if look.machine:
             screen.data(api.get("/v1/negotiations/{}", id))
         else:

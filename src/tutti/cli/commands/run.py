@@ -137,13 +137,13 @@ def _show(screen: Screen, planned: Mapping[str, Any]) -> None:
         screen.say(f"     ruled out {out['skill']}: {out['rule']}")
 
 
-def waited_for(api: Api, id: str, seconds: float | None) -> dict[str, Any]:
-    """The task once it has ended, needs a person, cannot go on here, or the seconds are over."""
+def waited_for(api: Api, id: str, seconds: float | None, *, alone: bool = False) -> dict[str, Any]:
+    """The task once it has ended, needs a person (or, unless `alone`, what it led to does), cannot go on here, or the seconds are over."""
     until = None if seconds is None else monotonic() + seconds
     while True:
         left = _SLICE if until is None else min(max(until - monotonic(), 0.0), _SLICE)
         waited: dict[str, Any] = api.get("/v1/tasks/{}/wait", id, timeout_ms=int(left * 1000))
-        if waited["done"] or waited["waits"] or not waited["running"] or (until is not None and monotonic() >= until):
+        if waited["done"] or (id in waited["waits"] if alone else waited["waits"]) or not waited["running"] or (until is not None and monotonic() >= until):
             return waited
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import sha256
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -16,6 +18,7 @@ from tutti.model.usage import Price
 from tutti.transports.inprocess import Bound, Context, bind
 from tutti.transports.schemas import reader, writer
 
+_Run = Callable[["Spec", Any, Context], Awaitable[Any]]
 MODES = ("tool", "native", "prompted")  # how a model is made to answer in a form: a tool's arguments, the API's own schema, words
 
 
@@ -52,15 +55,28 @@ class Spec:
         return sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=str)).hexdigest()[:12]
 
 
+_loaded: dict[bool, _Run] = {}  # with OpenAI's part of the library, or without
+
+
+def _load(openai: bool) -> _Run:
+    """Load the library: that takes seconds on a busy machine, in which others must go on, so it is never done in the loop's thread."""
+    from tutti.transports.llm.run import run
+
+    if openai:
+        import_module("pydantic_ai.models.openai")
+    _loaded[openai] = run
+    return run
+
+
 def llm_agent(spec: Spec, where: str) -> Bound:
     """An LLM agent as something to call. Raises: `Invalid` for a declaration that cannot work."""
     _check(spec, where)
+    openai = bool(spec.base_url) or spec.model.startswith("openai:")
 
     async def answer(input: Any, ctx: Context) -> Any:
         if find_spec("pydantic_ai") is None or find_spec("openai") is None:
             raise AgentFailed(f"{spec.name} needs the extra llm, which is not installed.", hint="pip install 'tutti[llm]'", retry=False)
-        from tutti.transports.llm.run import run
-
+        run = _loaded[openai] if openai in _loaded else await asyncio.to_thread(_load, openai)
         return await run(spec, input, ctx)
 
     return replace(bordered(answer, spec.input, spec.output, where), tools=tuple(spec.tools))

@@ -79,6 +79,8 @@ async def _called(lane: Lane, tool: str, arguments: dict[str, Any], ctx: Context
             responses = {key: await _ask(_QUESTION.validate_python(question), tool, ctx) for key, question in asked["questions"].items()}
             state = asked["state"]
         meta: Any = {"tutti/key": ctx.key}  # the same for every attempt: a server that looks at it can do a thing once
+        if ctx.lease is not None:
+            meta["tutti/lease"] = ctx.lease.token  # and one that guards a thing can refuse a lower one than the last it saw
         params = types.CallToolRequestParams(name=tool, arguments=arguments, input_responses=responses, request_state=state, _meta=meta)
         request = types.CallToolRequest(params=params)
         try:

@@ -53,6 +53,25 @@ async def test_a_large_renewal_is_settled_and_changes_the_price_once(tutti, comp
     assert (await checked(run, company))["ok"]
 
 
+async def test_a_settled_term_and_care_become_one_action_each(tutti, company, fitted, account, monthly):
+    run = await renewed(tutti, company, fitted, due(account.id, monthly))
+    agreed = run.task("renewal.agree").output["terms"]
+    assert (agreed["term"], agreed["care"]) != ("monthly", "none")
+    made = [(task.state, task.input) for task in [*run.tasks("term.change"), *run.tasks("care.assign")]]
+    wanted = [{"account": account.id, issue: agreed[issue]} for issue, was in (("term", "monthly"), ("care", "none")) if agreed[issue] != was]
+    assert made == [("completed", change) for change in wanted]
+
+
+async def test_adopted_terms_change_the_contract_and_the_care_against_those_that_held(tutti, company, fitted):
+    run = tutti(lifecycle.build(company, fitted=fitted))
+    about = {"account": "1", "plan": "call", "monthly": 200.0, "risk": RISK, "term": "yearly"}
+    held = {"price": "-5 %", "term": "two years", "care": "call"}
+    await run.submit("terms.book", {"negotiation": "t-1", "outcome": held, "about": about})
+    await run.submit("terms.book", {"negotiation": "t-1", "outcome": {**held, "care": "specialist"}, "about": about, "instead": held})
+    assert [task.input for task in run.tasks("term.change")] == [{"account": "1", "term": "two years"}]
+    assert [task.input["care"] for task in run.tasks("care.assign")] == ["call", "specialist"]
+
+
 async def test_better_terms_change_the_price_by_the_difference_when_a_person_adopts_them(tutti, company, fitted, account, monthly):
     run = await renewed(tutti, company, fitted, due(account.id, monthly))
     adoption = run.task("negotiation.adopt")
@@ -145,7 +164,17 @@ async def test_it_sees_a_price_that_is_changed_besides(tutti, company, fitted, a
     run = await tutti(fleet).send("renewal.due", subject=f"account/{account.id}", data=due(account.id, monthly))
     check = await checked(run, company)
     assert not check["ok"]
-    assert "1 accounts whose price was to change otherwise" in check["found"]
+    assert "1 accounts for which other changes were proposed" in check["found"]
+
+
+@pytest.mark.parametrize(("skill", "change"), [("term.change", {"term": "two years"}), ("care.assign", {"care": "specialist"})])
+async def test_it_sees_a_contract_or_a_care_that_is_changed_besides(tutti, company, fitted, account, monthly, skill, change):
+    run = await renewed(tutti, company, fitted, due(account.id, monthly))
+    assert (await checked(run, company))["ok"]
+    await run.submit(skill, {"account": account.id, **change})
+    check = await checked(run, company)
+    assert not check["ok"]
+    assert "1 accounts for which other changes were proposed" in check["found"]
 
 
 async def test_it_sees_a_negotiation_that_has_not_ended_and_silent_parties_hold_nobody_up_for_ever(tutti, company, fitted, account, monthly):

@@ -23,6 +23,12 @@ when { context has amount && context has currency && context.currency == "EUR"
 permit (principal in Tutti::Department::"revenue", action == Tutti::Action::"act", resource == Tutti::Skill::"price.raise")
 when { context has amount && context.amount.lessThanOrEqual(decimal("50.0")) };
 
+@id("contracts")
+permit (principal in Tutti::Department::"revenue", action == Tutti::Action::"act", resource == Tutti::Skill::"term.change");
+
+@id("care")
+permit (principal in Tutti::Department::"support", action == Tutti::Action::"act", resource == Tutti::Skill::"care.assign");
+
 @id("cases")
 permit (principal in Tutti::Department::"support", action == Tutti::Action::"act", resource == Tutti::Skill::"case.open");
 
@@ -70,6 +76,8 @@ def build(
     fleet.autonomy("outreach.send", level="act")
     fleet.autonomy("price.raise", level="act")
     fleet.autonomy("case.open", level="act")
+    fleet.autonomy("term.change", level="act")
+    fleet.autonomy("care.assign", level="act")
     fleet.resource("price", incompatible=[("discount", "rise")], order=["discount", "rise"], waits=timedelta())
     fleet.resource("inbox", incompatible=[("case", "letter")], order=["case", "letter"], waits=timedelta())
     fleet.budget("discounts", action="price.change", money=discounts_per_day, per="day")

@@ -64,7 +64,7 @@ async def check(workspace: Workspace, company: Company, measured: Mapping[str, A
         "ok": not unended and not broken and not losing and not twice,
         "found": (
             f"{len(found)} negotiated, {unended} not ended by the deadline, {broken} break policy, {losing} parties under the fallback by their own numbers; "
-            f"{twice} accounts whose price was to change otherwise than settled"
+            f"{twice} accounts for which other changes were proposed than settled"
         ),
     }
 
@@ -115,24 +115,39 @@ async def _negotiated(workspace: Workspace) -> list[Negotiated]:
 
 
 async def _unlike_what_was_settled(workspace: Workspace, company: Company, found: Iterable[Negotiated]) -> int:
-    """Accounts for which other changes of the price were proposed than the settled ones, by the company's own rows. What undoes one is none."""
+    """Accounts for which other changes of price, contract or care were proposed than the settled ones, by the company's own rows. What undoes one is none."""
     monthly = {account.id: monthly_value(account.kind, account.facts) for account in company.accounts}
-    wanted: dict[str, Counter[float]] = {}
+    wanted: dict[str, Counter[tuple[str, Any]]] = {}
     for each in found:
-        account, was = each.matter.account, 0
+        account, was = each.matter.account, terms.fallback(each.matter)
         changes = wanted.setdefault(account, Counter())
         for outcome in (each.outcome, each.adopted):
             if outcome is not None:
-                percents = compliance.percent(outcome["price"])
-                changes[terms.change(monthly[account], percents - was)] += 1
-                was = percents
-        del changes[0.0]
-    rows = await workspace.journal.select("SELECT id, parent, skill, input FROM task WHERE skill IN ('price.change', 'price.raise')")
+                percents = compliance.percent(outcome["price"]) - compliance.percent(was["price"])
+                changes["price", terms.change(monthly[account], percents)] += 1
+                changes.update((issue, outcome[issue]) for issue in ("term", "care") if outcome[issue] != was[issue])
+                was = dict(outcome)
+        del changes["price", 0.0]
+    rows = await workspace.journal.select(
+        "SELECT id, parent, skill, input FROM task WHERE skill IN ('price.change', 'price.raise', 'term.change', 'care.assign')"
+    )
     inputs = await workspace.journal.payloads([row["input"] for row in rows])
     ids = {row["id"] for row in rows}
-    made: dict[str, Counter[float]] = {account: Counter() for account in wanted}
+    made: dict[str, Counter[tuple[str, Any]]] = {account: Counter() for account in wanted}
     for row in rows:
         change = inputs[row["input"]]
         if change["account"] in made and row["parent"] not in ids:
-            made[change["account"]][change["amount"] * (-1 if row["skill"] == "price.change" else 1)] += 1
+            made[change["account"]][_told(row["skill"], change)] += 1
     return sum(made[account] != changes for account, changes in wanted.items())
+
+
+def _told(skill: str, change: Mapping[str, Any]) -> tuple[str, Any]:
+    """What an action changes, and to what; of a price by how much."""
+    match skill:
+        case "term.change":
+            return "term", change["term"]
+        case "care.assign":
+            return "care", change["care"]
+        case "price.change":
+            return "price", -change["amount"]
+    return "price", change["amount"]

@@ -149,9 +149,25 @@ class Agreed(BaseModel):
 
 
 class Booking(BaseModel):
-    """By how much agreed terms change the monthly price; below 0 it goes down, 0 where they leave it as it is."""
+    """What agreed terms change: the monthly price by `amount` (below 0 it goes down), the contract's term and the care, null where they stay as they are."""
 
     amount: float
+    term: Term | None = None
+    care: Care | None = None
+
+
+class TermChange(BaseModel):
+    """The exact parameters of a change of contract: how long the account is bound from now on."""
+
+    account: str
+    term: Term
+
+
+class CareChange(BaseModel):
+    """The exact parameters of a change of care: who cares for the account from now on."""
+
+    account: str
+    care: Care
 
 
 class PriceAdvice(BaseModel):

@@ -1,4 +1,4 @@
-"""Terms of a large renewal: success, revenue and support negotiate them inside what compliance allows; revenue has the price changed accordingly.
+"""Terms of a large renewal: success, revenue and support negotiate them inside what compliance allows; revenue has price, contract and care changed accordingly.
 
 Each party has a plain number for what terms are worth to it, from the account's risk and monthly value, and tells as much of it as its level says. The
 shares below are assumptions, to be replaced by trials.
@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Protocol, get_args
 
-from tutti import Context, Fleet
+from tutti import Context, Fleet, Intent
 from tutti.fleets.lifecycle import compliance, revenue, success, support
-from tutti.fleets.lifecycle.shapes import Agreed, Agreement, Booking, Care, Matter, Price, PriceChange, PriceRise, Renewal, Term
+from tutti.fleets.lifecycle.shapes import Agreed, Agreement, Booking, Care, CareChange, Matter, Price, PriceChange, PriceRise, Renewal, Term, TermChange, Terms
 
 ISSUES: dict[str, tuple[str, ...]] = {"price": get_args(Price), "term": get_args(Term), "care": get_args(Care)}
 DEADLINE = timedelta(hours=1)
@@ -101,14 +101,46 @@ def declare(fleet: Fleet, large: float) -> None:
 
     @fleet.agent(skill="terms.book", department="revenue", owner=revenue.OWNER, name="bookings", latency=FAST)
     async def book(agreed: Agreed, ctx: Context) -> Booking:
-        """Propose the change of the price that agreed terms come to; of adopted ones, what they change against those that held."""
-        was = 0 if agreed.instead is None else compliance.percent(agreed.instead.price)
-        amount = change(agreed.about.monthly, compliance.percent(agreed.outcome.price) - was)
+        """Propose the changes of price, contract and care that agreed terms come to; of adopted ones, what they change against those that held."""
+        account, to = agreed.about.account, agreed.outcome
+        was = agreed.instead or Terms.model_validate(fallback(agreed.about))
+        amount = change(agreed.about.monthly, compliance.percent(to.price) - compliance.percent(was.price))
         if amount < 0:
-            ctx.propose("price.change", PriceChange(account=agreed.about.account, amount=-amount))
+            ctx.propose("price.change", PriceChange(account=account, amount=-amount))
         elif amount > 0:
-            ctx.propose("price.raise", PriceRise(account=agreed.about.account, amount=amount))
-        return Booking(amount=amount)
+            ctx.propose("price.raise", PriceRise(account=account, amount=amount))
+        if to.term != was.term:
+            ctx.propose("term.change", TermChange(account=account, term=to.term))
+        if to.care != was.care:
+            ctx.propose("care.assign", CareChange(account=account, care=to.care))
+        return Booking(amount=amount, term=to.term if to.term != was.term else None, care=to.care if to.care != was.care else None)
+
+    @fleet.action(
+        "term.change",
+        department="revenue",
+        owner=revenue.OWNER,
+        name="bookings",
+        idempotent=True,
+        says="Bind account {account}: {term}.",
+        intends=[Intent("contract/{account}", effect="term")],
+    )
+    async def bind(bound: TermChange, ctx: Context) -> str:
+        """Change a contract in the billing system, which takes `ctx.key` as its own idempotency key."""
+        return f"account {bound.account}: bound {bound.term}, booked under {ctx.key}"
+
+    @fleet.action(
+        "care.assign",
+        department="support",
+        owner=support.OWNER,
+        name="case-desk",
+        idempotent=True,
+        reversible=True,
+        says="Care for account {account}: {care}.",
+        intends=[Intent("care/{account}", effect="care")],
+    )
+    async def assign(cared: CareChange, ctx: Context) -> str:
+        """Say in the ticket system who cares for an account; it takes `ctx.key` as its own idempotency key."""
+        return f"account {cared.account}: care is {cared.care}, noted under {ctx.key}"
 
     fleet.on("renewal.due", do="renewal.agree", when=f"data.monthly >= {large!r}", priority=3)
     fleet.on("negotiation.settled", do="terms.book", when="has(data.about.account)", priority=3)

@@ -58,6 +58,7 @@ def shop(world: World, *, up_to: float = 10) -> Fleet:
 async def test_a_person_knows_what_a_yes_leads_to_and_what_it_rests_on(tutti):
     run = await tutti(shop(World())).submit("ticket.read", {"account": "7", "amount": 90}, subject="account/7")
     [asked] = await run.workspace.approvals()
+    assert asked["reversible"]  # by what undoes it
     assert (asked["amount"], asked["currency"], asked["department"], asked["subject"]) == (90.0, "EUR", "finance", "account/7")
     assert (asked["asked_by"], asked["parent"], asked["undo"], asked["answer"]) == ("read", run.task("ticket.read").id, "refund.take", None)
     assert asked["effects"] == [

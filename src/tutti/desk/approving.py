@@ -110,7 +110,7 @@ class Approving(Deciding):
         return {
             "schema": "tutti.approval/1", "id": row["id"], "task": row["task"], "skill": task["skill"], "state": row["state"], "question": explanation.question(skill, {**task, "amount": amount}, input),
             "input": input, "agent": row["agent"], "version": row["agent_version"], "policy": row["policy"], "nonce": row["nonce"], "digest": row["input"],
-            "reversible": bool(skill and skill.reversible), "reasons": orjson.loads(row["reasons"]), "asked_at": to_text(row["asked_at"]),
+            "reversible": bool(skill and (skill.reversible or skill.undo)), "reasons": orjson.loads(row["reasons"]), "asked_at": to_text(row["asked_at"]),
             "expires_at": to_text(row["expires_at"]), "expires_at_us": row["expires_at"], "answered_by": row["answered_by"], "workspace": self._journal.workspace,
             "department": task["department"], "subject": await self._journal.subject_name(task["subject"]) if task["subject"] else None,
             "amount": None if amount is None else amount / MICROS, "currency": row["currency"] or task["currency"] if amount is not None else None,

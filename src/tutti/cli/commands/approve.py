@@ -129,7 +129,7 @@ def _went(screen: Screen, api: Api, answered: dict[str, Any], answer: str) -> in
     elif task["state"] == "completed":
         screen.done(f"approved, and done: {brief(task['output'])}")
     elif waited["done"] or waited["waits"]:
-        screen.warn(f"approved, but {id} is {words.state(task)}: {task['reason']}" + (f": {brief(task['detail'])}" if task["detail"] else ""))
+        screen.warn(f"approved, but {id} {words.stands(task)}: {task['reason']}" + (f": {brief(task['detail'])}" if task["detail"] else ""))
         code = exits.NEEDS_A_HUMAN if waited["waits"] else exits.FAILED
     else:
         screen.done(f"approved; {id} " + ("goes on" if waited["running"] else "is done when `tutti up` runs"))

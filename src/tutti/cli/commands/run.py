@@ -168,6 +168,6 @@ def _told(screen: Screen, waited: dict[str, Any], reasons: Mapping[str, str]) ->
         screen.warn(f"{task['id']} is kept, and nobody does it now.")
         screen.next("tutti up fleet.py")
         return exits.UNREACHABLE
-    screen.warn(f"{task['id']} is {words.state(task)}; the time to wait is over, it goes on.")
+    screen.warn(f"{task['id']} {words.stands(task)}; the time to wait is over, it goes on.")
     screen.next(f"tutti tasks show {task['id']}")
     return exits.TIMEOUT

@@ -227,5 +227,5 @@ def _act(look: Look, path: str, id: str, done: str, **body: Any) -> None:
         if look.machine:
             screen.data(task)
             return
-        screen.done(f"{done}: {id} is {words.state(task)}")
+        screen.done(f"{done}: {id} {words.stands(task)}")
         screen.next(f"tutti why {id}")

@@ -21,6 +21,12 @@ def state(task: Task) -> str:
     return _STAGES.get(task["stage"]) or _STATES.get(task["state"]) or str(task["state"])
 
 
+def stands(task: Task) -> str:
+    """The same as the end of a sentence about it: is running, needs a human."""
+    said = state(task)
+    return said if said == _STATES["input-required"] else f"is {said}"
+
+
 def agent(task: Task) -> str:
     """The agent that has it, with its version."""
     return f"{task['agent']} {task['version']}" if task["agent"] else ""

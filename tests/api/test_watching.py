@@ -9,7 +9,8 @@ from api_site import as_caller
 from pydantic import TypeAdapter
 
 from tutti import Workspace
-from tutti.model import answers, pages
+from tutti.model import pages
+from tutti.model.answers.governance import Thrown
 from tutti.model.caller import OWNER, Caller
 
 VIEWER = Caller("person/vera", ("viewer",), ("support",))
@@ -185,7 +186,7 @@ async def test_subscriptions_switches_and_goals_say_who_and_when(busy: Workspace
     assert (subscribed["type"], subscribed["skill"], subscribed["gather"]) == ("ticket.opened", "ticket.triage", [])
     assert await read(busy, "/v1/subscriptions", list[pages.Subscribed], Caller("person/fin", ("viewer",), ("finance",))) == []
     await busy.kill("agent", "pay", reason="an audit", by="person/olga")
-    [thrown] = await read(busy, "/v1/kill-switches", list[answers.Thrown])
+    [thrown] = await read(busy, "/v1/kill-switches", list[Thrown])
     assert (thrown["scope"], thrown["name"], thrown["reason"], thrown["by"]) == ("agent", "pay", "an audit", "person/olga")
     goal = (await as_caller(busy).put("/v1/goals/quick", json={"kpi": "latency", "target": 250})).json()
     assert goal["set_by"] == OWNER.id

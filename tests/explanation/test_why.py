@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 
 from tutti import Context, Fleet, explanation
-from tutti.model import answers
+from tutti.model.answers.why import Why
 from tutti.model.fact import Fact
 
 
@@ -45,7 +45,7 @@ def shop() -> Fleet:
 
 async def told(run: Any, skill: str) -> dict[str, Any]:
     why = await run.explain(skill)
-    TypeAdapter(answers.Why).validate_python(why, strict=True)
+    TypeAdapter(Why).validate_python(why, strict=True)
     return why
 
 

@@ -13,7 +13,7 @@ from tutti.api.guard import may
 from tutti.api.repetition import Answer, Repetition
 from tutti.api.rights import listed, not_their_own, on_approval, their_own
 from tutti.app import Workspace
-from tutti.model import answers
+from tutti.model.answers.approvals import Approval
 from tutti.model.caller import Caller
 from tutti.model.request import Once
 
@@ -34,7 +34,7 @@ def approval_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
     def readable(caller: Caller, row: Row | None) -> bool:
         return row is not None and may(caller, "tasks:read", id=row["id"], department=row["department"], owner=row["caller"] or "")
 
-    @api.get("", response_model=list[answers.Approval], responses=problems(*READING, 404))
+    @api.get("", response_model=list[Approval], responses=problems(*READING, 404))
     async def approvals(
         request: Request,
         state: Literal["open", "answered", "expired", "all"] = "open",
@@ -47,13 +47,13 @@ def approval_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
             await on_approval(workspace, request, after)
         return reply([await seen(caller, view) for view in await workspace.approvals(state=state, departments=departments, limit=limit, after=after)])
 
-    @api.get("/{id}", response_model=answers.Approval, responses=problems(*READING, 404))
+    @api.get("/{id}", response_model=Approval, responses=problems(*READING, 404))
     async def approval(request: Request, id: str) -> Response:
         """One approval, by its id or its task's."""
         caller, _ = await on_approval(workspace, request, id)
         return reply(await seen(caller, await workspace.approval(id)))
 
-    @api.post("/{id}/answer", response_model=answers.Approval, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
+    @api.post("/{id}/answer", response_model=Approval, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
     async def answer(request: Request, id: str, form: forms.Signed) -> Response:
         """Take a person's answer, signed by them, or by the workspace for who asks here. Nobody approves what they asked for themselves."""
         caller, task = await on_approval(workspace, request, id, "approvals:answer")
@@ -66,7 +66,7 @@ def approval_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
 
         return await repetition.answer(request, caller, act, subject=await workspace.house.subject(task))
 
-    @api.post("/{id}/change", response_model=answers.Approval, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
+    @api.post("/{id}/change", response_model=Approval, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
     async def change(request: Request, id: str, form: forms.Changed) -> Response:
         """Give the action other parameters: it is decided anew with them. The answer is the new approval where the gates ask again, else the old one."""
         caller, task = await on_approval(workspace, request, id, "approvals:answer")
@@ -77,7 +77,7 @@ def approval_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
 
         return await repetition.answer(request, caller, act, subject=await workspace.house.subject(task))
 
-    @api.post("/{id}/hand-over", response_model=answers.Approval, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
+    @api.post("/{id}/hand-over", response_model=Approval, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
     async def hand_over(request: Request, id: str, form: forms.HandOver) -> Response:
         """Leave it to somebody who may answer it, or to a department. It lets nobody do more than they may anyway."""
         caller, task = await on_approval(workspace, request, id, "approvals:answer")

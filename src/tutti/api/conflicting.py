@@ -12,7 +12,8 @@ from tutti.api.guard import absent, caller_of, may, require
 from tutti.api.repetition import Answer, Repetition
 from tutti.api.rights import listed, on_task
 from tutti.app import Workspace
-from tutti.model import answers
+from tutti.model.answers.conflicts import Conflicts, ConflictSeen
+from tutti.model.answers.tasks import Submitted
 from tutti.model.caller import Caller
 from tutti.model.request import Once
 
@@ -21,7 +22,7 @@ def conflict_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
     """Conflicts, for whoever may read one of their sides; of the other side they see no parameters then."""
     api = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["conflicts"])
 
-    @api.get("/conflicts", response_model=answers.Conflicts, responses=problems(*READING, 404))
+    @api.get("/conflicts", response_model=Conflicts, responses=problems(*READING, 404))
     async def conflicts(
         request: Request, state: str | None = None, task: str | None = None, limit: Annotated[int, Query(ge=1, le=200)] = 50, after: int | None = None
     ) -> Response:
@@ -32,7 +33,7 @@ def conflict_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
         page = await workspace.conflicts(state=state, task=task, departments=departments, limit=limit, after=after)
         return reply({**page, "conflicts": [_as_seen(caller, view) for view in page["conflicts"]]})
 
-    @api.get("/conflicts/{id}", response_model=answers.ConflictSeen, responses=problems(*READING, 404))
+    @api.get("/conflicts/{id}", response_model=ConflictSeen, responses=problems(*READING, 404))
     async def conflict(request: Request, id: str) -> Response:
         """One conflict with both sides."""
         caller = caller_of(request)
@@ -41,7 +42,7 @@ def conflict_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
             raise absent("conflict", id)
         return reply(_as_seen(caller, view))
 
-    @api.post("/conflicts/{id}/settle", response_model=answers.ConflictSeen, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
+    @api.post("/conflicts/{id}/settle", response_model=ConflictSeen, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
     async def settle(request: Request, id: str, form: forms.Winner) -> Response:
         """Decide which task goes first. Who decides may settle the tasks of both sides."""
         for side in (await workspace.conflict(id))["sides"]:
@@ -52,7 +53,7 @@ def conflict_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
 
         return await repetition.answer(request, caller, act)
 
-    @api.post("/tasks/{id}/undo", status_code=201, response_model=answers.Submitted, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
+    @api.post("/tasks/{id}/undo", status_code=201, response_model=Submitted, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
     async def undo(request: Request, id: str) -> Response:
         """Propose the action that undoes a completed one; it goes through the gates. Repeating it gives the same task."""
         _, row = await on_task(workspace, request, id)

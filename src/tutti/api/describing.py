@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 from tutti.api.guard import caller_of
-from tutti.model.answers import Problem
+from tutti.model.answers.problem import Problem
 
 _SAID = {
     400: "What came in does not have the form it must have", 401: "Nobody knows who calls", 403: "The caller may not do this, or a policy says no",

@@ -24,7 +24,7 @@ from tutti.api.guard import UNTIL, caller_of
 from tutti.api.rights import own_only
 from tutti.app import Workspace
 from tutti.errors import Refused
-from tutti.model import answers
+from tutti.model.answers import changes as answered
 from tutti.model.caller import Caller
 from tutti.model.fact import Fact
 
@@ -152,7 +152,7 @@ def event_routes(events: Events) -> APIRouter:
         200: {
             "description": "Changes as they happen",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
-            "model": answers.Change | answers.Changes,
+            "model": answered.Change | answered.Changes,
         }
     }
 

@@ -15,7 +15,7 @@ from tutti.api.guard import require
 from tutti.api.metrics import Metrics
 from tutti.app import Workspace
 from tutti.errors import Overloaded, StorageFailed
-from tutti.model import answers
+from tutti.model.answers.health import Status
 
 _PUBLIC: dict[str, Any] = {"security": []}
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -27,13 +27,13 @@ def operating_routes(workspace: Workspace, metrics: Metrics, stopping: asyncio.E
     api = APIRouter(route_class=StrictRoute, tags=["operating"])
 
     @api.head("/health", include_in_schema=False, openapi_extra=_PUBLIC)
-    @api.get("/health", response_model=answers.Status, openapi_extra=_PUBLIC, responses=problems(421, 500))
+    @api.get("/health", response_model=Status, openapi_extra=_PUBLIC, responses=problems(421, 500))
     async def health() -> Response:
         """Whether the process is alive. Says nothing else, to everybody."""
         return reply({"status": "alive"})
 
     @api.head("/ready", include_in_schema=False, openapi_extra=_PUBLIC)
-    @api.get("/ready", response_model=answers.Status, openapi_extra=_PUBLIC, responses=problems(421, 500, 503, 507))
+    @api.get("/ready", response_model=Status, openapi_extra=_PUBLIC, responses=problems(421, 500, 503, 507))
     async def ready() -> Response:
         """Whether it takes work: it has started, does not stop, and its database answers."""
         if stopping.is_set() or not workspace.corridor.traffic.open:

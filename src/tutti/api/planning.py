@@ -13,7 +13,7 @@ from tutti.api.guard import require
 from tutti.api.pressure import Pressure
 from tutti.api.repetition import Repetition
 from tutti.app import Workspace
-from tutti.model import answers
+from tutti.model.answers.plans import Planned
 from tutti.model.request import Once
 
 
@@ -38,7 +38,7 @@ def plan_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition
     """Planning."""
     api = APIRouter(prefix="/v1/plans", route_class=StrictRoute, tags=["plans"])
 
-    @api.post("", response_model=answers.Planned, responses=problems(*CHANGING, 422, 429), openapi_extra=KEYED)
+    @api.post("", response_model=Planned, responses=problems(*CHANGING, 422, 429), openapi_extra=KEYED)
     async def plan(request: Request, form: NewPlan) -> Response:
         """The plan that reaches a goal, as it would run now; nothing runs. To run it, submit a task of the skill `plan.run` with {"plan", "input"}."""
         caller = require(request, "tasks:submit")

@@ -14,7 +14,10 @@ from tutti.api.describing import CHANGING, READING, StrictRoute, problems, reply
 from tutti.api.guard import caller_of, require
 from tutti.app import Workspace
 from tutti.clock import from_datetime
-from tutti.model import answers
+from tutti.model.answers.health import Health
+from tutti.model.answers.record import Consistency, Fact, Head, Inclusion, Leaves, SignedHead
+from tutti.model.answers.timeline import Lineage
+from tutti.model.answers.why import Replay, Why
 
 Count = Annotated[int, Query(ge=1, lt=2**63)]
 
@@ -23,7 +26,7 @@ def why_routes(workspace: Workspace) -> APIRouter:
     """Why things went as they did, and what led to what."""
     api = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["record"])
 
-    @api.get("/why/{id}", response_model=answers.Why | answers.Lineage, responses=problems(*READING, 404))
+    @api.get("/why/{id}", response_model=Why | Lineage, responses=problems(*READING, 404))
     async def why(request: Request, id: str) -> Response:
         """Why a task (or an approval's task) went as it did, from the record alone; of a signal, its lineage."""
         if id.startswith("s-"):
@@ -35,7 +38,7 @@ def why_routes(workspace: Workspace) -> APIRouter:
         await rights.on_task(workspace, request, task, "decisions:read")
         return reply(await rights.told(workspace, request, await workspace.why(task)))
 
-    @api.post("/why/{id}/replay", response_model=answers.Replay, responses=problems(*CHANGING, 404))
+    @api.post("/why/{id}/replay", response_model=Replay, responses=problems(*CHANGING, 404))
     async def replay(request: Request, id: str) -> Response:
         """Decide a task (or an approval's task) again with today's policy, standings and agents: a dry run, which changes and keeps nothing."""
         task = id
@@ -45,7 +48,7 @@ def why_routes(workspace: Workspace) -> APIRouter:
         await rights.on_task(workspace, request, task, "decisions:read")
         return reply(await workspace.replay(task))
 
-    @api.get("/lineage/{id}", response_model=answers.Lineage, responses=problems(*READING, 404))
+    @api.get("/lineage/{id}", response_model=Lineage, responses=problems(*READING, 404))
     async def lineage(request: Request, id: str) -> Response:
         """What a signal or a task led to, as far as the caller may see it; `hidden` counts the branches that are left out of a node."""
         return reply(await rights.lineage(workspace, request, id))
@@ -63,13 +66,13 @@ def record_routes(workspace: Workspace) -> APIRouter:
         require(request, "measures:read")
         return reply(await workspace.measures())
 
-    @api.get("/journal/head", response_model=answers.Head, responses=problems(*READING))
+    @api.get("/journal/head", response_model=Head, responses=problems(*READING))
     async def head(request: Request) -> Response:
         """Where the journal stands."""
         require(request, "journal:read")
         return reply(await workspace.head())
 
-    @api.get("/journal/heads", response_model=list[answers.SignedHead], responses=problems(*READING))
+    @api.get("/journal/heads", response_model=list[SignedHead], responses=problems(*READING))
     async def heads(
         request: Request,
         after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
@@ -80,7 +83,7 @@ def record_routes(workspace: Workspace) -> APIRouter:
         require(request, "journal:read")
         return reply(await workspace.heads(after=after, before=before, limit=limit))
 
-    @api.get("/journal/facts", response_model=list[answers.Fact], responses=problems(*READING))
+    @api.get("/journal/facts", response_model=list[Fact], responses=problems(*READING))
     async def facts(
         request: Request,
         after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
@@ -110,25 +113,25 @@ def record_routes(workspace: Workspace) -> APIRouter:
             headers["link"] = f'<{rest.path}?{rest.query}>; rel="next"'
         return reply(found, headers=headers)
 
-    @api.get("/journal/leaves", response_model=answers.Leaves, responses=problems(*READING))
+    @api.get("/journal/leaves", response_model=Leaves, responses=problems(*READING))
     async def leaves(request: Request, after: Annotated[int, Query(ge=0, lt=2**63)] = 0, limit: Annotated[int, Query(ge=1, le=5000)] = 1000) -> Response:
         """The exact texts that were sealed, with their hashes, and the newest signed head: a browser recomputes leaves, root and signature. Source: RFC 6962."""
         require(request, "journal:read")
         return reply(await workspace.leaves(after=after, limit=limit))
 
-    @api.get("/journal/proofs/inclusion", response_model=answers.Inclusion, responses=problems(*READING))
+    @api.get("/journal/proofs/inclusion", response_model=Inclusion, responses=problems(*READING))
     async def inclusion(request: Request, seq: Count, size: Annotated[int | None, Query(ge=1, lt=2**63)] = None) -> Response:
         """A proof that fact `seq` is among the first `size` (all there are, when not said). Source: RFC 6962."""
         require(request, "journal:read")
         return reply(await workspace.prove_inclusion(seq, workspace.journal.head.seq if size is None else size))
 
-    @api.get("/journal/proofs/consistency", response_model=answers.Consistency, responses=problems(*READING))
+    @api.get("/journal/proofs/consistency", response_model=Consistency, responses=problems(*READING))
     async def consistency(request: Request, first: Count, second: Annotated[int | None, Query(ge=1, lt=2**63)] = None) -> Response:
         """A proof that the journal of `second` facts only added to the one of `first`. Source: RFC 6962."""
         require(request, "journal:read")
         return reply(await workspace.prove_consistency(first, workspace.journal.head.seq if second is None else second))
 
-    @api.get("/health", response_model=answers.Health, responses=problems(*READING))
+    @api.get("/health", response_model=Health, responses=problems(*READING))
     async def health(request: Request) -> Response:
         """Who answers here, for whoever has a token; `/health` is for everybody."""
         caller_of(request)

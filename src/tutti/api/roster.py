@@ -16,8 +16,9 @@ from tutti.api.repetition import Answer, Repetition
 from tutti.api.rights import listed, on_agent
 from tutti.app import Workspace
 from tutti.errors import Conflict, Invalid, Refused
-from tutti.model import answers
 from tutti.model.agent import Endpoint
+from tutti.model.answers import Registered
+from tutti.model.answers.agents import Agent, Card, Standing
 from tutti.model.request import Once
 from tutti.registry import Condition
 from tutti.routing import CONDITION_NAMES
@@ -29,13 +30,13 @@ def agent_routes(workspace: Workspace, pressure: Pressure, repetition: Repetitio
     """Agents: list, card, register, upgrade, drain, retire."""
     api = APIRouter(prefix="/v1/agents", route_class=StrictRoute, tags=["agents"])
 
-    @api.get("", response_model=list[answers.Agent], responses=problems(*READING))
+    @api.get("", response_model=list[Agent], responses=problems(*READING))
     async def agents(request: Request) -> Response:
         """Live agents that the caller may read, one item for each skill."""
         _, departments = listed(request, "agents:read")
         return reply(await workspace.agents(departments=departments))
 
-    @api.get("/standings", response_model=list[answers.Standing], responses=problems(*READING))
+    @api.get("/standings", response_model=list[Standing], responses=problems(*READING))
     async def standings(
         request: Request, skill: str | None = None, window_ms: Annotated[int, Query(gt=0, le=366 * 24 * 3_600_000)] = 7 * 24 * 3_600_000
     ) -> Response:
@@ -43,7 +44,7 @@ def agent_routes(workspace: Workspace, pressure: Pressure, repetition: Repetitio
         _, departments = listed(request, "agents:read")
         return reply(await workspace.standings(skill=skill, window=timedelta(milliseconds=window_ms), departments=departments))
 
-    @api.post("", status_code=201, response_model=answers.Registered, responses=problems(*CHANGING, 404, 429, 502), openapi_extra=KEYED)
+    @api.post("", status_code=201, response_model=Registered, responses=problems(*CHANGING, 404, 429, 502), openapi_extra=KEYED)
     async def register(request: Request, form: forms.NewAgent) -> Response:
         """Take in an agent outside: it is asked who it is, or described here. Where its name is known and it has changed, this is its next version."""
         caller = require(request, "agents:register", department=form.department)
@@ -59,7 +60,7 @@ def agent_routes(workspace: Workspace, pressure: Pressure, repetition: Repetitio
 
         return await repetition.answer(request, caller, act)
 
-    @api.post("/{name:path}/upgrade", response_model=answers.Registered, responses=problems(*CHANGING, 404, 502), openapi_extra=KEYED)
+    @api.post("/{name:path}/upgrade", response_model=Registered, responses=problems(*CHANGING, 404, 502), openapi_extra=KEYED)
     async def upgrade(request: Request, name: str) -> Response:
         """Ask an agent outside for its card again: where it has changed, the new version takes over and the old one finishes what it has begun."""
         caller = on_agent(workspace, request, name, "agents:register")
@@ -74,7 +75,7 @@ def agent_routes(workspace: Workspace, pressure: Pressure, repetition: Repetitio
 
         return await repetition.answer(request, caller, act)
 
-    gone: dict[str, Any] = {"response_model": answers.Card, "responses": problems(*CHANGING, 404), "openapi_extra": KEYED}
+    gone: dict[str, Any] = {"response_model": Card, "responses": problems(*CHANGING, 404), "openapi_extra": KEYED}
 
     @api.post("/{name:path}/drain", **gone)
     async def drain(request: Request, name: str, form: forms.Dismiss) -> Response:
@@ -96,7 +97,7 @@ def agent_routes(workspace: Workspace, pressure: Pressure, repetition: Repetitio
 
         return await repetition.answer(request, caller, act)
 
-    @api.get("/{name:path}", response_model=answers.Card, responses=problems(*READING, 404))
+    @api.get("/{name:path}", response_model=Card, responses=problems(*READING, 404))
     async def card(request: Request, name: str) -> Response:
         """The cards of all versions of an agent."""
         on_agent(workspace, request, name)

@@ -22,8 +22,11 @@ from tutti.app import Workspace
 from tutti.clock import from_datetime
 from tutti.desk.work import Wanted
 from tutti.errors import TuttiError
-from tutti.model import answers
 from tutti.model.agent import Nature
+from tutti.model.answers.negotiations import Negotiations, Opened, WholeNegotiation
+from tutti.model.answers.signals import Batch, Sent
+from tutti.model.answers.tasks import Submitted, TaskCounts, Tasks, Waited, WholeTask
+from tutti.model.answers.timeline import Timeline
 from tutti.model.caller import Caller
 from tutti.model.request import Once
 from tutti.model.task import State, Status
@@ -74,8 +77,8 @@ def signal_routes(workspace: Workspace, pressure: Pressure, repetition: Repetiti
     @api.post(
         "",
         status_code=201,
-        response_model=answers.Sent,
-        responses={200: {"model": answers.Sent | answers.Batch, "description": "Known already; or a batch"}, **problems(*CHANGING, 429)},
+        response_model=Sent,
+        responses={200: {"model": Sent | Batch, "description": "Known already; or a batch"}, **problems(*CHANGING, 429)},
         openapi_extra=_SIGNAL_BODY,
     )
     async def send(request: Request) -> Response:
@@ -137,7 +140,7 @@ def task_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition
     """Submitting tasks, following them, and what people do about them."""
     api = APIRouter(prefix="/v1/tasks", route_class=StrictRoute, tags=["tasks"])
 
-    @api.post("", status_code=201, response_model=answers.Submitted, responses=problems(*CHANGING, 404, 422, 429), openapi_extra=KEYED)
+    @api.post("", status_code=201, response_model=Submitted, responses=problems(*CHANGING, 404, 422, 429), openapi_extra=KEYED)
     async def submit(request: Request, task: forms.NewTask) -> Response:
         """Take in a task. 201 when it is durable."""
         card = workspace.house.registry.offer(task.skill)
@@ -159,7 +162,7 @@ def task_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition
 
         return await repetition.answer(request, caller, act, keeps=True)
 
-    @api.get("", response_model=answers.Tasks, responses=problems(*READING))
+    @api.get("", response_model=Tasks, responses=problems(*READING))
     async def tasks(
         request: Request,
         wanted: Annotated[Wanted, Depends(_wanted)],
@@ -181,7 +184,7 @@ def task_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition
         )
         return reply(found)
 
-    @api.get("/counts", response_model=answers.TaskCounts, responses=problems(*READING))
+    @api.get("/counts", response_model=TaskCounts, responses=problems(*READING))
     async def counts(
         request: Request, wanted: Annotated[Wanted, Depends(_wanted)], mine: bool = False, skill: str | None = None, subject: str | None = None
     ) -> Response:
@@ -189,19 +192,19 @@ def task_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition
         asked_by, departments = _readable(request, mine)
         return reply(await workspace.task_counts(skill=skill, subject=subject, caller=asked_by, departments=departments, **wanted))
 
-    @api.get("/{id}", response_model=answers.WholeTask, responses=problems(*READING, 404))
+    @api.get("/{id}", response_model=WholeTask, responses=problems(*READING, 404))
     async def task(request: Request, id: str) -> Response:
         """One task with its input and output."""
         await on_task(workspace, request, id)
         return reply(await workspace.task(id))
 
-    @api.get("/{id}/wait", response_model=answers.Waited, responses=problems(*READING, 404))
+    @api.get("/{id}/wait", response_model=Waited, responses=problems(*READING, 404))
     async def waited(request: Request, id: str, timeout_ms: Annotated[int, Query(ge=0, le=_WAIT_AT_MOST)] = 30_000) -> Response:
         """The task once it has ended or needs a person, or as it is when the time is over."""
         caller, _ = await on_task(workspace, request, id)
         return reply(await wait(workspace, caller, id, timeout_ms / 1000, stopping))
 
-    @api.get("/{id}/timeline", response_model=answers.Timeline, responses=problems(*READING, 404))
+    @api.get("/{id}/timeline", response_model=Timeline, responses=problems(*READING, 404))
     async def timeline(request: Request, id: str) -> Response:
         """When what happened to a task and to all that followed from it, as far as the caller may see it: stretches without gaps, and decisions."""
         caller, _ = await on_task(workspace, request, id, "decisions:read")
@@ -221,7 +224,7 @@ def task_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition
 
         return await repetition.answer(request, caller, act, subject=subject)
 
-    about_one = {"response_model": answers.WholeTask, "responses": problems(*CHANGING, 404), "openapi_extra": KEYED}
+    about_one = {"response_model": WholeTask, "responses": problems(*CHANGING, 404), "openapi_extra": KEYED}
 
     @api.post("/{id}/cancel", **about_one)  # type: ignore[arg-type]
     async def cancel(request: Request, id: str, form: Annotated[forms.Cancel, Body()] = forms.Cancel()) -> Response:  # noqa: B008  a constant
@@ -250,7 +253,7 @@ def negotiation_routes(workspace: Workspace, pressure: Pressure, repetition: Rep
     """Opening negotiations, and how they went."""
     api = APIRouter(prefix="/v1/negotiations", route_class=StrictRoute, tags=["negotiations"])
 
-    @api.post("", status_code=201, response_model=answers.Opened, responses=problems(*CHANGING, 422, 429), openapi_extra=KEYED)
+    @api.post("", status_code=201, response_model=Opened, responses=problems(*CHANGING, 422, 429), openapi_extra=KEYED)
     async def negotiate(request: Request, form: forms.NewNegotiation) -> Response:
         """Open a negotiation. 201 when it is durable; it is a task, and its output what it ends with."""
         caller = require(request, "tasks:submit", department="")
@@ -266,7 +269,7 @@ def negotiation_routes(workspace: Workspace, pressure: Pressure, repetition: Rep
 
         return await repetition.answer(request, caller, act, keeps=True)
 
-    @api.get("", response_model=answers.Negotiations, responses=problems(*READING))
+    @api.get("", response_model=Negotiations, responses=problems(*READING))
     async def negotiations(
         request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 50, after: Annotated[int | None, Query(ge=0, lt=2**63)] = None
     ) -> Response:
@@ -274,13 +277,13 @@ def negotiation_routes(workspace: Workspace, pressure: Pressure, repetition: Rep
         _, departments = listed(request, "tasks:read")
         return reply(await workspace.negotiations(departments=departments, limit=limit, after=after))
 
-    @api.get("/{id}", response_model=answers.WholeNegotiation, responses=problems(*READING, 404))
+    @api.get("/{id}", response_model=WholeNegotiation, responses=problems(*READING, 404))
     async def negotiation(request: Request, id: str) -> Response:
         """One negotiation: what it is about, all that was said, what it ended with and why."""
         await on_task(workspace, request, id, "decisions:read")
         return reply(await workspace.negotiation(id))
 
-    @api.post("/{id}/take-over", response_model=answers.WholeNegotiation, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
+    @api.post("/{id}/take-over", response_model=WholeNegotiation, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
     async def take_over(request: Request, id: str, form: forms.TakeOver) -> Response:
         """End a negotiation that goes on: with an outcome that its policy allows, or (null) with the fallback.
 

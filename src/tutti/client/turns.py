@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from tutti.errors import Overloaded, TuttiError, Unreachable
-from tutti.model.answers import Change
+from tutti.model.answers.changes import Change
 
 T = TypeVar("T")
 TRIES = 5  # how often a call that may be repeated is made

@@ -149,7 +149,7 @@ class Workspace(Desk):
                 self.house.adopt(own(self.corridor))
             if self.fleet is not None:
                 self.house.functions |= plans.played(self.corridor, self.fleet.playbooks, self.fleet.functions)
-            self.corridor.arbiter.mediator = mediation.MEDIATE
+            self.corridor.arbiter.talks.mediator = mediation.MEDIATE
             self.house.load()
             self.accounts = Accounts(self)
             self.outside.token_for = self.accounts.token_for
@@ -176,7 +176,7 @@ class Workspace(Desk):
             self._chores.clear()
         if self._run:
             await self.corridor.traffic.stop(self.settings.grace.total_seconds())
-            await self.corridor.arbiter.stop()
+            await self.corridor.arbiter.expiry.stop()
         await self.outside.close()
         await self.journal.close()
         for executor in self._executors.values():

@@ -79,7 +79,7 @@ class Orchestrator:
         self.traffic.gathers = self.market.gathers
         self.arbiter = Arbiter(self)
         self.arbiter.load()
-        self.reception.declare = self.arbiter.declare
+        self.reception.declare = self.arbiter.intents.declare
         self._tasks = house.journal.hot.table("task")
         self._executor = executor
         self._calls: set[str] = set()  # tasks whose agent is being called
@@ -96,7 +96,7 @@ class Orchestrator:
 
     async def record(self, bundle: Bundle) -> list[Fact]:
         """Append what was decided. The only place in the house that appends."""
-        self.arbiter.attend(bundle)
+        self.arbiter.ends.attend(bundle)
         return await self.house.journal.append(bundle.drafts, bundle.payloads, bundle.expect, bundle.within)
 
     async def bring(self, prepare: Callable[[Bundle], Any]) -> tuple[Any, list[Fact]]:
@@ -607,7 +607,7 @@ class Orchestrator:
         for start in range(0, len(running), _TOGETHER):
             await asyncio.gather(*(self._take_up(row) for row in running[start : start + _TOGETHER]))
         self.traffic.start(self._run_out)
-        self.arbiter.start()
+        self.arbiter.expiry.wind()
 
     async def _take_up(self, task: Row) -> None:
         """A run that nobody saw end: its outcome is not known."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tutti.arbiter import Arbiter
+from tutti.arbiter.ladder import Ladder
 from tutti.conflicts import Fate, Resolution
 from tutti.fleets import lifecycle
 from tutti.fleets.lifecycle.demo import _no_contradictory_offers
@@ -34,10 +34,10 @@ async def test_a_lower_price_goes_before_a_rise_and_a_case_before_a_letter(tutti
 
 
 async def test_the_check_fails_where_nobody_keeps_them_apart(tutti, company, fitted, monkeypatch: pytest.MonkeyPatch):
-    async def goes(self: Arbiter, *_: Any) -> Resolution:
+    async def goes(self: Ladder, *_: Any) -> Resolution:
         return Resolution(Fate.GOES, "")
 
-    monkeypatch.setattr(Arbiter, "_resolve", goes)
+    monkeypatch.setattr(Ladder, "resolve", goes)
     _, check = await offered(tutti, company, fitted)
     assert not check["ok"]
     assert "1 got both; 1 letters into an open case" in check["found"]

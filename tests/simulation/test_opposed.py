@@ -11,6 +11,8 @@ from sim_conflicts import Market, run_market
 from sim_run import PLACES
 
 from tutti.arbiter import Arbiter
+from tutti.arbiter.ends import Ends
+from tutti.arbiter.ladder import Ladder
 from tutti.arbiter.standing import Standing
 from tutti.conflicts import Fate, Resolution
 
@@ -45,10 +47,10 @@ def test_few_seeds_of_opposing_actions_break_no_promise(monkeypatch: pytest.Monk
 
 
 def without_resolution(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def goes(self: Arbiter, *_: Any) -> Resolution:
+    async def goes(self: Ladder, *_: Any) -> Resolution:
         return Resolution(Fate.GOES, "")
 
-    monkeypatch.setattr(Arbiter, "_resolve", goes)
+    monkeypatch.setattr(Ladder, "resolve", goes)
 
 
 def without_fence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,12 +71,12 @@ def without_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def without_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("arbiter", "standing"):
+    for module in ("arbiter", "expiry", "ladder", "standing"):
         monkeypatch.setattr(f"tutti.arbiter.{module}.live", lambda row, now: row["state"] == "held")
 
 
 def without_waking(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Arbiter, "_resume", lambda self, bundle, id, place: None)
+    monkeypatch.setattr(Ends, "resume", lambda self, bundle, id, place: None)
 
 
 @pytest.mark.parametrize("sabotage", [without_resolution, without_fence, without_doubt, without_windows, without_waking])

@@ -2,7 +2,8 @@
 decide where two collide, and keeps the reasons. What the ladder says is in the room `conflicts`; this looks up, records and tells.
 """
 
-from tutti.arbiter.arbiter import Arbiter, undo_id
+from tutti.arbiter.arbiter import Arbiter
+from tutti.arbiter.ends import undo_id
 from tutti.arbiter.telling import of, sentence_of, view
 
 __all__ = ["Arbiter", "of", "sentence_of", "undo_id", "view"]

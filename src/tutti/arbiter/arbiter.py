@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tutti import conflicts
-from tutti.arbiter.standing import CONTESTED, RUNNING, Standing, held_need, kind_of, live, name_of, pair
-from tutti.arbiter.telling import proposer
+from tutti.arbiter.ends import ENDS, Ends
+from tutti.arbiter.expiry import Expiry
+from tutti.arbiter.intents import Intents
+from tutti.arbiter.ladder import Ladder
+from tutti.arbiter.standing import CONTESTED, Standing, kind_of, live, name_of, pair
+from tutti.arbiter.talks import LOOK, Talks
+from tutti.arbiter.telling import proposer, words_of
 from tutti.clock import MICROS, micros, to_text
-from tutti.conflicts import Claim, Fate, Held, Met, Option, Resolution, Wanted
-from tutti.errors import Conflict, Invalid, NoRoute, NotFound, Overloaded, StorageFailed
-from tutti.ids import derived
+from tutti.conflicts import Fate, Met, Resolution, Wanted
+from tutti.errors import Conflict, Invalid, NotFound
 from tutti.model.agent import Skill
-from tutti.model.conflict import Lease, Need
+from tutti.model.conflict import Lease
 from tutti.model.fact import Draft, Fact
-from tutti.model.outcome import Ending, Outcome
-from tutti.model.task import ENDED_STATES, Stage
+from tutti.model.task import Stage
 from tutti.reception import HOP_LIMIT, Bundle, Origin, emitted
 
 if TYPE_CHECKING:
     from tutti.orchestrator import Orchestrator
 
-log = logging.getLogger("tutti")
 Row = Mapping[str, Any]
-AGE = 60 * MICROS  # what one step of priority is worth in waiting: who has waited a minute longer stands as high as one of the next priority
-_CROWD = 12  # actions that are packed together; in a larger crowd only the line decides, so that a turn costs little
-_LOOK = 60 * MICROS  # after which one in line looks again at the latest
-_TOGETHER = 200  # leases that expire in one append
-_IDLE = 256  # resources nobody holds any more that memory keeps
-_PAUSE = 1.0  # seconds before leases are expired again after the database refused
-_TALK = 60 * MICROS  # that a negotiation about who goes first may take
-_ANSWER = "negotiation.answer"  # the skill of agents that take part in negotiations
-_ENDS = frozenset(f"task.{state.value}" for state in ENDED_STATES)
-_HEARD = _ENDS | {
+_HEARD = ENDS | {
     "intent.declared", "intent.closed", "lease.granted", "lease.acted", "lease.released", "lease.expired", "conflict.found", "conflict.resolved", "resource.set",
 }  # fmt: skip
-_UNDER_WAY = (Stage.RUNNING, Stage.ASKING, Stage.BACKOFF)
 
 
 class Arbiter:
@@ -51,14 +39,13 @@ class Arbiter:
         self._house = corridor.house
         hot = corridor.house.journal.hot
         self._open = Standing(corridor.house)
-        self._tasks, self._leases = hot.table("task"), hot.table("lease")
-        self._conflicts, self._resources = hot.table("conflict"), hot.table("resource")
-        self._behind: dict[str, set[str]] = {}  # task that stands in line → tasks that it lets go first
+        self._tasks, self._leases, self._resources = hot.table("task"), hot.table("lease"), hot.table("resource")
+        self.ends = Ends(corridor.house, self._open)
+        self.intents = Intents(corridor.house, self._open, self.ends)
+        self.talks = Talks(corridor)
+        self.expiry = Expiry(corridor, self._open)
+        self._ladder = Ladder(corridor.house, self._open)
         self._said: dict[str, tuple[Any, ...]] = {}  # what was last recorded of a task in line, so that a second look says nothing twice
-        self._talks: dict[str, set[str]] = {}  # negotiation about who goes first → the tasks that wait for it
-        self.mediator = ""  # the skill that negotiates; empty where nobody does
-        self._timer: asyncio.TimerHandle | None = None
-        self._chore: asyncio.Task[None] | None = None
 
     # --- following ----------------------------------------------------------------------------------------------
 
@@ -66,28 +53,22 @@ class Arbiter:
         """Take in what is open."""
         self._open.load()
 
-    def start(self) -> None:
-        """Begin to expire what runs out."""
-        self._wind()
-
     def learn(self, facts: Iterable[Fact]) -> None:
         """Follow the facts that have just been committed; who stands in line for what became free looks again."""
         for fact in facts:
             kind = fact.kind
             if kind not in _HEARD:
                 continue
-            if kind in _ENDS:
-                for task in sorted(self._talks.pop(fact.about, ())):
-                    if (task,) in self._tasks:
-                        self._corridor.traffic.later(task, 0.0)
+            if kind in ENDS:
+                self.talks.over(fact.about)
                 continue
             for resource in self._open.learn(fact):
                 self._wake(resource)
             if kind == "intent.closed":
-                self._behind.pop(fact.about, None)
+                self._ladder.behind.pop(fact.about, None)
                 self._said.pop(fact.about, None)
             elif kind == "lease.acted":
-                self._wind()
+                self.expiry.wind()
 
     def _wake(self, resource: str) -> None:
         """Let those look again that stand in line for a resource, or for one that it excludes."""
@@ -96,55 +77,6 @@ class Arbiter:
                 row = self._tasks.get((task,))
                 if row is not None and row["stage"] == Stage.QUEUED:
                     self._corridor.traffic.later(task, 0.0)
-
-    # --- declaring ----------------------------------------------------------------------------------------------
-
-    def declare(self, bundle: Bundle, id: str, skill: Skill, input: Any, subject: str | None, alternatives: Sequence[Any], origin: Origin) -> None:
-        """Say in the append that takes an action in what it means to touch, and whom it meets there: before any of them has acted."""
-        try:
-            wants = conflicts.wanted(skill, input)
-        except Invalid:  # what it lacks another task may bring; before it runs it is asked again
-            return
-        sealed = None
-        if alternatives:
-            payload = self._house.journal.seal(list(alternatives), subject)
-            bundle.payloads.append(payload)
-            sealed = payload.id
-        before = [draft for draft in bundle.drafts if draft.kind == "intent.declared"]
-        drawn = self._declared(bundle, id, skill, wants, subject, sealed, -1)
-        self._foresee(bundle, id, skill, drawn, before, origin)
-
-    def _declared(self, bundle: Bundle, id: str, skill: Skill, wants: Sequence[Wanted], subject: str | None, alternatives: str | None, cause: int) -> Draft:
-        rows = []
-        for want in wants:
-            payload = self._house.journal.seal(want.resource, subject)
-            bundle.payloads.append(payload)
-            value = None if want.value is None else round(want.value * MICROS)
-            rows.append([self._open.key(want.resource), payload.id, want.effect, want.units, value, want.start, want.end, want.lasts])
-        data: dict[str, Any] = {"skill": skill.name, "intents": rows}
-        if alternatives:
-            data["alternatives"] = alternatives
-        draft = Draft("intent.declared", id, "tutti", data, cause)
-        bundle.add(draft)
-        return draft
-
-    def _foresee(self, bundle: Bundle, id: str, skill: Skill, drawn: Draft, before: Sequence[Draft], origin: Origin) -> None:
-        now, found = self._house.clock.now(), dict[str, tuple[str, str, str, str, str]]()
-        own = {origin.parent, *self._open.ancestors(origin.parent)} | {id}
-        for resource, name, effect, units, _, start, end, lasts in drawn.data["intents"]:
-            need = Wanted(resource, effect, units, None, start, end, lasts).need(now, micros(skill.timeout))
-            for task, other_skill, other in self._open.around(resource, now):
-                if task not in own and (rule := conflicts.collide(need, other, self._open.rules)):
-                    found.setdefault(task, (rule, name, effect, other.effect, other_skill))
-            for draft in before:
-                for there, _, other_effect, other_units, _, starts, ends, stays in draft.data["intents"]:
-                    other = Wanted(there, other_effect, other_units, None, starts, ends, stays).need(now, RUNNING)
-                    if draft.about not in own and (rule := conflicts.collide(need, other, self._open.rules)):
-                        found.setdefault(draft.about, (rule, name, effect, other_effect, draft.data["skill"]))
-        for task, (rule, name, effect, other_effect, other_skill) in found.items():
-            resource = drawn.data["intents"][0][0]
-            data = {"task": id, "other": task, "resource": resource, "name": name, "rule": rule, "effect": effect, "other_effect": other_effect}
-            bundle.add(Draft("conflict.found", pair(id, task), "tutti", data | {"skill": skill.name, "other_skill": other_skill}, -1))
 
     # --- leases -------------------------------------------------------------------------------------------------
 
@@ -178,19 +110,14 @@ class Arbiter:
             await self._corridor.end(task, "task.rejected", {"reason": f"its time on {kind_of(over.resource)} was over at {to_text(over.end or 0)}"})
             return False
         near = {beside: await self._version(beside) for want in keyed for beside in self._open.beside(want.resource)}  # before looking at who holds them
-        resolution = await self._resolve(task, skill, keyed, now)
+        resolution = await self._ladder.resolve(task, skill, keyed, now)
         if not grant:
             if resolution.fate is Fate.GOES or resolution.rung != "lease":
                 return True
             bundle = Bundle()
-        if resolution.fate is Fate.ASKS and await self._negotiating(task, resolution, now):
+        if resolution.fate is Fate.ASKS and await self.talks.under_way(task, resolution, self._limit(task, resolution, now), now):
             return False
-        if resolution.fate is Fate.ASKS and (agreed := await self._agreed(id, resolution)):
-            fate = Fate.GOES if agreed == id else Fate.WAITS
-            resolution = Resolution(fate, "negotiation", met=resolution.met, reason="those who proposed the two have agreed so")
-        if resolution.fate is Fate.WAITS and self._circle(id, resolution):
-            resolution = Resolution(Fate.GOES, "line", met=resolution.met, reason="each waited for the next in a circle, and it came first to its turn")
-        resolution = await self._recalled(task, resolution)
+        resolution = await self._after_all(task, resolution)
         if resolution.fate is Fate.GOES:
             await self._grant(bundle, task, skill, wants, keyed, resolution, now)
             bundle.expect |= {("resource", (resource,)): version for resource, version in near.items()}
@@ -205,13 +132,22 @@ class Arbiter:
                 await self._ask(bundle, task, skill, resolution)
         return False
 
+    async def _after_all(self, task: Row, resolution: Resolution) -> Resolution:
+        """What the ladder says, as it stands after what was agreed, in a circle of those who wait, and beside what it said before."""
+        if resolution.fate is Fate.ASKS and (agreed := await self.talks.agreed(task["id"], resolution)):
+            fate = Fate.GOES if agreed == task["id"] else Fate.WAITS
+            resolution = Resolution(fate, "negotiation", met=resolution.met, reason="those who proposed the two have agreed so")
+        if resolution.fate is Fate.WAITS and self._ladder.circle(task["id"], resolution):
+            resolution = Resolution(Fate.GOES, "line", met=resolution.met, reason="each waited for the next in a circle, and it came first to its turn")
+        return await self._ladder.recalled(task, resolution)
+
     async def _grant(self, bundle: Bundle, task: Row, skill: Skill, wants: Sequence[Wanted], keyed: Sequence[Wanted], resolution: Resolution, now: int) -> None:
         id = task["id"]
         cause = -1 if bundle.drafts else task["seq"]
         known = self._open.rows(id)
         if [row["resource"] for row in known] != [want.resource for want in keyed]:
             subject = await self._house.subject(task)
-            draft = self._declared(bundle, id, skill, wants, subject, known[0]["alternatives"] if known else None, cause)
+            draft = self.intents.add(bundle, id, skill, wants, subject, known[0]["alternatives"] if known else None, cause)
             names, cause = [values[1] for values in draft.data["intents"]], -1
         else:
             names = [row["name"] for row in known]
@@ -238,138 +174,6 @@ class Arbiter:
             raise Conflict(f"{resource} was taken just now", hint="look again", thing=("resource", (resource,)))
         return int(stored["version"])
 
-    # --- the ladder ---------------------------------------------------------------------------------------------
-
-    async def _resolve(self, task: Row, skill: Skill, keyed: Sequence[Wanted], now: int) -> Resolution:
-        id = task["id"]
-        own = self._open.ancestors(id) | ({task["parent"]} if task["parent"] else set())
-        near = sorted({beside for want in keyed for beside in self._open.beside(want.resource)})
-        held, rivals = list[Held](), set[str]()
-        for resource in near:
-            for other in sorted(self._open.holding.get(resource, ())):
-                row = self._leases.get((resource, other))
-                if other not in own and row is not None and live(row, now):
-                    held.append(Held(other, row["skill"], held_need(row, now)))
-            for other in self._open.meaning.get(resource, ()):
-                if other not in own and not self._open.holds(other, now) and self._open.contends(other) and id not in self._open.ancestors(other):
-                    rivals.add(other)
-        if not held and not rivals:
-            return Resolution(Fate.GOES, "")
-        rows = {other: self._open.rows(other) for other in sorted(rivals)}
-        sealed = [row[0]["alternatives"] for row in (self._open.rows(id), *rows.values()) if row and row[0]["alternatives"]]
-        inputs = await self._house.journal.payloads(sealed) if sealed else {}
-        mine = self._claim(task, skill, keyed, inputs.get(self._open.alternatives(id) or "", ()), now)
-        claims = [claim for other, intents in rows.items() if (claim := self._rival(other, intents, inputs, now)) is not None]
-        if len(claims) > _CROWD:
-            claims = [Claim(one.task, one.skill, one.options[:1], one.rank, one.moves) for one in claims]
-            mine = Claim(mine.task, mine.skill, mine.options, mine.rank, mine.moves)
-        ruled = await self._ruled(id, claims)
-        yielding = {claim.task for claim in claims if id in self._behind.get(claim.task, ())}
-        return conflicts.resolve(mine, claims, held, self._open.rules, ruled=ruled, yielding=yielding)
-
-    def _claim(self, task: Row, skill: Skill, keyed: Sequence[Wanted], alternatives: Sequence[Any], now: int) -> Claim:
-        running = micros(skill.timeout)
-        wants = [list(keyed)]
-        for input in alternatives:
-            try:
-                wants.append([want._replace(resource=self._open.key(want.resource)) for want in conflicts.wanted(skill, input)])
-            except Invalid:  # one that cannot be done has no needs and no value
-                wants.append([])
-        worths = [conflicts.worth(option) for option in wants]
-        valued = all(worth is not None for worth, option in zip(worths, wants, strict=True) if option)
-        options = tuple(
-            Option(tuple(want.need(now, running) for want in option) or (_NOWHERE,), float(worth or 0.0)) for option, worth in zip(wants, worths, strict=True)
-        )
-        moves = task["stage"] in (Stage.READY, Stage.APPROVED, Stage.QUEUED, Stage.BACKOFF)
-        return Claim(task["id"], skill.name, options, (task["submitted_at"] - task["priority"] * AGE, task["id"]), moves, valued)
-
-    def _rival(self, task: str, rows: Sequence[Row], inputs: Mapping[str, Any], now: int) -> Claim | None:
-        row = self._tasks.get((task,))
-        if row is None or not rows:
-            return None
-        keyed = [
-            Wanted(one["resource"], one["effect"], one["units"], None if one["value"] is None else one["value"] / MICROS, one["start_at"], one["end_at"], one["lasts"])
-            for one in rows
-        ]  # fmt: skip
-        try:
-            skill = self._house.registry.skill(row["skill"])
-        except NoRoute:
-            return None
-        return self._claim(row, skill, keyed, inputs.get(rows[0]["alternatives"] or "", ()), now)
-
-    async def _ruled(self, id: str, claims: Sequence[Claim]) -> dict[str, bool]:
-        """What a person has decided between this action and others."""
-        ruled = {}
-        for claim in claims:
-            row = await self._house.journal.row("conflict", (pair(id, claim.task),))
-            if row is not None and row["state"] == "resolved" and row["rung"] == "authority" and row["winner"] in (id, claim.task):
-                ruled[claim.task] = row["winner"] == id
-        return ruled
-
-    def _circle(self, id: str, resolution: Resolution) -> bool:
-        """Whether those it would wait for wait for it, one behind the other. A lease never waits: who holds one acts or has acted."""
-        if resolution.rung == "lease":
-            return False
-        seen: set[str] = set()
-        look = [met.task for met in resolution.behind]
-        while look:
-            task = look.pop()
-            if task == id:
-                return True
-            if task not in seen:
-                seen.add(task)
-                row = self._tasks.get((task,))
-                if row is not None and row["stage"] == Stage.QUEUED:
-                    look += self._behind.get(task, ())
-        return False
-
-    # --- what those who proposed agree on ------------------------------------------------------------------------
-
-    async def _negotiating(self, task: Row, resolution: Resolution, now: int) -> bool:
-        """Whether the agents that proposed the two are asked who goes first: opened where both take part in negotiations, and waited for, in line."""
-        corridor, house, other = self._corridor, self._house, resolution.behind[0]
-        talk = _talk(task["id"], other.task)
-        row = await house.journal.row("task", (talk,))
-        if row is None:
-            rival = self._tasks.get((other.task,))
-            parties = (await proposer(self._house, task), await proposer(self._house, rival)) if rival is not None else ()
-            offers = {card.name for card in house.registry.offers(_ANSWER)} if self.mediator else set()
-            if len(resolution.behind) > 1 or len(set(parties)) < 2 or not set(parties) <= offers:
-                return False
-        elif not row["open"]:
-            return False
-        limit = self._limit(task, resolution, now)
-        if now >= limit:
-            return False
-        if row is None:
-            await corridor.present(self.mediator)
-            opening = {
-                "issues": {"first": sorted((f"{task['skill']} {task['id']}", f"{other.skill} {other.task}"))}, "parties": dict.fromkeys(parties), "deadline_ms": min(_TALK, limit - now) // 1000 or 1,
-                "about": {"rule": other.rule, "resource": kind_of(other.resource), task["id"]: other.mine, other.task: other.effect},
-            }  # fmt: skip
-            origin = Origin("tutti", task["department"], task["seq"], task["hops"] + 1, None, None, "tutti")
-            with suppress(Conflict):  # the other one has opened it just now
-                await corridor.bring(lambda bundle: corridor.reception.task(bundle, self.mediator, opening, None, origin, id=talk))
-        self._talks.setdefault(talk, set()).update((task["id"], other.task))
-        if task["stage"] != Stage.QUEUED:
-            bundle = Bundle(expect={("task", (task["id"],)): task["version"]})
-            reason = f"{_words(resolution)}; those who proposed the two negotiate who goes first ({talk})"
-            bundle.add(Draft("task.queued", task["id"], "tutti", {"reason": reason, "until": limit}, task["seq"]))
-            await corridor.record(bundle)
-        corridor.traffic.later(task["id"], (min(limit, now + _LOOK) - now) / MICROS + 0.001)
-        return True
-
-    async def _agreed(self, id: str, resolution: Resolution) -> str:
-        """Which task goes first by what those who proposed agreed on; empty where they have not."""
-        other = resolution.behind[0].task
-        row = await self._house.journal.row("task", (_talk(id, other),))
-        if row is None or row["state"] != "completed":
-            return ""
-        settled = (await self._house.journal.payloads([row["output"]])).get(row["output"])
-        first = (settled["outcome"] or {}).get("first") if settled is not None and settled["how"] == "settled" else None
-        winner = str(first).rpartition(" ")[2]  # a value says the skill as well, for the parties to read
-        return winner if winner in (id, other) else ""
-
     # --- what becomes of it -------------------------------------------------------------------------------------
 
     def _settled(self, bundle: Bundle, task: Row, skill: Skill, met: Met, resolution: Resolution, winner: str, outcome: str) -> None:
@@ -382,17 +186,7 @@ class Arbiter:
             bundle.expect.setdefault(("task", (met.task,)), rival["version"])
         data = {"task": task["id"], "other": met.task, "rung": resolution.rung, "winner": winner, "outcome": outcome, "reason": resolution.reason}
         place = bundle.add(Draft("conflict.resolved", id, "tutti", data, -1 if bundle.drafts else task["seq"]))
-        self._resume(bundle, met.task, place)
-
-    async def _recalled(self, task: Row, resolution: Resolution) -> Resolution:
-        """Where the ladder decided between two before, and now a lease or the line says so, that rung and its reason stay."""
-        if resolution.rung not in ("lease", "line") or not resolution.met:
-            return resolution
-        first = resolution.met[0].task
-        row = await self._house.journal.row("conflict", (pair(task["id"], first),))
-        if row is None or row["rung"] is None or row["winner"] != (task["id"] if resolution.fate is Fate.GOES else first):
-            return resolution
-        return replace(resolution, rung=row["rung"], reason=row["reason"])
+        self.ends.resume(bundle, met.task, place)
 
     def _find(self, bundle: Bundle, task: Row, skill: Skill, met: Met) -> None:
         rows = self._open.rows(task["id"])
@@ -417,26 +211,8 @@ class Arbiter:
         self._expire_approval(bundle, task)
         bundle.add(Draft("task.amended", id, "tutti", {"input": payload.id, "option": resolution.option, "reason": resolution.reason}, -1))
         rest = [input for number, input in enumerate(alternatives, 1) if number != resolution.option]
-        self.declare_anew(bundle, id, skill, alternatives[resolution.option - 1], subject, rest, "the other one took an alternative")
+        self.intents.declare_anew(bundle, id, skill, alternatives[resolution.option - 1], subject, rest, "the other one took an alternative")
         await self._corridor.record(bundle)
-
-    def declare_anew(self, bundle: Bundle, id: str, skill: Skill, input: Any, subject: str | None, alternatives: Sequence[Any], why: str) -> None:
-        """Say, in the append whose last draft gave a waiting action other parameters, what it means to touch now. It leaves its conflicts.
-
-        Raises: `Invalid` where the parameters do not say what it would touch.
-        """
-        if not skill.intends:
-            return
-        place, wants = len(bundle.drafts) - 1, conflicts.wanted(skill, input)
-        self._leave(bundle, id, place, why)
-        sealed = None
-        if alternatives:
-            left = self._house.journal.seal(list(alternatives), subject)
-            bundle.payloads.append(left)
-            sealed = left.id
-        if count := len(self._open.rows(id)):
-            bundle.add(Draft("intent.closed", id, "tutti", {"count": count}, -1))
-        self._declared(bundle, id, skill, wants, subject, sealed, -1)
 
     def _expire_approval(self, bundle: Bundle, task: Row) -> None:
         if task["approval"] and (task["approval"],) in self._house.journal.hot.table("approval"):
@@ -450,15 +226,15 @@ class Arbiter:
         known = [instant for instant in frees_at if instant is not None]
         if now >= limit or (known and max(known) >= limit):
             return await self._reject(bundle, task, skill, resolution, max(known, default=None))
-        self._behind[id] = {met.task for met in resolution.behind}
+        self._ladder.behind[id] = {met.task for met in resolution.behind}
         said = (resolution.rung, *((met.task, met.rule) for met in resolution.behind))
         if task["stage"] != Stage.QUEUED or self._said.get(id) != said:
             for met in resolution.behind:
                 self._settled(bundle, task, skill, met, resolution, met.task, "waits")
-            bundle.add(Draft("task.queued", id, "tutti", {"reason": _words(resolution), "until": limit}, -1))
+            bundle.add(Draft("task.queued", id, "tutti", {"reason": words_of(resolution), "until": limit}, -1))
             await self._corridor.record(bundle)
             self._said[id] = said
-        again = min(limit, now + _LOOK, *(instant for instant in known if instant > now))
+        again = min(limit, now + LOOK, *(instant for instant in known if instant > now))
         self._corridor.traffic.later(id, (again - now) / MICROS + 0.001)
         return None
 
@@ -482,7 +258,7 @@ class Arbiter:
     async def _reject(self, bundle: Bundle, task: Row, skill: Skill, resolution: Resolution, frees_at: int | None) -> None:
         """End it, and tell who proposed it: why, and what it may do instead."""
         instead = f"it may be proposed again after {to_text(frees_at)}" if frees_at is not None else "it may be proposed again once that one has ended"
-        words = f"{_words(resolution)}; {instead}"
+        words = f"{words_of(resolution)}; {instead}"
         for met in resolution.behind:
             self._settled(bundle, task, skill, met, resolution, met.task, "rejected")
         await self._tell(bundle, task, skill, resolution, frees_at)
@@ -495,7 +271,7 @@ class Arbiter:
             return
         first = resolution.behind[0]
         data = {
-            "task": id, "skill": skill.name, "input": await house.input(task), "proposed_by": await proposer(self._house, task), "resource": kind_of(first.resource),
+            "task": id, "skill": skill.name, "input": await house.input(task), "proposed_by": await proposer(house, task), "resource": kind_of(first.resource),
             "effect": first.mine, "lost_to": {"task": first.task, "skill": first.skill, "effect": first.effect}, "rung": resolution.rung,
             "reason": resolution.reason, "again_after": None if frees_at is None else to_text(frees_at),
         }  # fmt: skip
@@ -515,142 +291,9 @@ class Arbiter:
                 self._find(bundle, task, skill, met)
             bundle.add(Draft("conflict.asked", pair(task["id"], met.task), "tutti", {"reason": resolution.reason}, -1 if bundle.drafts else task["seq"]))
         id = pair(task["id"], resolution.behind[0].task)
-        reason = f"{CONTESTED} {id}: {_words(resolution)}; a person decides who goes first"
+        reason = f"{CONTESTED} {id}: {words_of(resolution)}; a person decides who goes first"
         bundle.add(Draft("task.parked", task["id"], "tutti", {"reason": reason}, -1))
         await self._corridor.record(bundle)
-
-    # --- ends ---------------------------------------------------------------------------------------------------
-
-    def attend(self, bundle: Bundle) -> None:
-        """Add to an append what the end of an action in it does to what the action meant to touch or held."""
-        if not self._open.touched:
-            return
-        for place, draft in enumerate(list(bundle.drafts)):
-            if draft.about not in self._open.touched:
-                continue
-            if draft.kind in _ENDS:
-                self._ended(bundle, draft, place)
-            elif (
-                draft.kind == "run.finished"
-                and draft.data["next"] in ("retry", "fallback", "park")
-                and _nothing_happened(draft.data)
-                and not self._open.unsure(draft.about)
-            ):
-                self._let_go(bundle, draft.about, place, "nothing happened")
-
-    def _ended(self, bundle: Bundle, draft: Draft, place: int) -> None:
-        id, now = draft.about, self._house.clock.now()
-        task = self._tasks.get((id,))
-        stage = task["stage"] if task is not None else Stage.ENDED
-        done = draft.kind == "task.completed"
-        maybe = draft.kind in ("task.canceled", "task.failed") and (
-            self._open.unsure(id) or (stage in _UNDER_WAY and (stage != Stage.RUNNING or draft.kind == "task.canceled"))
-        )
-        if done or maybe:
-            said = {other.data["resource"] for other in bundle.drafts if other.kind == "lease.released" and other.about == id}
-            for row in (row for row in self._open.mine(id, now) if row["resource"] not in said):
-                until = row["until_at"] if row["until_at"] is not None else now + row["lasts"]
-                if until > now:
-                    bundle.add(Draft("lease.acted", id, "tutti", {"resource": row["resource"], "until": until}, bundle.since(place)))
-                else:
-                    bundle.add(Draft("lease.released", id, "tutti", {"resource": row["resource"], "reason": "it is done"}, bundle.since(place)))
-        else:
-            self._let_go(bundle, id, place, draft.kind.removeprefix("task."))
-        if done and task is not None and task["parent"] and id == undo_id(task["parent"], task["skill"]):
-            self._let_go(bundle, task["parent"], place, "undone", acted=True)
-        count = len(self._open.rows(id))
-        if count:
-            bundle.add(Draft("intent.closed", id, "tutti", {"count": count}, bundle.since(place)))
-        self._leave(bundle, id, place, "the other one has ended")
-
-    def give_up(self, bundle: Bundle, id: str) -> None:
-        """Let go of what a task holds, because a person says that nothing came of it."""
-        for row in self._open.mine(id, self._house.clock.now()):
-            bundle.add(Draft("lease.released", id, "tutti", {"resource": row["resource"], "reason": "a person says that nothing happened"}, row["token"]))
-
-    def _let_go(self, bundle: Bundle, id: str, place: int, reason: str, *, acted: bool = False) -> None:
-        for resource in sorted(self._open.touched.get(id, ())):
-            row = self._leases.get((resource, id))
-            if row is not None and (acted or row["state"] == "held"):
-                bundle.add(Draft("lease.released", id, "tutti", {"resource": resource, "reason": reason}, bundle.since(place)))
-
-    def _leave(self, bundle: Bundle, id: str, place: int, reason: str) -> None:
-        """Take a task out of its open conflicts: the other sides go on, where they were parked for a person to decide."""
-        settled = {draft.about for draft in bundle.drafts if draft.kind == "conflict.resolved"}
-        for conflict in sorted(self._open.met.get(id, ())):
-            row = self._conflicts.get((conflict,))
-            if row is None:
-                continue
-            other = row["other"] if row["task"] == id else row["task"]
-            if conflict not in settled:
-                data = {"task": row["task"], "other": row["other"], "rung": "ended", "winner": other, "outcome": "goes", "reason": reason}
-                bundle.add(Draft("conflict.resolved", conflict, "tutti", data, bundle.since(place)))
-            self._resume(bundle, other, place)
-
-    def _resume(self, bundle: Bundle, id: str, place: int) -> None:
-        """Send a task on that was parked for a person to decide between it and another."""
-        task = self._tasks.get((id,))
-        if task is None or task["stage"] != Stage.PARKED or not str(task["reason"]).startswith(CONTESTED):
-            return
-        if any(draft.kind == "task.resumed" and draft.about == id for draft in bundle.drafts):
-            return
-        bundle.expect["task", (id,)] = task["version"]
-        approval = self._house.journal.hot.table("approval").get((task["approval"],))
-        stage = Stage.APPROVED if approval is not None and approval["state"] == "approved" else Stage.READY
-        data = {"stage": stage.value, "reason": "the conflict it was in is decided"}
-        bundle.add(Draft("task.resumed", id, "tutti", data, bundle.since(place)))
-
-    # --- what runs out ------------------------------------------------------------------------------------------
-
-    def _wind(self) -> None:
-        """Set the timer to the next lease that runs out."""
-        if not self._corridor.traffic.open:
-            return
-        nearest = min((row["until_at"] for row in self._leases.values() if row["state"] == "acted"), default=None)
-        if nearest is None:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        delay = max((nearest - self._house.clock.now()) / MICROS, 0.0)
-        self._timer = asyncio.get_running_loop().call_later(min(delay, 3600.0) + 0.001, self._ring)
-
-    def _ring(self) -> None:
-        if self._corridor.traffic.open and (self._chore is None or self._chore.done()):
-            self._chore = asyncio.get_running_loop().create_task(self._expire())
-
-    async def _expire(self) -> None:
-        """Record that leases have run out, and let go of resources that nobody holds."""
-        now = self._house.clock.now()
-        over = [row for row in self._leases.values() if row["state"] == "acted" and not live(row, now)][:_TOGETHER]
-        bundle = Bundle()
-        for row in over:
-            bundle.expect["lease", (row["resource"], row["task"])] = row["version"]
-            bundle.add(Draft("lease.expired", row["task"], "tutti", {"resource": row["resource"]}))
-        gone = {(row["resource"], row["task"]) for row in over}
-        idle = [
-            row for resource, row in list(self._resources.items())
-            if all((resource[0], task) in gone for task in self._open.holding.get(resource[0], ()))
-        ]  # fmt: skip
-        for row in idle if over or len(idle) >= _IDLE else ():
-            bundle.expect["resource", (row["resource"],)] = row["version"]
-            bundle.add(Draft("resource.idle", row["resource"], "tutti", {}))
-        try:
-            if bundle.drafts:
-                await self._corridor.record(bundle)
-        except (Conflict, StorageFailed, Overloaded):  # another node did it, or somebody took one of them just now
-            await self._house.journal.catch_up()
-            if self._corridor.traffic.open:
-                self._timer = asyncio.get_running_loop().call_later(_PAUSE, self._ring)
-            return
-        self._wind()
-
-    async def stop(self) -> None:
-        """Stop expiring."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._chore is not None and not self._chore.done():
-            self._chore.cancel()
-            await asyncio.wait([self._chore])
 
     # --- for people ---------------------------------------------------------------------------------------------
 
@@ -667,32 +310,5 @@ class Arbiter:
         data = {"task": row["task"], "other": row["other"], "rung": "authority", "winner": winner, "outcome": "goes", "reason": "a person decided so"}
         place = bundle.add(Draft("conflict.resolved", id, by, data))
         for task in (winner, row["other"] if winner == row["task"] else row["task"]):
-            self._resume(bundle, task, place)
+            self.ends.resume(bundle, task, place)
         await self._corridor.record(bundle)
-
-
-_NOWHERE = Need("/", 0, 0)
-
-
-def _nothing_happened(data: Mapping[str, Any]) -> bool:
-    outcome = Outcome(Ending(data["outcome"]), error=data.get("error", ""))
-    return outcome.ending in (Ending.FAILED, Ending.STOPPED) and not outcome.unsure
-
-
-def _words(resolution: Resolution) -> str:
-    """Why an action is not first, without a name of anything that it touches."""
-    first = resolution.behind[0]
-    rules = {
-        "incompatible": f"{first.mine} must not meet {first.effect}", "capacity": "there is no more room", "exclusive": f"{kind_of(first.resource)} is taken",
-    }  # fmt: skip
-    return f"{kind_of(first.resource)}: {rules[first.rule]} by {first.skill} ({first.task}); {resolution.reason}"
-
-
-def undo_id(task: str, skill: str) -> str:
-    """The id of the task that undoes another: there is one."""
-    return derived("t", task, "undo", skill)
-
-
-def _talk(one: str, other: str) -> str:
-    """The id of the task in which two agents negotiate which of their two goes first."""
-    return derived("t", pair(one, other), "negotiate")

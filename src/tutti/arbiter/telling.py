@@ -7,6 +7,7 @@ from typing import Any
 
 from tutti.arbiter.standing import kind_of
 from tutti.clock import MICROS, to_text
+from tutti.conflicts import Resolution
 from tutti.errors import NotFound
 from tutti.house import House
 
@@ -68,3 +69,12 @@ def sentence_of(conflict: Mapping[str, Any], task: str) -> str:
         return f"{met}; that is not decided yet{', a person is asked' if conflict['state'] == 'asked' else ''}."
     first = "it goes first" if conflict["winner"] == task else "the other one goes first"
     return f"{met}; by {conflict['rung']} {first}: {conflict['reason']}."
+
+
+def words_of(resolution: Resolution) -> str:
+    """Why an action is not first, without a name of anything that it touches."""
+    first = resolution.behind[0]
+    rules = {
+        "incompatible": f"{first.mine} must not meet {first.effect}", "capacity": "there is no more room", "exclusive": f"{kind_of(first.resource)} is taken",
+    }  # fmt: skip
+    return f"{kind_of(first.resource)}: {rules[first.rule]} by {first.skill} ({first.task}); {resolution.reason}"

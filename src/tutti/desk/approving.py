@@ -230,7 +230,7 @@ class Approving(Deciding):
         self.corridor.closing.unfollow(bundle, task["id"])
         data = {"input": payload.id, "option": 0, "reason": "a person changed the parameters"} | ({"work_key": task["work_key"]} if task["work_key"] else {})
         bundle.add(Draft("task.amended", task["id"], by, data, bundle.since(0)))
-        self.corridor.arbiter.declare_anew(bundle, task["id"], skill, input, subject, (), "a person changed the other one's parameters")
+        self.corridor.arbiter.intents.declare_anew(bundle, task["id"], skill, input, subject, (), "a person changed the other one's parameters")
         await self.corridor.record(bundle)
         self.corridor.reception.forsake(task["work_key"], task["id"])
         return (await self._approval_views([await self._anew(row)], lambda _: True))[0]

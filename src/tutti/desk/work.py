@@ -325,7 +325,7 @@ class Work(Counter):
             await self.corridor.end(row, "task.completed", {"output": payload.id}, bundle=bundle, by=by)
         elif how == "drop":
             bundle = Bundle()
-            self.corridor.arbiter.give_up(bundle, id)
+            self.corridor.arbiter.ends.give_up(bundle, id)
             await self.corridor.end(row, "task.canceled", {"reason": reason or "dropped by a person"}, bundle=bundle, by=by)
         else:
             raise Invalid(f"{how!r} settles nothing.", hint="Say again, happened or drop.")

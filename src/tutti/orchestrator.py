@@ -11,20 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-from tutti import execution, gates, routing, telemetry, transports
+from tutti import execution, gates, routing, transports
 from tutti.arbiter import Arbiter
+from tutti.calls import Calls
+from tutti.choices import Choices
 from tutti.clock import MICROS
 from tutti.closing import Closing
 from tutti.errors import Conflict, Invalid, NoRoute, NotFound, Overloaded, Refused, StorageFailed
 from tutti.house import House
-from tutti.line import Line
-from tutti.market import Market
 from tutti.model.agent import AgentCard, Skill
 from tutti.model.fact import Draft, Fact
 from tutti.model.outcome import Ending, Outcome
@@ -32,7 +31,7 @@ from tutti.model.route import Route
 from tutti.model.task import Stage, State
 from tutti.model.verdict import Ruling, Verdict
 from tutti.model.view import AtMost
-from tutti.reception import Bundle, Reception, amount_of
+from tutti.reception import Bundle, Reception
 from tutti.registry import registration
 from tutti.security import open_body
 from tutti.traffic import Traffic
@@ -42,25 +41,6 @@ Row = Mapping[str, Any]
 _PAUSE = 1.0  # seconds before an outcome is recorded again that the database refused
 _TOGETHER = 1000  # tasks taken up at a time after a restart
 _BUSY = 0.05  # seconds before a task is routed again that met busy agents only
-
-
-class _Choice(NamedTuple):
-    """A route with what the gates say: to the one that is chosen, or to all that were asked where nobody is."""
-
-    route: Route
-    known: dict[str, str]
-    verdicts: list[tuple[gates.Question, Verdict]]
-    card: AgentCard | None = None
-
-    @property
-    def question(self) -> gates.Question:
-        """What was asked about the one that is chosen."""
-        return self.verdicts[0][0]
-
-    @property
-    def verdict(self) -> Verdict:
-        """What the gates say to that."""
-        return self.verdicts[0][1]
 
 
 def _started(id: str, card: AgentCard, attempt: int, cause: int | None) -> Draft:
@@ -75,15 +55,14 @@ class Orchestrator:
         self.reception = Reception(house)
         self.traffic = Traffic(house, self.advance, self.give_up, slots=slots)
         self.closing = Closing(house, self.reception, self.traffic.followers)
-        self.market = Market(house, self.traffic, self._forbidden)
+        self.choices = Choices(house, self.traffic)
+        self.market = self.choices.market
         self.traffic.gathers = self.market.gathers
         self.arbiter = Arbiter(self)
         self.arbiter.load()
         self.reception.declare = self.arbiter.intents.declare
         self._tasks = house.journal.hot.table("task")
-        self._executor = executor
-        self._calls: set[str] = set()  # tasks whose agent is being called
-        self.progress: dict[str, tuple[float, str]] = {}  # of tasks that run: share done and the agent's words
+        self.calls = Calls(self, executor)
 
     def follow(self, facts: list[Fact]) -> None:
         """Take in facts that have just been committed: what is known first, then who goes on."""
@@ -153,8 +132,12 @@ class Orchestrator:
             task = house.journal.foreseen(bundle.drafts, ("task", (id,)))
             sealed = next((payload for payload in bundle.payloads if payload.id == task["input"]), None)
             card = None
-            if sealed is not None and not self._late(task) and not self._misfit(skill := house.registry.skill(task["skill"]), input := open_body(sealed.body)):
-                choice = await self._choose(task, skill, input)
+            if (
+                sealed is not None
+                and not self._late(task)
+                and not self.choices.misfit(skill := house.registry.skill(task["skill"]), input := open_body(sealed.body))
+            ):
+                choice = await self.choices.make(task, skill, input)
                 if choice.card is not None and choice.verdict.ruling is Ruling.ALLOW:
                     card = choice.card
                     bundle.add(routing.as_fact(id, choice.route, bundle.since(place), choice.known))
@@ -246,10 +229,10 @@ class Orchestrator:
         if self._late(task):
             return await self.end(task, "task.failed", {"error": "deadline_passed"})
         input = await self.house.input(task)
-        problem = self._misfit(skill, input)
+        problem = self.choices.misfit(skill, input)
         if problem:
             return await self.end(task, "task.failed", {"error": "invalid_input"}, problem)
-        choice = await self._choose(task, skill, input)
+        choice = await self.choices.make(task, skill, input)
         if choice.card is None:
             return await self._nobody(task, choice.route, choice.verdicts)
         bundle = Bundle()
@@ -264,69 +247,6 @@ class Orchestrator:
             return None
         return await self._start(task, bundle, 1 + (task["attempts"] or 0), choice.card, choice.verdict)
 
-    async def _choose(self, task: Row, skill: Skill, input: Any) -> _Choice:
-        """Who is to do it, and what the gates say to that."""
-        house = self.house
-        case, known, task_class = await house.case(task, skill.name, input)
-        board, book = house.board(skill.name, task_class), house.book()
-        award = self.market.redeem(task["id"])
-        bids, declined = self.market.bids(skill.name, board, input)
-        board = board.with_bids(bids) if bids else board
-        verdicts: dict[int, tuple[gates.Question, Verdict]] = {}
-
-        permit = self._permit(board, task, skill, input, book, verdicts)
-        shut = {**house.elsewhere(task), **house.absent(skill.name), **house.breakers.shut(house.clock.now()), **declined}
-        excluded = (task["excluded"] or "").split(",") if task["excluded"] else ()
-        route = routing.route(
-            skill.name, task_class, board, case, weights=house.weights, explore=not skill.is_action and award is None, rng=house.draws, shut=shut, excluded=excluded,
-            conditions=house.conditions(skill.name), permit=permit,
-        )  # fmt: skip
-        if bids:
-            route = replace(
-                route, bids=tuple(bids[place] for candidate in route.candidates if (place := board.index[candidate.agent, candidate.version]) in bids)
-            )
-        if award is not None:
-            route = award.applied(route)
-            self.market.hold(task["id"], award)
-        if route.chosen is None:
-            return _Choice(route, known, list(verdicts.values()))
-        index = board.index[route.chosen.agent, route.chosen.version]
-        return _Choice(route, known, [verdicts[index]], board.cards[index])
-
-    def _permit(
-        self, board: routing.Board, task: Row, skill: Skill, input: Any, book: gates.Book, verdicts: dict[int, tuple[gates.Question, Verdict]]
-    ) -> Callable[[int], str | None]:
-        """The rule by which the gates deny a task to an agent (by its index); what they say is put into `verdicts`."""
-
-        def permit(index: int) -> str | None:
-            card = board.cards[index]
-            question = self._question(card, card.skills[skill.name], task, input)
-            verdict = gates.decide(question, book)
-            verdicts[index] = (question, verdict)
-            return verdict.reasons[0] if verdict.ruling is Ruling.DENY else None
-
-        return permit
-
-    async def rehearse(self, task: Row, skill: Skill, input: Any, left_ms: float | None) -> tuple[Route, Verdict | None]:
-        """Who would get a task now, if `left_ms` were left until its deadline, and what the gates say to that one, or else to the first that they deny.
-
-        By what is known and in force now, without draws; nothing is held and nothing recorded.
-        """
-        house = self.house
-        case, _, task_class = await house.case(task, skill.name, input)
-        board, book = house.board(skill.name, task_class), house.book()
-        bids, declined = self.market.bids(skill.name, board, input)
-        board = board.with_bids(bids) if bids else board
-        verdicts: dict[int, tuple[gates.Question, Verdict]] = {}
-        route = routing.route(
-            skill.name, task_class, board, case._replace(time_left_ms=left_ms), weights=house.weights, explore=False, rng=house.draws,
-            shut={**house.elsewhere(task), **house.absent(skill.name), **house.breakers.shut(house.clock.now()), **declined},
-            conditions=house.conditions(skill.name), permit=self._permit(board, task, skill, input, book, verdicts),
-        )  # fmt: skip
-        if route.chosen is not None:
-            return route, verdicts[board.index[route.chosen.agent, route.chosen.version]][1]
-        return route, next((verdict for _, verdict in verdicts.values()), None)
-
     async def _dispatch_approved(self, task: Row) -> None:
         house = self.house
         card = house.registry.card(task["agent"], task["agent_version"])
@@ -338,7 +258,7 @@ class Orchestrator:
         problem = gates.check_answer(approval, task, card.id, house.clock.now()) or await self._forged(task, approval)
         if problem:
             return await self.end(task, "task.parked", {"reason": problem})
-        question = self._question(card, card.skills[task["skill"]], task, await self.house.input(task), task["approval"])
+        question = self.choices.question(card, card.skills[task["skill"]], task, await self.house.input(task), task["approval"])
         verdict = gates.decide(question, house.book(task["policy"]))
         bundle = Bundle()
         bundle.add(gates.as_fact(task["id"], verdict, question, task["seq"]))
@@ -365,29 +285,6 @@ class Orchestrator:
     async def _deny(self, task: Row, bundle: Bundle, verdict: Verdict) -> None:
         kind = "task.parked" if verdict.stopped else "task.rejected"
         await self.end(task, kind, {"reason": verdict.reasons[0]}, bundle=bundle)
-
-    def _question(self, card: AgentCard, skill: Skill, task: Row, input: Any, approval: str | None = None) -> gates.Question:
-        """What the gates are asked. The amount is read from the input as it is now: a join may have put it there."""
-        cause = "signal" if task["signal"] else "task" if task["parent"] else "person"
-        amount = amount_of(skill, input)
-        currency = skill.currency if amount is not None else None
-        return gates.Question(card, skill, task["asker"] or "", cause, task["priority"], self.house.clock.now(), amount, currency, approval)
-
-    def _forbidden(self, task: Row, card: AgentCard, input: Any) -> str | None:
-        """The rule by which the gates would deny a task to an agent now."""
-        verdict = gates.decide(self._question(card, card.skills[task["skill"]], task, input), self.house.book())
-        return verdict.reasons[0] if verdict.ruling is Ruling.DENY else None
-
-    def _misfit(self, skill: Skill, input: Any) -> str:
-        """What is wrong with an action's parameters; checked before a person is asked about them. Advice is checked when it runs."""
-        if skill.is_action:
-            bound = self.house.border(skill.name)
-            if bound is not None:
-                try:
-                    bound.read(input)
-                except Invalid as error:
-                    return error.message
-        return ""
 
     async def _forged(self, task: Row, approval: Row | None) -> str:
         """Recompute what the approval rests on: the parameters as stored, and the person's signature over them."""
@@ -446,12 +343,12 @@ class Orchestrator:
         key = (card.name, card.version)
         house.breakers.started(key)
         try:
-            outcome = await self._attempt(task, card, skill, attempt)
+            outcome = await self.calls.attempt(task, card, skill, attempt)
         except BaseException:
             house.breakers.unfinished(key)
             raise
         changed = house.breakers.ended(key, outcome, house.clock.now())
-        self.progress.pop(id, None)
+        self.calls.progress.pop(id, None)
         while (task := self._tasks.get((id,))) is not None and task["stage"] in (Stage.RUNNING, Stage.ASKING):
             try:
                 return await self._finish(task, card, skill, attempt, outcome, cause, changed)
@@ -466,45 +363,6 @@ class Orchestrator:
                 log.warning("the outcome of task %s waits for the database: %s", id, error.message)
                 await asyncio.sleep(_PAUSE)
         return None
-
-    async def _attempt(self, task: Row, card: AgentCard, skill: Skill, attempt: int) -> Outcome:
-        house, id = self.house, task["id"]
-        input = await self.house.input(task)
-        known = await house.notes.about(task["subject"]) if skill.when or house.classes.get(skill.name) else {}
-        line = Line(self, card, id)
-        subject = await self.house.subject(task)
-        context = transports.Context(id, skill.name, id, attempt, task["deadline_at"], subject, {topic: value for topic, (_, value) in known.items()}, line)
-        if skill.intends:
-            context.leases = await self.arbiter.leases(id)
-        bound = house.functions[card.name, card.version, skill.name]
-        timeout = skill.timeout.total_seconds()
-        if task["deadline_at"] is not None:
-            timeout = max(min(timeout, (task["deadline_at"] - house.clock.now()) / MICROS), 0.001)
-
-        def call(limit: execution.Limit) -> Awaitable[Outcome]:
-            line.limit = limit
-            return transports.call(bound, input, context, self._executor)
-
-        stopped = gates.stopped_by(house.book(task["policy"]).kills, card, skill)
-        if stopped:  # asked at the last moment: from here on `stop_running` finds the call
-            return Outcome(Ending.STOPPED, error="stopped", detail=stopped)
-        self._calls.add(id)
-        try:
-            with telemetry.attempt(task, card, skill, attempt) as span:
-                outcome = await execution.run(call, timeout=timeout, clock=house.clock)
-                span.set("tutti.ending", outcome.ending.value)
-                if outcome.error:
-                    span.failed(outcome.error)
-            return outcome if outcome.cost or not context.cost else replace(outcome, cost=context.cost)  # what a failed run has cost was paid all the same
-        except asyncio.CancelledError:
-            task_now = self._tasks.get((id,))
-            if not self.traffic.open or task_now is None:
-                raise  # the process stops, or a person canceled the task
-            if (walk := asyncio.current_task()) is not None:
-                walk.uncancel()
-            return Outcome(Ending.CANCELED, error="canceled", detail="a kill switch stopped it while it ran")
-        finally:
-            self._calls.discard(id)
 
     async def _finish(
         self, task: Row, card: AgentCard, skill: Skill, attempt: int, outcome: Outcome, cause: int | None, changed: tuple[str, int] | None
@@ -588,16 +446,6 @@ class Orchestrator:
                 raise NotFound(f"There is no task {id}.", hint="`tutti tasks` lists them.")
             if not row["open"]:
                 return row
-
-    def stop_running(self, scope: str, name: str) -> int:
-        """Cancel the agents' calls a kill switch speaks of; returns how many. What is being recorded meanwhile is let be."""
-        stopped = 0
-        for id in sorted(self._calls):
-            row = self._tasks.get((id,))
-            if row is not None and name in ("", row["agent"] if scope == "agent" else row["skill"]):
-                self.traffic.cancel(id)
-                stopped += 1
-        return stopped
 
     # --- starting, and what runs out ----------------------------------------------------------------------------
 

@@ -110,7 +110,7 @@ class Record(Work):
             return explanation.replayed(id, facts, now, None, error.message, None)
         except NotFound as error:
             raise Conflict(error.message, hint="It cannot be decided again without its input.") from None
-        route, verdict = await corridor.rehearse(row, skill, input, left_ms)
+        route, verdict = await corridor.choices.rehearse(row, skill, input, left_ms)
         if route.chosen is None:
             rules = "; ".join(f"{out.agent}: {out.rule}" for out in route.ruled_out[:4])
             return explanation.replayed(id, facts, now, None, f"no agent may take it: {rules}" if rules else "no agent offers it", verdict)

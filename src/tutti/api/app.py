@@ -18,16 +18,17 @@ from tutti.api.events import Events, event_routes
 from tutti.api.governing import control_routes, keeping_routes
 from tutti.api.limits import Limits
 from tutti.api.metrics import Counted, Counts, Metrics
+from tutti.api.negotiating import negotiation_routes
 from tutti.api.operating import operating_routes
 from tutti.api.planning import plan_routes
 from tutti.api.pressure import Pressure
-from tutti.api.record import record_routes, why_routes
+from tutti.api.record import proof_routes, record_routes, why_routes
 from tutti.api.repetition import Repetition
 from tutti.api.roster import agent_routes
 from tutti.api.searching import search_routes
 from tutti.api.traced import Traced
 from tutti.api.watching import watching_routes
-from tutti.api.work import negotiation_routes, signal_routes, task_routes
+from tutti.api.work import handling_routes, signal_routes, task_routes
 from tutti.app import Workspace
 
 
@@ -67,9 +68,9 @@ def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
     counts, repetition = Counts(), Repetition(workspace)
     problems.install(app)
     for routes in (
-        signal_routes(workspace, pressure, repetition), task_routes(workspace, pressure, repetition, stopping),
+        signal_routes(workspace, pressure, repetition), task_routes(workspace, pressure, repetition, stopping), handling_routes(workspace, repetition),
         negotiation_routes(workspace, pressure, repetition), plan_routes(workspace, pressure, repetition), approval_routes(workspace, repetition), conflict_routes(workspace, repetition),
-        agent_routes(workspace, pressure, repetition), control_routes(workspace, repetition), keeping_routes(workspace, repetition), why_routes(workspace), record_routes(workspace), search_routes(workspace), watching_routes(workspace),
+        agent_routes(workspace, pressure, repetition), control_routes(workspace, repetition), keeping_routes(workspace, repetition), why_routes(workspace), record_routes(workspace), proof_routes(workspace), search_routes(workspace), watching_routes(workspace),
         event_routes(events), operating_routes(workspace, Metrics(workspace, counts, events), stopping), identity.routes(workspace),
     ):  # fmt: skip
         app.include_router(routes)

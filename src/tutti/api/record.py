@@ -113,6 +113,24 @@ def record_routes(workspace: Workspace) -> APIRouter:
             headers["link"] = f'<{rest.path}?{rest.query}>; rel="next"'
         return reply(found, headers=headers)
 
+    @api.get("/health", response_model=Health, responses=problems(*READING))
+    async def health(request: Request) -> Response:
+        """Who answers here, for whoever has a token; `/health` is for everybody."""
+        caller_of(request)
+        fleet = workspace.fleet
+        running = workspace.corridor.traffic.open
+        return reply({
+            "schema": "tutti.health/1", "workspace": workspace.settings.workspace, "version": __version__, "pid": os.getpid(), "running": running,
+            "fleet": fleet.name if fleet else None, "problems": fleet.problems() if fleet else [], "head": await workspace.head(),
+        })  # fmt: skip
+
+    return api
+
+
+def proof_routes(workspace: Workspace) -> APIRouter:
+    """What it takes to check the record elsewhere."""
+    api = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["record"])
+
     @api.get("/journal/leaves", response_model=Leaves, responses=problems(*READING))
     async def leaves(request: Request, after: Annotated[int, Query(ge=0, lt=2**63)] = 0, limit: Annotated[int, Query(ge=1, le=5000)] = 1000) -> Response:
         """The exact texts that were sealed, with their hashes, and the newest signed head: a browser recomputes leaves, root and signature. Source: RFC 6962."""
@@ -130,16 +148,5 @@ def record_routes(workspace: Workspace) -> APIRouter:
         """A proof that the journal of `second` facts only added to the one of `first`. Source: RFC 6962."""
         require(request, "journal:read")
         return reply(await workspace.prove_consistency(first, workspace.journal.head.seq if second is None else second))
-
-    @api.get("/health", response_model=Health, responses=problems(*READING))
-    async def health(request: Request) -> Response:
-        """Who answers here, for whoever has a token; `/health` is for everybody."""
-        caller_of(request)
-        fleet = workspace.fleet
-        running = workspace.corridor.traffic.open
-        return reply({
-            "schema": "tutti.health/1", "workspace": workspace.settings.workspace, "version": __version__, "pid": os.getpid(), "running": running,
-            "fleet": fleet.name if fleet else None, "problems": fleet.problems() if fleet else [], "head": await workspace.head(),
-        })  # fmt: skip
 
     return api

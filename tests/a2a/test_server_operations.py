@@ -9,17 +9,6 @@ import pytest
 from server_site import Gate, Site, make_fleet, message, site, until
 
 
-@pytest.fixture
-def gate() -> Gate:
-    return Gate()
-
-
-@pytest.fixture
-async def served(tmp_path: Path, gate: Gate):
-    async with site(make_fleet(gate), tmp_path) as opened:
-        yield opened
-
-
 async def settle_approval(served: Site, task: str, answer: str) -> None:
     await served.workspace.answer_as_owner(task, answer)
 

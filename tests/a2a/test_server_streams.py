@@ -6,22 +6,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import pytest
 from server_site import Gate, Site, make_fleet, message, site, states, until
 
 from tutti.api.a2a.feed import Feed, Progress
 from tutti.model.fact import Fact
-
-
-@pytest.fixture
-def gate() -> Gate:
-    return Gate()
-
-
-@pytest.fixture
-async def served(tmp_path: Path, gate: Gate):
-    async with site(make_fleet(gate), tmp_path) as opened:
-        yield opened
 
 
 async def read(served: Site, method: str, params: dict[str, Any], **how: Any) -> list[dict[str, Any]]:

@@ -59,17 +59,6 @@ async def hooked(**settings: Any) -> AsyncIterator[Hook]:
         await runner.cleanup()
 
 
-@pytest.fixture
-def gate() -> Gate:
-    return Gate()
-
-
-@pytest.fixture
-async def served(tmp_path: Path, gate: Gate):
-    async with site(make_fleet(gate), tmp_path) as opened:
-        yield opened
-
-
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dialogue, "delay", lambda failures: 0.05)

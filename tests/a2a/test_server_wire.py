@@ -30,17 +30,6 @@ from tutti.api.a2a.usual import usual, usual_rest
 V1 = {"a2a-version": "1.0", "x-caller": "crm"}
 
 
-@pytest.fixture
-def gate() -> Gate:
-    return Gate()
-
-
-@pytest.fixture
-async def served(tmp_path: Path, gate: Gate):
-    async with site(make_fleet(gate), tmp_path) as opened:
-        yield opened
-
-
 async def fetch(served: Site, path: str, **headers: str) -> tuple[int, Any, Any]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     async with served.http.get(served.url + path, headers=named) as answer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from typing import Any
 
@@ -18,14 +17,6 @@ from tutti.conflicts import Fate, Resolution
 
 FEW = range(18)
 SABOTAGED = range(10, 40)  # at least one of these fails when a safeguard is taken away
-
-
-@pytest.fixture(autouse=True)
-def silence():
-    """Crashes and broken agents are told in the log; here they are the rule."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 def test_few_seeds_of_opposing_actions_break_no_promise(monkeypatch: pytest.MonkeyPatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
@@ -19,14 +18,6 @@ from tutti.negotiation import End
 
 FEW = range(4)
 SABOTAGED = range(8)
-
-
-@pytest.fixture(autouse=True)
-def silence():
-    """Crashes and broken parties are told in the log; here they are the rule."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 def hold(results: list[Result]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import subprocess
 import sys
@@ -24,14 +23,6 @@ from tutti.orchestrator import Orchestrator
 FEW = range(40)
 MANY = 1000
 SABOTAGED = range(30)  # at least one of these fails when a safeguard is taken away
-
-
-@pytest.fixture(autouse=True)
-def silence():
-    """Crashes and broken agents are told in the log; here they are the rule."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 def hold(results: list[Result]) -> None:

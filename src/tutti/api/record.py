@@ -26,26 +26,26 @@ def why_routes(workspace: Workspace) -> APIRouter:
     """Why things went as they did, and what led to what."""
     api = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["record"])
 
+    async def decided(request: Request, id: str) -> str:
+        """The task that an id speaks of, itself or by its approval, where the caller may read its decisions."""
+        if id.startswith("a-"):
+            _, row = await rights.on_approval(workspace, request, id)
+            id = row["id"]
+        await rights.on_task(workspace, request, id, "decisions:read")
+        return id
+
     @api.get("/why/{id}", response_model=Why | Lineage, responses=problems(*READING, 404))
     async def why(request: Request, id: str) -> Response:
         """Why a task (or an approval's task) went as it did, from the record alone; of a signal, its lineage."""
         if id.startswith("s-"):
             return reply(await rights.lineage(workspace, request, id))
-        task = id
-        if id.startswith("a-"):
-            _, row = await rights.on_approval(workspace, request, id)
-            task = row["id"]
-        await rights.on_task(workspace, request, task, "decisions:read")
+        task = await decided(request, id)
         return reply(await rights.told(workspace, request, await workspace.why(task)))
 
     @api.post("/why/{id}/replay", response_model=Replay, responses=problems(*CHANGING, 404))
     async def replay(request: Request, id: str) -> Response:
         """Decide a task (or an approval's task) again with today's policy, standings and agents: a dry run, which changes and keeps nothing."""
-        task = id
-        if id.startswith("a-"):
-            _, row = await rights.on_approval(workspace, request, id)
-            task = row["id"]
-        await rights.on_task(workspace, request, task, "decisions:read")
+        task = await decided(request, id)
         return reply(await workspace.replay(task))
 
     @api.get("/lineage/{id}", response_model=Lineage, responses=problems(*READING, 404))

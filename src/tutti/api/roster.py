@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -77,25 +78,23 @@ def agent_routes(workspace: Workspace, pressure: Pressure, repetition: Repetitio
 
     gone: dict[str, Any] = {"response_model": Card, "responses": problems(*CHANGING, 404), "openapi_extra": KEYED}
 
-    @api.post("/{name:path}/drain", **gone)
-    async def drain(request: Request, name: str, form: forms.Dismiss) -> Response:
-        """Give an agent nothing new; what it has begun it finishes."""
+    async def dismissed(request: Request, name: str, form: forms.Dismiss, dismiss: Callable[..., Awaitable[Any]]) -> Response:
         caller = on_agent(workspace, request, name, "agents:retire")
 
         async def act(_: Once | None) -> Answer:
-            return 200, await workspace.drain(name, form.version, reason=form.reason, by=caller.id)
+            return 200, await dismiss(name, form.version, reason=form.reason, by=caller.id)
 
         return await repetition.answer(request, caller, act)
+
+    @api.post("/{name:path}/drain", **gone)
+    async def drain(request: Request, name: str, form: forms.Dismiss) -> Response:
+        """Give an agent nothing new; what it has begun it finishes."""
+        return await dismissed(request, name, form, workspace.drain)
 
     @api.post("/{name:path}/retire", **gone)
     async def retire(request: Request, name: str, form: forms.Dismiss) -> Response:
         """Take an agent out of the fleet."""
-        caller = on_agent(workspace, request, name, "agents:retire")
-
-        async def act(_: Once | None) -> Answer:
-            return 200, await workspace.retire(name, form.version, reason=form.reason, by=caller.id)
-
-        return await repetition.answer(request, caller, act)
+        return await dismissed(request, name, form, workspace.retire)
 
     @api.get("/{name:path}", response_model=Card, responses=problems(*READING, 404))
     async def card(request: Request, name: str) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from tutti.cli.options import Look, command, pass_look
@@ -17,15 +19,12 @@ from tutti.errors import Invalid, NotFound
 def kill(look: Look, what: tuple[str, ...], reason: str) -> None:
     """Stop an agent, an action or the whole workspace. When this returns, no effect starts any more, and what ran is canceled."""
     screen = Screen(look)
-    _check(what)
-    with connect(look) as api:
-        scope, name = _meant(api, what)
-        answer = api.post("/v1/kill-switches/throw", scope=scope, name=name, reason=reason)
+    answer, place = _turned(look, what, "throw", reason)
     if look.machine:
         screen.data(answer)
         return
-    screen.done(f"stopped: {f'{scope} {name}'.strip()}; {count(answer['stopped'], 'run')} canceled")
-    screen.next(f"tutti lift {f'{scope} {name}'.strip()}")
+    screen.done(f"stopped: {place}; {count(answer['stopped'], 'run')} canceled")
+    screen.next(f"tutti lift {place}")
 
 
 @command()
@@ -35,15 +34,20 @@ def kill(look: Look, what: tuple[str, ...], reason: str) -> None:
 def lift(look: Look, what: tuple[str, ...], reason: str) -> None:
     """Lift a kill switch. Tasks that it parked before they began go on."""
     screen = Screen(look)
-    _check(what)
-    with connect(look) as api:
-        scope, name = _meant(api, what)
-        answer = api.post("/v1/kill-switches/lift", scope=scope, name=name, reason=reason)
+    answer, place = _turned(look, what, "lift", reason)
     if look.machine:
         screen.data(answer)
         return
-    screen.done(f"lifted: {f'{scope} {name}'.strip()}; {count(answer['resumed'], 'task')} sent on")
+    screen.done(f"lifted: {place}; {count(answer['resumed'], 'task')} sent on")
     screen.next("tutti tasks --waiting")
+
+
+def _turned(look: Look, what: tuple[str, ...], how: str, reason: str) -> tuple[Any, str]:
+    """What the server answers, and the switch in words."""
+    _check(what)
+    with connect(look) as api:
+        scope, name = _meant(api, what)
+        return api.post(f"/v1/kill-switches/{how}", scope=scope, name=name, reason=reason), f"{scope} {name}".strip()
 
 
 def _check(what: tuple[str, ...]) -> None:

@@ -38,12 +38,13 @@ from tutti import (
 from tutti.accounts import Accounts
 from tutti.clock import Clock, SystemClock, micros
 from tutti.desk import Desk
-from tutti.errors import Refused, TuttiError
+from tutti.errors import Invalid, Refused, TuttiError
 from tutti.fleet import Fleet, Remote
 from tutti.gates import parse_policies
 from tutti.house import Declared, House, Own
 from tutti.ids import Ids
 from tutti.journal import Journal, open_journal
+from tutti.model.agent import AgentCard
 from tutti.model.fact import Draft
 from tutti.model.signal import Subscription
 from tutti.model.view import Fold, Table
@@ -210,42 +211,53 @@ class Workspace(Desk):
         await asyncio.gather(*(self._greet(remote) for remote in fleet.remotes))
         self._chores.append(asyncio.create_task(self._look_again(fleet)))
 
-    async def _greet(self, remote: Remote) -> bool:
+    async def _greet(self, remote: Remote, *, again: bool = False) -> bool:
+        """Take in one agent that the fleet declares. `again`: that it does not answer was said before."""
         try:
             async with asyncio.timeout(_GREETING_S):
                 await self.register(
                     remote.endpoint, department=remote.department, owner=remote.owner, name=remote.name, concurrency=remote.concurrency, by="fleet"
                 )
         except (TuttiError, TimeoutError) as error:
-            log.warning("agent %s is not reached, it is tried again: %s", remote.endpoint.url, error.message if isinstance(error, TuttiError) else "no answer")
+            words = error.message if isinstance(error, TuttiError) else "no answer"
+            log.log(logging.DEBUG if again else logging.WARNING, "agent %s is not reached, it is tried again: %s", remote.endpoint.url, words)
             return False
         return True
 
     async def _look_again(self, fleet: Fleet) -> None:
-        """Follow what agents outside say of themselves: a card that changes is a new version."""
+        """Follow what agents outside say of themselves: a card that changes is a new version. Who did not answer at first is asked more often."""
         missing = {remote.endpoint.url for remote in fleet.remotes} - {card.endpoint.url for card in self.house.registry.outside() if card.endpoint}
+        loop = asyncio.get_running_loop()
+        all_at = loop.time() + _LOOK_S
         while True:
-            told = await self._news(_RETRY_S if missing else _LOOK_S)
+            rest = max(all_at - loop.time(), 0.0)
+            told = await self._news(min(_RETRY_S, rest) if missing else rest)
+            everybody = told or loop.time() >= all_at
             for remote in fleet.remotes:
-                if (told or not missing or remote.endpoint.url in missing) and await self._greet(remote):
-                    missing.discard(remote.endpoint.url)
-            await self._look_at_enrolled()
+                url = remote.endpoint.url
+                if (everybody or url in missing) and await self._greet(remote, again=url in missing):
+                    missing.discard(url)
+            if everybody:
+                await self._look_at_registered()
+                all_at = loop.time() + _LOOK_S
             await self._retire_drained()
 
-    async def _look_at_enrolled(self) -> None:
-        """Ask the agents that have come in by themselves for their cards: each must still be signed with its agent's key."""
-        for card in self.house.registry.live():
-            if card.endpoint is None or not card.endpoint.key:
-                continue
-            try:
-                async with asyncio.timeout(_GREETING_S):
-                    await self.register(
-                        card.endpoint, department=card.department, owner=card.owner, name=card.name, concurrency=card.concurrency, by=card.endpoint.by
-                    )
-            except Refused as error:
-                log.warning("agent %s at %s is not called: %s", card.name, card.endpoint.url, error.message)
-            except (TuttiError, TimeoutError) as error:
-                log.debug("agent %s does not answer: %s", card.id, error)
+    async def _look_at_registered(self) -> None:
+        """The same for the agents that the fleet does not declare: a person took them in, or they have come by themselves with a key."""
+        await asyncio.gather(*(self._look_at(card) for card in self.house.registry.live() if card.endpoint is not None and card.endpoint.by != "fleet"))
+
+    async def _look_at(self, card: AgentCard) -> None:
+        assert card.endpoint is not None
+        try:
+            async with asyncio.timeout(_GREETING_S):
+                await self.register(
+                    card.endpoint, department=card.department, owner=card.owner, name=card.name, concurrency=card.concurrency, by=card.endpoint.by,
+                    after=card.version,
+                )  # fmt: skip
+        except (Invalid, Refused) as error:
+            log.warning("agent %s at %s is not followed: %s", card.name, card.endpoint.url, error.message)
+        except (TuttiError, TimeoutError) as error:
+            log.debug("agent %s does not answer: %s", card.id, error)
 
     async def _news(self, seconds: float) -> bool:
         """Wait so long, or until an agent says that what it offers has changed."""

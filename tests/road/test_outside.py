@@ -24,6 +24,9 @@ class Elsewhere:
     def __init__(self) -> None:
         self.version = "1"
         self.up = True
+        self.away: set[str] = set()
+        self.told = asyncio.Event()
+        self.told.set()
         self.asked = 0
         self.calls: list[tuple[str, Any]] = []
         self.hold = asyncio.Event()
@@ -32,8 +35,9 @@ class Elsewhere:
 
     async def discover(self, endpoint: Endpoint, outside: Any) -> Found:
         self.asked += 1
-        if not self.up:
+        if not self.up or endpoint.url in self.away:
             raise AgentFailed("nobody is there", retry=True)
+        await self.told.wait()
         text = {"type": "object", "required": ["product"]}
         skills = {"quote": Skill("price.quote", Nature.ADVICE, text, {}), "change": Skill("price.change", Nature.ADVICE, {}, {})}
         return Found("pricing", self.version, skills, fingerprint=self.version)
@@ -144,6 +148,52 @@ async def test_a_drained_version_is_retired_when_it_has_finished(elsewhere, tmp_
             assert await workspace.result(running) == {"from": "1"}
             while {v["state"] for v in (await workspace.card("pricing"))["versions"]} != {"retired", "live"}:
                 await asyncio.sleep(0.005)
+
+async def test_an_agent_that_a_person_took_in_is_looked_at_again_too(elsewhere, tmp_path, monkeypatch):
+    monkeypatch.setattr(app_module, "_LOOK_S", 0.005)
+    settings = Settings("outer", tmp_path)
+    async with Workspace(Fleet("outer"), settings) as workspace:
+        await workspace.register(Endpoint("elsewhere", URL), department="revenue", owner="ben@example.com", name="prices", by="person/ana")
+        elsewhere.version = "2"
+        async with asyncio.timeout(5):
+            while len((await workspace.card("prices"))["versions"]) < 2:
+                await asyncio.sleep(0.005)
+        assert await quoted(workspace) == {"from": "2"}
+        [live] = [version for version in (await workspace.card("prices"))["versions"] if version["state"] == "live"]
+        assert (live["owner"], live["department"], live["endpoint"]["by"]) == ("ben@example.com", "revenue", "person/ana")
+        await workspace.drain("prices", by="person/ana")
+        elsewhere.version, elsewhere.asked = "3", 0
+        await asyncio.sleep(0.05)
+        assert elsewhere.asked == 0, "whoever was drained stays out"
+
+
+async def test_who_is_drained_while_its_card_is_looked_at_stays_out(elsewhere, tmp_path):
+    async with Workspace(Fleet("outer"), Settings("outer", tmp_path)) as workspace:
+        registered = await workspace.register(Endpoint("elsewhere", URL), department="revenue", by="person/ana")
+        elsewhere.told.clear()
+        looking = asyncio.create_task(workspace.register(Endpoint("elsewhere", URL), department="revenue", by="person/ana", after=registered["version"]))
+        await asyncio.sleep(0)
+        await workspace.drain("pricing", by="person/ana")
+        elsewhere.told.set()
+        with pytest.raises(Conflict, match="taken out"):
+            await looking
+        assert [version["state"] for version in (await workspace.card("pricing"))["versions"]] == ["draining"]
+
+
+async def test_one_agent_that_is_away_does_not_keep_the_others_from_being_looked_at(elsewhere, tmp_path, monkeypatch):
+    monkeypatch.setattr(app_module, "_LOOK_S", 0.02)
+    monkeypatch.setattr(app_module, "_RETRY_S", 0.005)
+    away = "http://127.0.0.1:9/away"
+    fleet = remote_fleet()
+    fleet._outside("elsewhere", away, {}, "revenue", "ana@example.com", "", 4)
+    elsewhere.away.add(away)
+    async with Workspace(fleet, Settings("outer", tmp_path)) as workspace:
+        assert await quoted(workspace) == {"from": "1"}
+        elsewhere.version = "2"
+        async with asyncio.timeout(5):
+            while len((await workspace.card("pricing"))["versions"]) < 2:
+                await asyncio.sleep(0.005)
+        assert await quoted(workspace) == {"from": "2"}
 
 
 async def test_only_named_skills_are_taken_with_their_options(elsewhere, tmp_path):

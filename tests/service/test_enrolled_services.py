@@ -93,7 +93,7 @@ async def test_another_server_at_its_address_is_not_called(tmp_path: Path) -> No
             task = await quoted(workspace, "secret plans")
             assert task["state"] == "failed"
             assert "has not this agent's key" in task["detail"]
-            await workspace._look_at_enrolled()
+            await workspace._look_at_registered()
             live = [version["version"] for version in (await workspace.card("pricing"))["versions"] if version["state"] == "live"]
             assert live == [first.said["registered"]]
             assert (await quoted(workspace, "more plans"))["state"] == "failed", "looking at its card has not let it in"
@@ -124,7 +124,7 @@ async def test_a_card_that_is_shown_by_somebody_else_does_not_help_them(tmp_path
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", first.port).start()
         try:
-            await workspace._look_at_enrolled()
+            await workspace._look_at_registered()
             assert (await quoted(workspace, "tea"))["state"] == "failed"
         finally:
             await runner.cleanup()

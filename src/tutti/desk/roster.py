@@ -135,9 +135,11 @@ class Roster(Counter):
         name: str = "",
         concurrency: int = 16,
         by: str = OWNER,
+        after: str = "",
     ) -> dict[str, Any]:
         """Take an agent outside into the fleet, or its new version when its card has changed: then the old one gets nothing new and finishes.
 
+        `after` is the version that is looked at again: where somebody takes it out meanwhile, it stays out.
         Raises: `Conflict` when the name belongs to another agent, `AgentFailed` when it does not answer, `Invalid`, `Refused` (egress).
         """
         house = self.corridor.house
@@ -162,8 +164,13 @@ class Roster(Counter):
         agents = self._journal.hot.table("agent")
         row = agents.get((card.name, card.version))
         new = row is None or row["state"] != "live"
+        before = agents.get((card.name, after)) if after else None
+        if after and (before is None or before["state"] != "live"):
+            raise Conflict(f"{card.name} {after} was taken out meanwhile.")
         if new:
             bundle = Bundle(expect={("agent", (card.name, card.version)): row["version"] if row else 0})
+            if before is not None:
+                bundle.expect["agent", (card.name, after)] = before["version"]
             bundle.add(registration(card, by))
             for old in house.registry.versions(card.name):
                 if old.version != card.version:

@@ -238,9 +238,20 @@ async def test_who_is_in_no_known_group_stays_out(groups: Any, door: Door, provi
         "[",
         'issuer="x"\nclient_id="y"\nking="z"',
         'issuer="x"\nclient_id="y"\n[groups]\na="b"',
+        'issuer="x"\nclient_id="y"\n[groups]\na={roles=["viewer"], departments="support"}',
+        'issuer="x"\nclient_id="y"\n[groups]\na={roles=[1]}',
     ],
 )
 def test_a_description_that_is_not_understood_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "oidc.toml").write_text(text)
     with pytest.raises(Invalid):
         oidc.read_provider(tmp_path / "oidc.toml")
+
+
+async def test_a_group_with_a_role_that_there_is_not_is_refused_at_the_start(provider: Provider, tmp_path: Path) -> None:
+    settings = Settings("shop", tmp_path / "tutti", grace=timedelta(0))
+    settings.home.mkdir(parents=True)
+    (settings.home / "oidc.toml").write_text(f'issuer = "{provider.issuer}"\nclient_id = "tutti"\n[groups]\nsupport = {{ roles = ["king"] }}\n')
+    async with Workspace(make_fleet(), settings) as workspace:
+        with pytest.raises(Invalid, match="group support.*'king' is no role"):
+            Door(workspace)

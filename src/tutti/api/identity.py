@@ -15,7 +15,7 @@ from tutti.api.describing import CHANGING, READING, StrictRoute, problems, reply
 from tutti.api.guard import UNTIL, caller_of, require
 from tutti.app import Workspace
 from tutti.clock import to_text
-from tutti.errors import Conflict, Refused, Unauthenticated
+from tutti.errors import Conflict, Invalid, Refused, Unauthenticated
 from tutti.model.caller import EVERY, Caller
 from tutti.security import Throttle, check_dpop, oidc, proof_key, tokens
 
@@ -51,6 +51,11 @@ def routes(workspace: Workspace) -> APIRouter:
     if provider is not None:
         from tutti.api.oidc import routes as with_provider
 
+        for group, (roles, _) in provider.groups.items():
+            try:
+                access.check_roles(roles)
+            except Invalid as error:
+                raise Invalid(f"The group {group} in oidc.toml: {error.message}", hint=error.hint) from None
         api.include_router(with_provider(workspace, provider))
     return api
 

@@ -89,10 +89,14 @@ def read_provider(path: Path) -> Provider | None:
         raise Invalid(f"client_secret in {path} stands there in the clear.", hint="Write secret://NAME and put the value into the secrets folder.")
     groups = {}
     for name, grant in data.pop("groups", {}).items():
-        if not isinstance(grant, dict) or set(grant) - {"roles", "departments"} or not isinstance(grant.get("roles"), list):
+        if not isinstance(grant, dict) or set(grant) - {"roles", "departments"} or not all(map(_are_names, (grant.get("roles"), grant.get("departments", ["*"])))):
             raise Invalid(f"The group {name} in {path} is not understood.", hint='Write: support = { roles = ["viewer"], departments = ["support"] }')
         groups[name] = (tuple(grant["roles"]), tuple(grant.get("departments", ["*"])))
     return Provider(**data, groups=groups)
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) and name for name in value)
 
 
 def check_metadata(metadata: Any, provider: Provider) -> dict[str, str]:

@@ -17,6 +17,12 @@ class TuttiError(Exception):
         self.hint = hint
         self.about = about
 
+    @property
+    def words(self) -> str:
+        """Message and hint, for where there is room for one text."""
+        stop = "" if not self.hint or self.message.endswith((".", "!", "?", ":")) else "."
+        return f"{self.message}{stop} {self.hint}".strip()
+
 
 class Invalid(TuttiError, ValueError):
     """What came in does not have the form it must have."""

@@ -358,7 +358,7 @@ class Orchestrator:
                     await self.reception.refresh(thing[0])
                 await asyncio.sleep(0)
             except Invalid as error:
-                outcome = Outcome(Ending.FAILED, error="wrong_output", detail=f"{error.message} {error.hint}", ms=outcome.ms)
+                outcome = Outcome(Ending.FAILED, error="wrong_output", detail=error.words, ms=outcome.ms)
             except (StorageFailed, Overloaded) as error:
                 log.warning("the outcome of task %s waits for the database: %s", id, error.message)
                 await asyncio.sleep(_PAUSE)

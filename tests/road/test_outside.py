@@ -25,6 +25,7 @@ class Elsewhere:
         self.version = "1"
         self.up = True
         self.away: set[str] = set()
+        self.failure: AgentFailed | None = None
         self.told = asyncio.Event()
         self.told.set()
         self.asked = 0
@@ -46,6 +47,8 @@ class Elsewhere:
         async def call(input: Any, ctx: Context) -> Any:
             self.calls.append((card.version, input))
             self.started.set()
+            if self.failure is not None:
+                raise self.failure
             await self.hold.wait()
             return {"from": card.version.partition("+")[0]}
 
@@ -194,6 +197,14 @@ async def test_one_agent_that_is_away_does_not_keep_the_others_from_being_looked
             while len((await workspace.card("pricing"))["versions"]) < 2:
                 await asyncio.sleep(0.005)
         assert await quoted(workspace) == {"from": "2"}
+
+
+async def test_what_to_do_about_a_failure_stands_in_the_task(elsewhere, tmp_path):
+    elsewhere.failure = AgentFailed("The agent answered 401", hint="See the agent's `auth`.", retry=False)
+    async with Workspace(remote_fleet(), Settings("outer", tmp_path)) as workspace:
+        id = await workspace.submit("price.quote", {"product": "x"})
+        await workspace.quiet()
+        assert (await workspace.task(id))["detail"] == "The agent answered 401. See the agent's `auth`."
 
 
 async def test_only_named_skills_are_taken_with_their_options(elsewhere, tmp_path):

@@ -96,7 +96,7 @@ class Arbiter:
         try:
             wants = conflicts.wanted(skill, await house.input(task))
         except Invalid as error:
-            await self._corridor.end(task, "task.failed", {"error": "invalid_input"}, f"{error.message} {error.hint}".strip())
+            await self._corridor.end(task, "task.failed", {"error": "invalid_input"}, error.words)
             return False
         keyed = [want._replace(resource=self._open.key(want.resource)) for want in wants]
         if len({want.resource for want in keyed}) < len(keyed):

@@ -60,10 +60,10 @@ async def run(call: Call, *, timeout: float, clock: Clock) -> Outcome:
         else:
             outcome = Outcome(Ending.FAILED, error="agent_raised", detail=f"TimeoutError: {error}", retry=True)
     except Invalid as error:
-        outcome = Outcome(Ending.FAILED, error=error.about.get("code", "wrong_output"), detail=f"{error.message} {error.hint}".strip())
+        outcome = Outcome(Ending.FAILED, error=error.about.get("code", "wrong_output"), detail=error.words)
     except TuttiError as error:
         code = HELD_BACK if isinstance(error, AgentFailed) and error.about.get("held_back") else error.code
-        outcome = Outcome(Ending.FAILED, error=code, detail=error.message, retry=error.about.get("retry", error.retry))
+        outcome = Outcome(Ending.FAILED, error=code, detail=error.words, retry=error.about.get("retry", error.retry))
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():

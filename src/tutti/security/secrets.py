@@ -57,7 +57,7 @@ class Secrets:
         if value is None and name and self._folder is not None:
             value = _read(self._folder / name, name)
         if not value:
-            raise NotFound(f"There is no secret {name}.", hint=f"Set {variable}, or put it into {self._folder or 'the secrets folder of the workspace'}.")
+            raise NotFound(f"There is no secret {name}.", hint=f"Set {variable}, or put it into the file secrets/{name} in the workspace's folder.")
         if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
             raise Invalid(f"The secret {name} has line ends or other control characters in it.", hint="Write it on one line.")
         if len(value) >= _SHORTEST:
@@ -86,9 +86,9 @@ def _read(path: Path, name: str) -> str | None:
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
-                raise Refused(f"Others may read the file of the secret {name}.", hint=f"chmod 600 {path}")
+                raise Refused(f"Others may read the file of the secret {name}.", hint=f"chmod 600 {path.parent.name}/{name} in the workspace's folder.")
             return file.read(_LARGEST).decode().strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"The file of the secret {name} cannot be read ({type(error).__name__}).", hint=f"See {path}.") from None
+        raise Refused(f"The file of the secret {name} cannot be read ({type(error).__name__}).", hint=f"See {path.parent.name}/{name} in the workspace's folder.") from None

@@ -208,9 +208,9 @@ class Door:
         try:
             return self.work.begin(offer[1], value, message, context or f"c-{message['messageId']}"[:200], key, digest)
         except Overloaded as error:
-            raise Problem("UNAVAILABLE", f"{error.message} {error.hint}", retry=True) from None
+            raise Problem("UNAVAILABLE", error.words, retry=True) from None
         except TuttiError as error:
-            raise Problem("INVALID_PARAMS", f"{error.message} {error.hint}".strip()) from None
+            raise Problem("INVALID_PARAMS", error.words) from None
 
     def _offer(self, skill: Any) -> tuple[str, Any]:
         offers = self.work.offers

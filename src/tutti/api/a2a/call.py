@@ -35,10 +35,9 @@ def refusals(context: Context) -> Iterator[None]:
     except A2AError:
         raise
     except UnreadableParts as error:
-        raise ContentTypeNotSupportedError(f"{error.message} {error.hint}") from error
+        raise ContentTypeNotSupportedError(error.words) from error
     except (Invalid, NoRoute) as error:
-        text = f"{error.message} {error.hint}".strip()
-        raise InvalidParamsError(text, {"errors": [{"field": "message", "message": text}]}) from error
+        raise InvalidParamsError(error.words, {"errors": [{"field": "message", "message": error.words}]}) from error
     except NotFound as error:
         raise TaskNotFoundError(error.message) from error
     except TuttiError as error:

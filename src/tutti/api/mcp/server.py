@@ -142,13 +142,13 @@ def _failed(error: TuttiError) -> types.CallToolResult:
     """A tool's error, which the model can read and act on."""
     value = {"code": error.code, "message": error.message, "hint": error.hint, "retry": error.retry}
     return types.CallToolResult(
-        content=[types.TextContent(type="text", text=f"{error.message} {error.hint}".strip())], is_error=True, _meta={"tutti/error": value}
+        content=[types.TextContent(type="text", text=error.words)], is_error=True, _meta={"tutti/error": value}
     )
 
 
 def _problem(error: TuttiError) -> MCPError:
     code = types.INVALID_PARAMS if isinstance(error, NotFound) else types.INVALID_REQUEST
-    return MCPError(code, f"{error.message} {error.hint}".strip(), {"code": error.code})
+    return MCPError(code, error.words, {"code": error.code})
 
 
 def _text(value: Any) -> str:

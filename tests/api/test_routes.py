@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_site import Call
+from api_site import Call, as_caller
 
 from tutti import Workspace, errors, gates
 from tutti.api import build, request
 from tutti.api.limits import BODY_BYTES, DEPTH, depth
 from tutti.api.problems import STATUS
+from tutti.model.caller import OWNER
 from tutti.security import sign_approval
 
 EVENT = {"specversion": "1.0", "id": "1", "source": "/helpdesk", "type": "ticket.opened", "subject": "account/7", "data": {"text": "hello"}}
@@ -131,6 +132,7 @@ async def test_the_record(call: Call, tmp_path: Path) -> None:
         ("/v1/tasks", {"skill": "ticket.triage", "input": {"txt": "?"}}, 400, "text"),
         ("/v1/tasks", {"skill": "ticket.triage", "input": {}, "urgent": True}, 400, "urgent"),
         ("/v1/tasks", {"skill": 7}, 400, "skill"),
+        ("/v1/tasks", [], 400, "should be an object"),
         ("/v1/tasks", {"skill": "ticket.triage", "input": {"text": ""}, "after": {"text": "t-no"}}, 404, "t-no"),
         ("/v1/tasks/t-no/rating", {"quality": 0.5}, 404, "t-no"),
         ("/v1/tasks/t-no/rating", {"quality": "good"}, 400, "quality"),
@@ -153,6 +155,21 @@ async def test_what_is_wrong_is_told(call: Call, path: str, body: Any, status: i
 async def test_what_is_no_json_is_refused(call: Call, raw: bytes) -> None:
     status, problem = await call("POST", "/v1/signals", raw=raw)
     assert (status, problem["code"]) == (400, "invalid")
+
+
+@pytest.mark.parametrize("named", ["application/x-www-form-urlencoded", "text/plain", None])
+async def test_a_body_that_is_not_called_json_is_refused_for_that(workspace: Workspace, named: str | None) -> None:
+    async with as_caller(workspace, OWNER) as owner:
+        answer = await owner.post("/v1/tasks", content=b'{"skill": "ticket.triage"}', headers={"content-type": named} if named else {})
+    assert (answer.status_code, answer.json()["hint"]) == (415, "Set content-type: application/json.")
+    assert (named or "none") in answer.json()["detail"]
+
+
+async def test_an_agent_goes_without_a_word_about_why(workspace: Workspace) -> None:
+    async with as_caller(workspace, OWNER) as owner:
+        assert [version["state"] for version in (await owner.post("/v1/agents/pay/drain")).json()["versions"]] == ["draining"]
+        assert [version["state"] for version in (await owner.post("/v1/agents/pay/retire")).json()["versions"]] == ["retired"]
+        assert (await owner.get("/v1/agents/nobody")).json()["hint"] == "`tutti agents` lists them."
 
 
 async def test_a_wrong_query_or_method_is_refused(call: Call) -> None:

@@ -119,6 +119,26 @@ async def test_a_task_that_has_asked_nothing_is_told_at_once(tmp_path):
         hold.set()
 
 
+async def test_who_answers_just_before_it_asks_is_told_the_state_that_was_seen(tmp_path, monkeypatch):
+    hold = asyncio.Event()
+    async with opened(hold, tmp_path) as workspace:
+        id = await workspace.submit("case.ask", {})
+        await until(workspace, id, "running")
+        select = workspace.journal.select
+
+        async def slow(sql: str, values: Any) -> Any:
+            found = await select(sql, values)
+            if "FROM answer" in sql and not hold.is_set():
+                hold.set()
+                await until(workspace, id, "asking")
+            return found
+
+        monkeypatch.setattr(workspace.journal, "select", slow)
+        with pytest.raises(Conflict, match="asks nothing now") as refused:
+            await workspace.answer(id, "4711")
+        assert refused.value.hint == "It is working."
+
+
 async def test_what_is_answered_before_its_run_is_taken_up_goes_on(tmp_path):
     hold = asyncio.Event()
     hold.set()

@@ -32,6 +32,9 @@ async def test_a_task_goes_from_submit_to_explanation_on_both_wires(url, revisio
         assert why["route"]["chosen"].startswith("triage")
         listed = (await mcp.call_tool("list_tasks", {"subject": "account/7"})).structured_content
         assert [task["id"] for task in listed["tasks"]] == [id]
+        wrong = await mcp.call_tool("list_tasks", {"state": "done"})
+        assert wrong.is_error
+        assert "state: Input should be 'submitted'" in wrong.content[0].text
         agents = (await mcp.call_tool("list_agents", {"skill": "ticket.triage"})).structured_content["agents"]
         assert [agent["name"] for agent in agents] == ["triage"]
         assert (await mcp.call_tool("read_measures", {})).structured_content["tasks"]["all"] == 1

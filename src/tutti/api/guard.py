@@ -43,9 +43,16 @@ def may(caller: Caller, action: str, *, id: str = "", department: str = "", owne
     return access.decide(caller, action, access.Resource(action.partition(":")[0], id, department, owner)).allowed
 
 
+_FINDING = {
+    "task": "`tutti tasks` lists tasks, `tutti tasks --waiting` what waits for you.",
+    "agent": "`tutti agents` lists them.",
+    "conflict": "`tutti conflicts --state all` lists them.",
+}
+
+
 def absent(what: str, id: str) -> NotFound:
     """What is said of a thing that is not there, or not for this caller."""
-    return NotFound(f"There is no {what} {id}.", hint="`tutti tasks` lists tasks, `tutti tasks --waiting` what waits for you.")
+    return NotFound(f"There is no {what} {id}.", hint=_FINDING.get(what, _FINDING["task"]))
 
 
 def trusted(scope: dict[str, Any], caller: Caller, until: int | None = None) -> None:

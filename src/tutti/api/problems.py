@@ -72,9 +72,13 @@ def install(app: FastAPI) -> None:
             log.warning("%s: %s", error.code, error.message)
         return of(error)
 
-    async def malformed(_: Request, error: Exception) -> Response:
+    async def malformed(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return problem(400, "invalid", _complaint(error.errors()[0]), "`/v1/openapi.json` describes every request.")
+        first = error.errors()[0]
+        if first["loc"] == ("body",) and isinstance(error.body, bytes):  # it was not read as JSON
+            named = request.headers.get("content-type", "none")
+            return problem(415, "invalid", f"Bodies are JSON; this one's type is {named[:100]}.", "Set content-type: application/json.")
+        return problem(400, "invalid", _complaint(first), "`/v1/openapi.json` describes every request.")
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -97,4 +101,6 @@ def _complaint(first: dict[str, Any]) -> str:
     if first["type"] == "json_invalid":
         return f"The body is no JSON: {first['ctx']['error']} (at byte {first['loc'][-1]})."
     place = ".".join(str(part) for part in first["loc"][1:]) or "body"
+    if first["type"] == "model_attributes_type":  # its own words are about Python
+        return f"{place}: Input should be an object."
     return f"{place}: {first['msg']}."

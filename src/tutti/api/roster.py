@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 
 from tutti.api import forms
 from tutti.api.describing import CHANGING, KEYED, READING, StrictRoute, problems, reply
@@ -87,12 +87,12 @@ def agent_routes(workspace: Workspace, pressure: Pressure, repetition: Repetitio
         return await repetition.answer(request, caller, act)
 
     @api.post("/{name:path}/drain", **gone)
-    async def drain(request: Request, name: str, form: forms.Dismiss) -> Response:
+    async def drain(request: Request, name: str, form: Annotated[forms.Dismiss, Body()] = forms.Dismiss()) -> Response:  # noqa: B008  a constant
         """Give an agent nothing new; what it has begun it finishes."""
         return await dismissed(request, name, form, workspace.drain)
 
     @api.post("/{name:path}/retire", **gone)
-    async def retire(request: Request, name: str, form: forms.Dismiss) -> Response:
+    async def retire(request: Request, name: str, form: Annotated[forms.Dismiss, Body()] = forms.Dismiss()) -> Response:  # noqa: B008  a constant
         """Take an agent out of the fleet."""
         return await dismissed(request, name, form, workspace.retire)
 

@@ -307,7 +307,7 @@ class Work(Counter):
                         return row, number
                     meant = number
                     await moved
-        raise Conflict(f"{id} asks nothing now.", hint=f"It is {(await self._open_row(id))['state']}.")
+        raise Conflict(f"{id} asks nothing now.", hint=f"It is {row['state']}.")
 
     async def settle(self, id: str, how: str, *, by: str = OWNER, reason: str = "") -> dict[str, Any]:
         """Decide about a parked task: `again` (back on the road), `happened` (it is done), `drop` (cancel it)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from typing_extensions import TypedDict
@@ -66,7 +66,7 @@ class WatchTask(OneTask):
 class ListTasks(Form):
     """Which tasks."""
 
-    state: str | None = Field(None, description="submitted, working, input-required, auth-required, completed, failed, canceled or rejected.", max_length=40)
+    state: Literal["submitted", "working", "input-required", "auth-required", "completed", "failed", "canceled", "rejected"] | None = None
     waiting: bool = Field(False, description="Only tasks that wait for a person.")
     mine: bool = Field(False, description="Only tasks that you asked for, in whatever department.")
     skill: str | None = Field(None, max_length=200)

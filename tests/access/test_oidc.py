@@ -253,5 +253,5 @@ async def test_a_group_with_a_role_that_there_is_not_is_refused_at_the_start(pro
     settings.home.mkdir(parents=True)
     (settings.home / "oidc.toml").write_text(f'issuer = "{provider.issuer}"\nclient_id = "tutti"\n[groups]\nsupport = {{ roles = ["king"] }}\n')
     async with Workspace(make_fleet(), settings) as workspace:
-        with pytest.raises(Invalid, match="group support.*'king' is no role"):
+        with pytest.raises(Invalid, match=r"group support.*'king' is no role"):
             Door(workspace)

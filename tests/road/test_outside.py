@@ -152,6 +152,7 @@ async def test_a_drained_version_is_retired_when_it_has_finished(elsewhere, tmp_
             while {v["state"] for v in (await workspace.card("pricing"))["versions"]} != {"retired", "live"}:
                 await asyncio.sleep(0.005)
 
+
 async def test_an_agent_that_a_person_took_in_is_looked_at_again_too(elsewhere, tmp_path, monkeypatch):
     monkeypatch.setattr(app_module, "_LOOK_S", 0.005)
     settings = Settings("outer", tmp_path)

@@ -89,7 +89,11 @@ def read_provider(path: Path) -> Provider | None:
         raise Invalid(f"client_secret in {path} stands there in the clear.", hint="Write secret://NAME and put the value into the secrets folder.")
     groups = {}
     for name, grant in data.pop("groups", {}).items():
-        if not isinstance(grant, dict) or set(grant) - {"roles", "departments"} or not all(map(_are_names, (grant.get("roles"), grant.get("departments", ["*"])))):
+        if (
+            not isinstance(grant, dict)
+            or set(grant) - {"roles", "departments"}
+            or not all(map(_are_names, (grant.get("roles"), grant.get("departments", ["*"]))))
+        ):
             raise Invalid(f"The group {name} in {path} is not understood.", hint='Write: support = { roles = ["viewer"], departments = ["support"] }')
         groups[name] = (tuple(grant["roles"]), tuple(grant.get("departments", ["*"])))
     return Provider(**data, groups=groups)

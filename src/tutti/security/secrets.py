@@ -91,4 +91,6 @@ def _read(path: Path, name: str) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"The file of the secret {name} cannot be read ({type(error).__name__}).", hint=f"See {path.parent.name}/{name} in the workspace's folder.") from None
+        raise Refused(
+            f"The file of the secret {name} cannot be read ({type(error).__name__}).", hint=f"See {path.parent.name}/{name} in the workspace's folder."
+        ) from None

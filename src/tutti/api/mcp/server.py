@@ -141,9 +141,7 @@ def _answered(tool: Tool, value: dict[str, Any]) -> types.CallToolResult:
 def _failed(error: TuttiError) -> types.CallToolResult:
     """A tool's error, which the model can read and act on."""
     value = {"code": error.code, "message": error.message, "hint": error.hint, "retry": error.retry}
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=error.words)], is_error=True, _meta={"tutti/error": value}
-    )
+    return types.CallToolResult(content=[types.TextContent(type="text", text=error.words)], is_error=True, _meta={"tutti/error": value})
 
 
 def _problem(error: TuttiError) -> MCPError:

@@ -6,7 +6,9 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -26,19 +28,29 @@ def modules(*folders: str) -> list[Path]:
     return [path for folder in folders for path in sorted((SOURCE / folder).rglob("*.py"))]
 
 
-def names_called(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+class Read(NamedTuple):
+    """What these tests ask of one module."""
+
+    calls: frozenset[str]
+    imports: frozenset[str]
+    drafts: frozenset[str]  # kinds of facts that it writes
 
 
-def imports_of(path: Path) -> set[str]:
-    found = set()
+@cache
+def read(path: Path) -> Read:
+    """A module, parsed once for all of them."""
+    calls, imports, drafts = set(), set(), set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            calls.add(name)
+            if name == "Draft" and node.args and isinstance(node.args[0], ast.Constant):
+                drafts.add(node.args[0].value)
+        elif isinstance(node, ast.Import):
+            imports |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-    return found
+            imports.add(node.module)
+    return Read(frozenset(calls), frozenset(imports), frozenset(drafts))
 
 
 def test_the_import_contract_holds():
@@ -54,7 +66,7 @@ def test_rooms_read_no_clock_draw_no_chance_and_start_no_thread():
         *modules(*ROOMS, "registry", "context", "model", "arbiter", "plans", "desk"),
         *(SOURCE / name for name in ("orchestrator.py", "choices.py", "calls.py", "traffic.py", "reception.py", "line.py", "house.py", "market.py")),
     ]:
-        assert not {name for name in names_called(path) if forbidden.match(name)}, path
+        assert not {name for name in read(path).calls if forbidden.match(name)}, path
 
 
 def test_only_the_corridor_appends_and_it_appends_in_one_place():
@@ -62,7 +74,7 @@ def test_only_the_corridor_appends_and_it_appends_in_one_place():
     for path in sorted(SOURCE.rglob("*.py")):
         if "journal" in path.parts:
             continue
-        appending += [path.relative_to(SOURCE).as_posix() for name in names_called(path) if re.search(r"journal\.append(_soon)?$", name)]
+        appending += [path.relative_to(SOURCE).as_posix() for name in read(path).calls if re.search(r"journal\.append(_soon)?$", name)]
     assert appending == ["orchestrator.py"]
 
 
@@ -71,16 +83,12 @@ def test_a_room_is_entered_by_its_door_only(room):
     inside = re.compile(rf"^tutti\.{room}\.\w+")
     for path in sorted(SOURCE.rglob("*.py")):
         if SOURCE / room not in path.parents:
-            assert not {name for name in imports_of(path) if inside.match(name)}, f"{path} goes past the door of {room}"
+            assert not {name for name in read(path).imports if inside.match(name)}, f"{path} goes past the door of {room}"
 
 
 def test_every_kind_of_fact_that_folds_is_listed_and_every_draft_too():
     assert set(FOLDS) <= set(KINDS)
-    written = set()
-    for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Draft" and node.args and isinstance(node.args[0], ast.Constant):
-                written.add(node.args[0].value)
+    written = set().union(*(read(path).drafts for path in SOURCE.rglob("*.py")))
     assert written <= set(KINDS)
     assert set(KINDS) - written <= {"task.parked", "task.rejected", "task.failed", "task.canceled", "agent.tripped", "agent.recovered"} | written
 

@@ -11,6 +11,13 @@ import pytest
 from console_site import Seen, Served, serving
 from playwright.sync_api import Browser, expect
 
+HALF_S = 5  # an answer can be taken back for ten seconds, some of which pass by themselves
+
+
+def _wait(seen: Seen, seconds: int) -> None:
+    """Time on the page goes on by so much at once: what is due in it happens."""
+    seen.page.clock.fast_forward(seconds * 1000)
+
 
 def test_a_link_lets_in_once(window: Callable[..., Seen], served: Served):
     link = served.link()
@@ -34,6 +41,7 @@ def test_without_a_session_there_is_only_the_door(window: Callable[..., Seen]):
 def test_approve_by_keyboard_alone(window: Callable[..., Seen], served: Served):
     approval = served.asked_for_a_price("9001", 3.21)
     seen = window()
+    seen.page.clock.install()
     keys = seen.page.keyboard
     keys.press("g")
     keys.press("a")
@@ -47,24 +55,32 @@ def test_approve_by_keyboard_alone(window: Callable[..., Seen], served: Served):
     expect(seen.page.get_by_role("button", name=re.compile(r"Approve .*3\.21"))).to_be_visible()
     keys.press("a")
     expect(seen.page.get_by_text(re.compile("take (it )?back", re.I)).first).to_be_visible()
+    _wait(seen, HALF_S)
     assert served.ask("GET", f"/approvals/{approval}")["state"] == "open"  # nothing is sent before the time is up
-    seen.page.wait_for_timeout(11_000)
+    _wait(seen, HALF_S + 1)
+    expect(seen.page.locator(".pending")).to_have_count(0)
     assert served.ask("GET", f"/approvals/{approval}")["state"] in ("approved", "used")
 
 
 def test_taking_back_sends_nothing(window: Callable[..., Seen], served: Served):
     approval = served.asked_for_a_price("9002", 4.32)
     seen = window()
+    seen.page.clock.install()
     seen.go(f"/approvals/{approval}")
+    sent: list[str] = []
+    seen.page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     seen.page.keyboard.press("a")
     seen.page.get_by_role("button", name=re.compile("take (it )?back", re.I)).first.click()
-    seen.page.wait_for_timeout(11_000)
+    _wait(seen, 2 * HALF_S + 1)
+    seen.go(f"/approvals/{approval}")  # whatever was to be sent has been
+    assert sent == []
     assert served.ask("GET", f"/approvals/{approval}")["state"] == "open"
 
 
 def test_reject_at_a_phone(window: Callable[..., Seen], served: Served):
     approval = served.asked_for_a_price("9003", 5.43)
     seen = window(phone=True)
+    seen.page.clock.install()
     seen.go(f"/approvals/{approval}")
     button = seen.page.get_by_role("button", name=re.compile("^Reject"))
     button.scroll_into_view_if_needed()
@@ -74,7 +90,9 @@ def test_reject_at_a_phone(window: Callable[..., Seen], served: Served):
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390
     button.click()
-    seen.page.wait_for_timeout(11_000)
+    expect(seen.page.locator(".pending")).to_be_visible()
+    _wait(seen, 2 * HALF_S + 1)
+    expect(seen.page.locator(".pending")).to_have_count(0)
     assert served.ask("GET", f"/approvals/{approval}")["state"] == "rejected"
 
 

@@ -65,7 +65,7 @@ def filters(draw: st.DrawFn) -> list[listing.Filter]:
     return draw(st.lists(st.sampled_from(offered), unique_by=lambda each: each.name))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(tasks(), filters(), st.integers(1, 5), st.booleans(), st.integers(1, 4))
 def test_pages_hold_every_task_that_passes_once_newest_first(rows, tests, limit, told, stretch):
     kept = Kept(rows)
@@ -93,7 +93,7 @@ def test_pages_hold_every_task_that_passes_once_newest_first(rows, tests, limit,
         assert asyncio.run(all_pages()) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(tasks(), filters())
 def test_counts_are_what_one_counts_by_hand(rows, tests):
     always = [listing.among("departments", "department", ["sales"])]

@@ -87,7 +87,7 @@ def row_of(facts: list[Fact], id: str, parent: str | None = None) -> dict[str, A
     return {"id": id, "parent": parent, "skill": "x", "trace": None, "open": int(not ended), "finished_at": facts[-1].at if ended else None}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lives(), st.integers(0, 100))
 def test_a_tasks_stretches_leave_no_gap_and_its_parts_add_up_to_its_span(facts: list[Fact], later: int) -> None:
     now = facts[-1].at + later
@@ -106,7 +106,7 @@ def test_a_tasks_stretches_leave_no_gap_and_its_parts_add_up_to_its_span(facts: 
     assert abs(total - (until - facts[0].at) / 1000) < 0.01
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lives(), st.lists(st.integers(0, 300), max_size=4), st.data())
 def test_over_several_tasks_the_parts_add_up_to_the_time_in_which_any_was_open(facts: list[Fact], starts: list[int], data: st.DataObject) -> None:
     every, placed = list(facts), [Placed(row_of(facts, "t-1"), 0, None)]

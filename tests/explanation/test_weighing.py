@@ -51,7 +51,7 @@ def gap(said: list[list[float]], weigh: Weights, winner: str, told: dict[str, An
 KEPT = 2e-4  # a load is kept to four places
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(agents, weights)
 def test_what_flips_the_choice_flips_it_and_less_does_not(said: list[tuple[float, ...]], weigh: Weights) -> None:
     rows = [list(one) for one in said]
@@ -76,7 +76,7 @@ def test_what_flips_the_choice_flips_it_and_less_does_not(said: list[tuple[float
         assert gap(rows, weigh, winner, each, worst) < KEPT, each
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(agents, weights)
 def test_score_parts_add_up_to_the_score(said: list[tuple[float, ...]], weigh: Weights) -> None:
     data = routing.as_fact("t-1", routed([list(one) for one in said], weigh), None, {}).data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from itertools import count, islice
 from random import Random
 from typing import Any
@@ -42,7 +43,7 @@ async def test_signals_come_until_the_stop_and_reviews_ask_a_person(tmp_path, co
     fleet = lifecycle.build(company, fitted=fitted)
     living.declare(fleet)
     assert fleet.problems() == []
-    async with Workspace(fleet, Settings("acme", tmp_path)) as workspace:
+    async with Workspace(fleet, Settings("acme", tmp_path, grace=timedelta(0))) as workspace:
 
         async def tickets() -> int:
             return len((await workspace.signals(type="ticket.opened", limit=1000))["signals"])

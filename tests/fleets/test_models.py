@@ -86,7 +86,8 @@ def test_text_model_scores_as_the_pipeline_it_was_fitted_with():
         some, names = [row for row, _ in kept], [label for _, label in kept]
         vectors = TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=20_000, sublinear_tf=True)
         model = LogisticRegression(C=5.0, class_weight="balanced", max_iter=300).fit(vectors.fit_transform(some), names)
-        ours = [texts.TextModel.fit(some, names).best(row) for row in some]
+        fitted = texts.TextModel.fit(some, names)
+        ours = [fitted.best(row) for row in some]
         sure = model.predict_proba(vectors.transform(some))
         assert [label for label, _ in ours] == model.predict(vectors.transform(some)).tolist()
         assert [p for _, p in ours] == pytest.approx(sure.max(axis=1).tolist())

@@ -121,7 +121,7 @@ async def test_a_round_that_ends_at_the_same_moment_leaves_one_end(tutti, moment
 
 
 async def test_what_was_taken_over_stays_so_after_the_process_has_died(tmp_path):
-    settings = Settings("market", tmp_path)
+    settings = Settings("market", tmp_path, grace=timedelta(0))
     async with Workspace(market(), settings) as workspace:
         id = await workspace.negotiate(**CASE)
         while not await workspace.journal.select("SELECT id FROM task WHERE parent = ?", (id,)):

@@ -198,6 +198,7 @@ USERS_TEST = """
 def test_a_users_test_needs_no_configuration(pytester, options):
     pytester.makepyfile(textwrap.dedent(USERS_TEST))
     plugin = [] if pytester._request.config.pluginmanager.hasplugin("tutti") else ["-p", "tutti.testing.plugin"]
-    result = pytester.runpytest_subprocess("-W", "ignore", *plugin, *options)
+    others = ["-p", "no:schemathesis", "-p", "no:hypothesispytest"]  # a user has none of these, and they take longer than the test
+    result = pytester.runpytest_subprocess("-W", "ignore", *plugin, *others, *options)
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["*assert 42 == 43*", "*Hang: Nothing is scheduled*"])

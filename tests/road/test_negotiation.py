@@ -13,6 +13,7 @@ import pytest
 from tutti import Context, Fleet, negotiation
 from tutti.errors import Invalid
 from tutti.model.negotiation import Belief, Case, Question, Utility
+from tutti.model.party import PairWorth, PartyAnswer
 from tutti.negotiation import Ask, End
 
 ISSUES = {"price": ["-10 %", "-5 %", "0 %", "+5 %"], "term": [12, 24, 36]}
@@ -113,7 +114,7 @@ class Answering(Scoring):
 async def test_of_who_said_nothing_no_gain_is_claimed(tutti):
     one = await tutti(fleet_of(Scoring("renewal"), Failing("pricing"))).submit("negotiation.mediate", opening())
     told = (await one.workspace.negotiation(one.task("negotiation.mediate").id))["explained"]
-    assert "pricing (weight 1) has said nothing and counts as indifferent." in told
+    assert "pricing (weight 1) has not said what it wants, so it counts as indifferent." in told
     assert not [sentence for sentence in told if sentence.startswith("pricing (weight 1) gains")]
     none = await tutti(fleet_of(Failing("renewal"), Failing("pricing"))).submit("negotiation.mediate", opening())
     told = (await none.workspace.negotiation(none.task("negotiation.mediate").id))["explained"]
@@ -379,6 +380,37 @@ class Telling(Scoring):
 
     def utility(self) -> Any:
         return WANTS[self.name]
+
+
+class Pairing(Telling):
+    """A party whose table speaks of more than one negotiation, also in pairs."""
+
+    def utility(self) -> Any:
+        pairs = [
+            PairWorth({"price": "-10 %", "term": 36}, 9.0),
+            PairWorth({"price": "-5 %", "care": "gold"}, 9.0),
+            PairWorth({"price": "-5 %", "term": 24}, 0.5),
+        ]
+        return PartyAnswer(table={**WANTS[self.name], "care": {"gold": 1.0}}, pairs=pairs)
+
+
+async def test_a_table_may_speak_of_more_than_is_negotiated(tutti):
+    run = tutti(fleet_of(Scoring("renewal"), Pairing("pricing")))
+    await run.submit("negotiation.mediate", opening(issues={"price": ["-5 %", "0 %"], "term": [12, 24]}))
+    told = await run.workspace.negotiation(run.task("negotiation.mediate").id)
+    assert told["missing"] == 0
+    [table] = [said["answer"] for said in told["rounds_told"][0]["said"] if said["party"] == "pricing"]
+    assert (table["contrib"], table["pairs"]) == ([[2.5, 4.0], [0.0, 2.0]], [[0, 0, 1, 1, 0.5]])
+
+
+async def test_an_answer_that_does_not_fit_is_said_in_the_log(tutti, caplog):
+    class Wrong(Telling):
+        def utility(self) -> Any:
+            return {"price": {"-5 %": 1}}
+
+    run = await tutti(fleet_of(Scoring("renewal"), Wrong("pricing"))).submit("negotiation.mediate", opening())
+    id = run.task("negotiation.mediate").id
+    assert f"negotiation {id}: what pricing answers to table does not fit the question, so it counts as no answer" in caplog.messages
 
 
 @pytest.mark.parametrize("level", ["score", "rank", "answer"])

@@ -287,6 +287,7 @@ class _Mediation:
             async with asyncio.timeout(patience + _GRACE_S):
                 output = await self._ctx.ask(SKILL, asked, to=name, name=child, deadline_at=answer_by)
             reply = negotiation.reply_of(self._opening, self._case, question, _read(output))
+            missing = reply.missing
         except Invalid:
             missing = "garbled"
         except TimeoutError:
@@ -296,6 +297,8 @@ class _Mediation:
             missing = "gone"
         except AgentFailed:
             missing = await self._why(id)
+        if missing == "garbled":
+            log.warning("negotiation %s: what %s answers to %s does not fit the question, so it counts as no answer", self._ctx.task, name, question.ask)
         row = await self._house.journal.row("task", (id,))
         paid = 0 if row is None else row["cost"] or 0
         return reply or Reply(question.party, question.number, None, missing), paid

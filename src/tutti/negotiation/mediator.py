@@ -275,8 +275,8 @@ class _Talk:
         if last:
             now = self._settle(space)
             if now.offer is not None:
-                return self._end(None, "person", "time was up before everybody had confirmed it", space, now.offer, rejected=out)
-            return self._end(None, "fallback", "time was up and nothing is known that all would gain from", space, rejected=out)
+                return self._end(None, "person", "time or money was up before everybody had confirmed it", space, now.offer, rejected=out)
+            return self._end(None, "fallback", "time or money was up and nothing is known that all would gain from", space, rejected=out)
         why = "no offer that is left is confirmed by all" if passed else "nothing is known that all would gain from"
         return self._end(None, "fallback", why, self.space.less(passed) if passed != out else space, rejected=passed)
 

@@ -86,20 +86,22 @@ def _word(opening: Opening, question: Question, answer: PartyAnswer) -> bool | O
 
 
 def _utility(opening: Opening, case: Case, answer: PartyAnswer) -> Utility | None:
-    if answer.table is None or set(answer.table) != set(opening.issues):
+    """A table as far as this case goes: a party's own may speak of more issues and values than are negotiated this time."""
+    if answer.table is None or not set(answer.table) >= set(opening.issues):
         return None
     contrib = []
     for issue in case.issues:
         said = answer.table[issue.name]
-        if set(said) != set(issue.values) or not all(map(_number, said.values())):
+        if not all(_number(said.get(value)) for value in issue.values):
             return None
         contrib.append(tuple(float(said[value]) for value in issue.values))
     pairs = []
     for pair in answer.pairs or ():
-        places = _two(opening, case, pair.outcome)
-        if places is None or not _number(pair.extra):
+        if len(pair.outcome) != 2 or not _number(pair.extra):
             return None
-        pairs.append((*places, float(pair.extra)))
+        places = _two(opening, case, pair.outcome)
+        if places is not None:
+            pairs.append((*places, float(pair.extra)))
     reservation = answer.reservation if answer.reservation is not None else 0.0
     if case.fallback is not None:
         reservation = sum(row[value] for row, value in zip(contrib, case.fallback, strict=True))
@@ -108,7 +110,8 @@ def _utility(opening: Opening, case: Case, answer: PartyAnswer) -> Utility | Non
 
 
 def _two(opening: Opening, case: Case, outcome: dict[str, Any]) -> tuple[int, int, int, int] | None:
-    if len(outcome) != 2 or not set(outcome) <= set(opening.issues):
+    """Two values that are worth more or less together; None where they are none of this case."""
+    if not set(outcome) <= set(opening.issues):
         return None
     whole = offer_of(opening, {name: values[0] for name, values in opening.issues.items()} | outcome)
     if whole is None:

@@ -108,7 +108,7 @@ def explain(record: Mapping[str, Any]) -> list[str]:
     lines = [f"{_outcome(told['outcome'])} is what the parties end with." if told["outcome"] else _no_agreement(record, mute)]
     for name, gain in told["gains"].items() if told["outcome"] else ():
         if name in mute:
-            lines.append(f"{name} (weight {weights[name]:g}) has said nothing and counts as indifferent.")
+            lines.append(f"{name} (weight {weights[name]:g}) has not said what it wants, so it counts as indifferent.")
             continue
         best, risk = record["best_gains"][name], told["risks"][name]
         share = f", {gain / best:.0%} of the most it could have" if best > 0 else ""
@@ -321,10 +321,10 @@ def _passed_over_told(other: Mapping[str, Any]) -> str:
 
 
 def _mute(record: Mapping[str, Any]) -> set[str]:
-    """The parties that were asked and never answered."""
+    """The parties that were asked what they want and never said it; a word on what was proposed does not say it."""
     names = [party["name"] for party in record["case"]["parties"]]
-    asked = {names[party] for party, *_ in record["said"]}
-    return asked - {names[party] for party, _, _, _, _, missing in record["said"] if not missing}
+    asked = [(names[party], missing) for party, _, ask, _, _, missing in record["said"] if ask != "confirm"]
+    return {name for name, _ in asked} - {name for name, missing in asked if not missing}
 
 
 def _no_agreement(record: Mapping[str, Any], mute: Collection[str]) -> str:

@@ -11,7 +11,7 @@ from tutti.negotiation.mediator import Ask, End
 _ENDS = {
     "left": "somebody left",
     "out of turns": "all turns were taken and no offer was accepted by all",
-    "": "time was up before an offer was accepted by all",
+    "": "time or money was up before an offer was accepted by all",
 }
 
 

@@ -120,8 +120,10 @@ async def test_what_cannot_be_ranked_is_told(tutti):
         await workspace.prioritise(ballots={"sales": []})
     with pytest.raises(NotFound, match="no task"):
         await workspace.prioritise(["t-none"], ballots={"sales": []})
-    with pytest.raises(Invalid, match="cannot be ranked"):
+    with pytest.raises(Invalid, match=r"No task of nothing\.waits waits"):
         await workspace.prioritise(skill="nothing.waits", ballots={"sales": []})
+    with pytest.raises(Invalid, match="marketing has a weight and no ballot"):
+        await workspace.prioritise(list(ids.values()), ballots={"sales": []}, weights={"marketing": 2})
     with pytest.raises(Invalid, match="circle"):
         await workspace.prioritise(list(ids.values()), ballots={"sales": []}, must_precede=[(ids["a"], ids["b"]), (ids["b"], ids["a"])])
     await workspace.quiet()

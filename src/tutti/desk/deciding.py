@@ -81,8 +81,13 @@ class Deciding(Work):
         for id in tasks:
             if (id,) not in hot:
                 await self._open_row(id)
+        if not tasks and skill is not None:
+            raise Invalid(f"No task of {skill} waits.", hint="What has begun is not ranked; `tutti tasks` lists what there is.")
         if not 0 < len(tasks) <= _RANKED:
             raise Invalid(f"{len(tasks)} tasks cannot be ranked.", hint=f"Rank 1 to {_RANKED} of them.")
+        for voter in weights or {}:
+            if voter not in ballots:
+                raise Invalid(f"{voter} has a weight and no ballot.", hint=f"Ballots are those of: {', '.join(sorted(ballots))}.")
         pairs = [(first, second) for first, second in must_precede]
         given = {voter: float((weights or {}).get(voter, self.corridor.house.departments.get(voter, 1.0))) for voter in ballots}
         ranking = await asyncio.to_thread(execution.rank, tasks, ballots, weights=given, must_precede=pairs, most=most)

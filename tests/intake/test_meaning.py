@@ -15,6 +15,8 @@ from tutti.intake import ALIKE, Meanings
 SAME = [
     ("Why is my payment still pending?", "Could you please tell me why my payment is still pending?"),
     ("How do I order a new card?", "hi, how do I order a NEW card"),
+    ("How do I reset my password?", "Hi, can you tell me how do I reset my password?"),
+    ("How do I reset my password?", "Hello there, please tell me how I reset my password."),
     ("I don't know the exchange rate for dollars", "I do not know the exchange rates for dollars."),
     ("Where can I see my invoices?", "where can i see my invoice ?"),
     ("Is my new card on its way now?", "is now my new card on its way"),
@@ -22,6 +24,8 @@ SAME = [
 ]
 DIFFERENT = [
     ("I want to verify my identity", "I don't want to verify my identity"),
+    ("Hi, can you tell me how I reset it", "Hi, can you tell me why I reset it"),
+    ("Hello, would you explain the fee", "Hello, would you waive the fee"),
     ("Why did you freeze my account?", "How did you freeze my account?"),
     ("Please activate my card now", "Please deactivate my card now"),
     ("Increase the limit of my card", "Decrease the limit of my card"),

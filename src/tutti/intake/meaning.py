@@ -36,9 +36,10 @@ _LITTLE = _listed(
 )
 _ASIDE = _listed("please hi hello hey dear thanks thank kindly just really")  # say nothing at all
 _OPENINGS = re.compile(
-    r"^\W*(?:(?:can|could|would|will) you (?:please )?(?:tell me|let me know|explain(?: to me)?|help me understand)\b|(?:please )?(?:tell me|let me know)\b"
+    r"^\W*(?:(?:hi|hello|hey|dear|please)\b(?: there\b)?\W*)*"
+    r"(?:(?:can|could|would|will) you (?:please )?(?:tell me|let me know|explain(?: to me)?|help me understand)\b|(?:tell me|let me know)\b"
     r"|do you know\b|i (?:would like|want|need) to know\b|i was wondering\b)"
-)  # what a question is dressed in
+)  # what a question is dressed in, after a greeting or without
 _ASKING = _listed("what which who whom how when where why")
 _WHO = {"i": 1, "me": 1, "we": 1, "us": 1, "you": 2}
 _WHOSE = {"my": "my", "mine": "my", "our": "my", "your": "your", "yours": "your"}

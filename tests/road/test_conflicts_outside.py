@@ -11,6 +11,8 @@ from aiohttp import web
 from tutti import Context, Fleet, Intent, Settings, Workspace
 from tutti.app import FOLDS, TABLES
 from tutti.journal import rebuild
+from tutti.model.conflict import Lease
+from tutti.service import Place, Service, offers_of
 
 
 def prices(done: list[tuple[str, str]]) -> Fleet:
@@ -81,3 +83,33 @@ async def test_an_agent_outside_touches_what_its_options_say_and_is_sent_the_tok
         (lease,) = await workspace.journal.select("SELECT token FROM lease")
     await runner.cleanup()
     assert [token for token, _ in seen] == [str(lease["token"])]
+
+
+async def test_an_agent_that_is_a_service_of_its_own_finds_its_lease_as_one_in_the_process_does(tmp_path):
+    found = []
+    lamps = Fleet("lamps")
+
+    @lamps.action("lamp.turn", department="d", name="lamp", idempotent=True)
+    async def turn(lamp: dict[str, Any], ctx: Context) -> str:
+        found.append(ctx.leases)
+        return "turned"
+
+    @lamps.agent(skill="lamp.look", department="d", name="lamp")
+    async def look(lamp: dict[str, Any], ctx: Context) -> bool:
+        found.append(ctx.leases)
+        return True
+
+    stop, url = asyncio.Event(), asyncio.get_running_loop().create_future()
+    service = Service(offers_of(lamps), Place(), tmp_path / "agent.key")
+    running = asyncio.create_task(service.run(ready=lambda where, key: url.set_result(where), stop=stop))
+    fleet = Fleet("outside")
+    intents = [Intent("lamp/{room}", effect="light"), Intent("fuse/{room}", effect="load")]
+    fleet.remote(await url, department="d", owner="ana@example.com", name="lamp", skills={"lamp.turn": {"intends": intents}, "lamp.look": {}})
+    fleet.autonomy("lamp.turn", level="act")
+    async with Workspace(fleet, Settings("outside", tmp_path)) as workspace:
+        await workspace.result(await workspace.submit("lamp.turn", {"room": "7"}))
+        await workspace.result(await workspace.submit("lamp.look", {"room": "7"}))
+        granted = [fact.seq for fact in await workspace.journal.facts(kind="lease.granted")]
+    stop.set()
+    await running
+    assert found == [(Lease("lamp/7", "light", granted[0], None), Lease("fuse/7", "load", granted[1], None)), ()]

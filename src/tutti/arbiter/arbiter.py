@@ -81,8 +81,8 @@ class Arbiter:
     # --- leases -------------------------------------------------------------------------------------------------
 
     async def leases(self, task: str) -> tuple[Lease, ...]:
-        """What a task holds, with its tokens, for the agent that runs it."""
-        rows = self._open.mine(task, self._house.clock.now())
+        """What a task holds, with its tokens, for the agent that runs it: in the order of its skill's intents, in which they were granted."""
+        rows = sorted(self._open.mine(task, self._house.clock.now()), key=lambda row: row["token"])
         names = await self._house.journal.payloads([row["name"] for row in rows])
         return tuple(Lease(str(names.get(row["name"], row["resource"])), row["effect"], row["token"], row["until_at"]) for row in rows)
 

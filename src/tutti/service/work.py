@@ -17,6 +17,7 @@ from tutti import execution, transports
 from tutti.clock import to_text
 from tutti.errors import AgentFailed, Invalid, Overloaded
 from tutti.model.agent import Skill
+from tutti.model.conflict import Lease
 from tutti.model.outcome import Ending, Outcome
 from tutti.model.task import ENDED_STATES, State
 from tutti.model.usage import Held, Spent
@@ -26,6 +27,15 @@ from tutti.transports.a2a import wire
 
 Json = dict[str, Any]
 _QUEUE = 256  # updates that one follower may be behind
+
+
+def _leases(said: Any) -> tuple[Lease, ...]:
+    """What the caller says that its action holds; what is no lease is left out."""
+    forms = (("resource", str), ("effect", str), ("token", int))
+    found = (
+        [each for each in said if isinstance(each, dict) and all(isinstance(each.get(name), kind) for name, kind in forms)] if isinstance(said, list) else []
+    )
+    return tuple(Lease(each["resource"], each["effect"], each["token"], None) for each in found)
 
 
 @dataclass(eq=False, slots=True)
@@ -171,9 +181,11 @@ class Work:
     async def _walk(self, task: Task, input: Any) -> None:
         self._tell(task, State.WORKING)
         skill, line = task.offer.skill, _Line(self, task)
-        run = task.message.get("metadata", {}).get(wire.RUN)
-        attempt = run.get("attempt") if isinstance(run, dict) else 1
+        said = task.message.get("metadata", {}).get(wire.RUN)
+        run = said if isinstance(said, dict) else {}
+        attempt = run.get("attempt", 1)
         context = transports.Context(task.id, skill.name, task.key or task.id, attempt if isinstance(attempt, int) else 1, None, None, {}, line)
+        context.leases = _leases(run.get("leases"))
 
         def call(limit: execution.Limit) -> Any:
             line.limit = limit

@@ -160,7 +160,10 @@ class _Conversation:
         came = await ctx.kept(MESSAGE)  # the message of a client outside keeps its id all the way
         id = came["messageId"] if isinstance(came, dict) and isinstance(came.get("messageId"), str) else ctx.key
         brought = came.get("metadata") if isinstance(came, dict) else None  # and so does what it says besides
-        own: Json = {"skill": agent.skill, wire.RUN: {"task": ctx.task, "attempt": ctx.attempt}}
+        run: Json = {"task": ctx.task, "attempt": ctx.attempt}
+        if ctx.leases:
+            run["leases"] = [{"resource": lease.resource, "effect": lease.effect, "token": lease.token} for lease in ctx.leases]
+        own: Json = {"skill": agent.skill, wire.RUN: run}
         message = wire.message(wire.parts_of(input), id=id, context=ctx.task, metadata=(brought if isinstance(brought, dict) else {}) | own)
         if agent.extension:
             message["extensions"] = [agent.extension]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
+Width = TypeVar("Width", np.float32, np.float64)
 
 ALONE = (
     500_000  # multiplications above which OpenBLAS wakes its threads, which then spin: twice the CPU, and on a busy machine a hundred times the wait (measured)
@@ -13,12 +16,12 @@ ALONE = (
 WIDE = 96  # rows above which it does so for an inverse
 
 
-def product(one: Numbers, other: Numbers) -> Numbers:
+def product(one: npt.NDArray[Width], other: npt.NDArray[Width]) -> npt.NDArray[Width]:
     """The matrix product."""
     rows = max(1, ALONE // max(1, one.shape[1] * other.shape[1]))
     if len(one) <= rows:
         return np.asarray(one @ other)
-    out = np.empty((len(one), other.shape[1]))
+    out = np.empty((len(one), other.shape[1]), dtype=one.dtype)
     for at in range(0, len(one), rows):
         np.matmul(one[at : at + rows], other, out=out[at : at + rows])
     return out

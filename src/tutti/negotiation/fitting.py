@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tutti.model.negotiation import Offer, Utility
 from tutti.negotiation.algebra import inverse, product
+from tutti.negotiation.wants import made
 
 Numbers = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
 
 KNOTS = 40  # an issue with more values is fitted at this many of them, and linear between: one message cannot hold more
 EXACT = 0.004  # noise, as a share of the utility's range, below which a party counts as never contradicting itself
@@ -27,6 +30,8 @@ SLIP = 0.001  # two outcomes this close in worth may come in either order
 CONTRADICTED = 0.03  # share of steps down a list that may go up before the party counts as noisy
 SMOOTH = 0.83  # a logistic curve with this share of sigma for a scale is nearest to the normal curve of a difference of two disturbances
 SLOW = 14  # Newton steps a pass at most; four or five are usual
+SHARP, HASTY = 0.03, 4.0  # what a step could still gain (in units of the log likelihood) where weights are good, and where they are only on their way
+FALLING = 0.25  # while each step leaves at most this share of what was to be gained, the curvature is not computed anew
 
 
 class Shape:
@@ -46,6 +51,9 @@ class Shape:
             self.blocks.append(slice(at, at + knots))
             at += knots
         self.issues = at
+        self.start = np.array([block.start for block in self.blocks])
+        self.count = np.array([block.stop - block.start for block in self.blocks])
+        self.plain = at == sum(self.sizes)  # every value a feature of its own
         self.width = at + len(self.pairs) + (fallback is None)
 
     def rows(self, offers: Sequence[Offer | None] | npt.NDArray[np.intp]) -> Numbers:
@@ -63,28 +71,32 @@ class Shape:
 
     def _rows(self, offers: npt.NDArray[np.intp]) -> Numbers:
         out = np.zeros((len(offers), self.width))
-        for issue, (block, table) in enumerate(zip(self.blocks, self.tables, strict=True)):
-            out[:, block] = table[offers[:, issue]]
+        if self.plain:
+            np.put_along_axis(out, offers + self.start, 1.0, axis=1)
+        else:
+            for issue, (block, table) in enumerate(zip(self.blocks, self.tables, strict=True)):
+                out[:, block] = table[offers[:, issue]]
         for at, (i, a, j, b) in enumerate(self.pairs, start=self.issues):
             out[:, at] = (offers[:, i] == a) & (offers[:, j] == b)
         return out
 
+    def wider(self, rows: Numbers, pairs: Sequence[tuple[int, int, int, int]]) -> Numbers:
+        """Rows of features as they were before these pairs, the last of this shape's, were among them; every value is a feature of its own."""
+        both = np.stack([rows[:, self.start[i] + a] * rows[:, self.start[j] + b] for i, a, j, b in pairs], axis=1)
+        at = self.issues + len(self.pairs) - len(pairs)
+        return np.concatenate([rows[:, :at], both, rows[:, at:]], axis=1)
+
     def utilities(self, thetas: Numbers) -> tuple[Utility, ...]:
         """The utilities that these weights of the features mean, one a row."""
-        issues = [
-            (thetas[:, block] if block.stop - block.start == size else thetas[:, block] @ table.T).tolist()
-            for block, table, size in zip(self.blocks, self.tables, self.sizes, strict=True)
-        ]
-        extras = thetas[:, self.issues : self.issues + len(self.pairs)].tolist()
-        homes = (thetas @ self.rows([None])[0]).tolist()
-        return tuple(
-            Utility(tuple(tuple(issue[at]) for issue in issues), tuple((*pair, extra) for pair, extra in zip(self.pairs, extras[at], strict=True)), home)
-            for at, home in enumerate(homes)
-        )
+        parts = thetas[:, : self.issues]
+        if not self.plain:
+            parts = np.concatenate([thetas[:, block] @ table.T for block, table in zip(self.blocks, self.tables, strict=True)], axis=1)
+        return made(self.sizes, np.ascontiguousarray(parts), thetas @ self.rows([None])[0], self.pairs, thetas[:, self.issues : self.issues + len(self.pairs)])
 
     def ranges(self, theta: Numbers) -> Numbers:
         """How much each issue can move the utility."""
-        return np.array([np.ptp(theta[block]) for block in self.blocks])
+        values = theta[: self.issues]
+        return np.asarray(np.maximum.reduceat(values, self.start) - np.minimum.reduceat(values, self.start))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,19 +165,21 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
     """
     lists = [items for items in lists if len(items) > 1]
     shape = shape if before is None else before.shape
-    rows = [shape.rows(items) for items in lists] if before is None else [*before.rows, *(shape.rows(items) for items in lists[len(before.rows) :])]
-    theta, spread, sigma = _weigh(shape, rows, noise) if before is None else _further(shape, rows, noise, before)
-    prior = _prior(shape, spread)
-    while True:
-        shares = _shares(rows, sigma, theta) if sigma else [1.0] * len(rows)
-        found = _together(shape, rows, sigma, shares, theta) if sigma and len(shape.pairs) < MIXED else []
-        if not found:
-            break
+    told = _Lists([shape.rows(items) for items in lists] if before is None else [*before.rows, *(shape.rows(items) for items in lists[len(before.rows) :])])
+    theta, spread, sigma = _weigh(shape, told, noise) if before is None else _further(shape, told, noise, before)
+    prior, rough = _prior(shape, spread), sigma > 0
+    while sigma and len(shape.pairs) < MIXED and (found := _together(shape, told, sigma, theta)):
         at = shape.issues + len(shape.pairs)
         shape = Shape(shape.sizes, shape.fallback, (*shape.pairs, *found))
-        rows, prior = [shape.rows(items) for items in lists], _prior(shape, spread)
-        theta, sigma = _again(shape, rows, prior, np.concatenate([theta[:at], np.zeros(len(found)), theta[at:]]), sigma, noise)
-    hessian = _curve(rows, sigma, shares, theta)[2] + prior
+        told = _Lists([shape.wider(items, found) for items in told.rows])
+        prior = _prior(shape, spread)
+        theta, sigma = _again(shape, told, prior, np.concatenate([theta[:at], np.zeros(len(found)), theta[at:]]), sigma, noise, HASTY)
+    if rough:
+        theta, sigma = _again(shape, told, prior, theta, sigma, noise, SHARP)
+    shares = told.shares(sigma, theta) if sigma else np.ones(len(told.rows))
+    bend = (told.orders(sigma, shares, theta) if sigma else _barrier(told.steps(), CALM[-1], theta)).bend()
+    spread = _spread(shape, theta, inverse(bend + prior))
+    hessian = bend + _prior(shape, spread)
     try:
         root = np.linalg.inv(np.linalg.cholesky(hessian)).T
     except np.linalg.LinAlgError:  # rounding has made it flat in a direction of which nothing is known
@@ -178,10 +192,81 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
     along = root.T @ stretch
     if power := float(along @ along):
         root = root - np.outer(root @ along, along) / power
-    return Fit(shape, theta, root, sigma, tuple(rows), tuple(shares), -hessian[-1, :-1] / hessian[-1, -1], spread)
+    return Fit(shape, theta, root, sigma, tuple(told.rows), tuple(shares.tolist()), -hessian[-1, :-1] / hessian[-1, -1], spread)
 
 
-def _weigh(shape: Shape, rows: list[Numbers], noise: float | None) -> tuple[Numbers, Numbers, float]:
+class _There(NamedTuple):
+    """What some weights cost: minus the log likelihood, its slope, and its curvature, which is computed where it is asked for."""
+
+    value: float
+    slope: Numbers
+    bend: Callable[[], Numbers]
+
+
+class _Lists:
+    """Lists that a party has put in order, best first, as features (items x features each); those of one length in one array, of half the width: a rank is no sharper."""
+
+    def __init__(self, rows: Sequence[Numbers]) -> None:
+        self.rows = list(rows)
+        lengths = [len(items) for items in self.rows]
+        places = [np.flatnonzero(np.array(lengths) == length) for length in dict.fromkeys(lengths)]
+        self.groups = [(at, np.array([self.rows[place] for place in at], dtype=np.float32)) for at in places]
+        self.down = np.concatenate([items[:-1] - items[1:] for items in self.rows])  # the steps down the lists: each item's features less those of the next one
+
+    def steps(self) -> Numbers:
+        """The steps down the lists, each once: an order that is repeated without a contradiction says nothing new."""
+        first = {step.tobytes(): at for at, step in reversed(list(enumerate(self.down)))}
+        return self.down if len(first) == len(self.down) else self.down[sorted(first.values())]
+
+    def shares(self, sigma: float, theta: Numbers) -> Numbers:
+        """What each pair of a list counts."""
+        out = np.ones(len(self.rows))
+        for at, items in self.groups:
+            out[at] = _share(_over(items, sigma, theta))
+        return out
+
+    def orders(self, sigma: float, shares: Numbers, theta: Numbers) -> _There:
+        """What the lists cost, seen through noise, where each comparison counts so much."""
+        tau, value, slope = SMOOTH * sigma, 0.0, np.zeros(theta.size)
+        bound: list[tuple[Singles, Singles]] = []
+        for at, items in self.groups:
+            over, share = _over(items, sigma, theta), shares[at].astype(np.float32)
+            value -= float(share @ np.einsum("lrc,rc->l", np.log(over), _after(items.shape[1])))
+            push = (np.arange(0.5, items.shape[1], dtype=np.float32) - over.sum(axis=2)) * (share / np.float32(tau))[:, None]
+            slope += push.ravel() @ items.reshape(-1, theta.size)
+            bound.append((items, over * (1 - over) * (share / np.float32(tau**2))[:, None, None]))
+
+        def bend() -> Numbers:
+            out = np.zeros((theta.size, theta.size))
+            for items, local in bound:
+                laplace = -local
+                laplace.reshape(len(items), -1)[:, :: local.shape[1] + 1] += local.sum(axis=2)
+                out += product(items.reshape(-1, theta.size).T, (laplace @ items).reshape(-1, theta.size))
+            return out
+
+        return _There(value, slope, bend)
+
+
+def _over(items: Singles, sigma: float, theta: Numbers) -> Singles:
+    """For any two items of each list the chance that the second is preferred: lists x items x items."""
+    worths = items @ (theta / (SMOOTH * sigma)).astype(np.float32)
+    found: Singles = 1 / (1 + np.exp(np.minimum(worths[:, :, None] - worths[:, None, :], np.float32(80.0))))
+    return found
+
+
+def _share(over: Singles) -> Numbers:
+    """What each pair of a list counts: items see one disturbance each, so all their comparisons together tell no more than 1/sigma² an item."""
+    found: Numbers = 1 / np.maximum(1.0, ((over * (1 - over)).sum(axis=(1, 2)) / over.shape[1] - 0.25) / SMOOTH**2)
+    return found
+
+
+@cache
+def _after(count: int) -> Singles:
+    """Ones for a pair of items of which the first stands behind the second."""
+    return np.tri(count, k=-1, dtype=np.float32)
+
+
+def _weigh(shape: Shape, told: _Lists, noise: float | None) -> tuple[Numbers, Numbers, float]:
     """Weights whose ranges sum to 1, how much each issue is thought to matter, and the noise (0: none), which is on the same scale."""
     spread = np.full(len(shape.sizes), 0.4 / len(shape.sizes))
     theta, home, sigma = _center(shape), _center(shape), 0.03 if noise is None else noise
@@ -189,52 +274,50 @@ def _weigh(shape: Shape, rows: list[Numbers], noise: float | None) -> tuple[Numb
     for turn in range(2):
         prior = _prior(shape, spread)
         if exact:
-            theta, hessian, exact = _exactly(rows, theta, prior, home)
+            theta, there, exact = _exactly(told, theta, prior, home, CALM[turn:])
             exact = exact or noise is not None
         if not exact:
-            theta, hessian, sigma = _roughly(rows, theta, prior, home, sigma, 2 - turn if noise is None else 0)
+            theta, there, sigma = _roughly(told, theta, prior, home, sigma, 1 if noise is None else 0, HASTY)
         theta, scale = _scaled(shape, theta)
         sigma = sigma / scale if noise is None else sigma
-        if turn:
-            break
-        spread = _spread(shape, theta, inverse(hessian) / scale**2)
+        if not turn:
+            spread = _spread(shape, theta, inverse(there.bend() + prior) / scale**2)
     return theta, spread, 0.0 if exact else sigma
 
 
-def _further(shape: Shape, rows: list[Numbers], noise: float | None, before: Fit) -> tuple[Numbers, Numbers, float]:
-    """The same, from what was known before these rows were all."""
+def _further(shape: Shape, told: _Lists, noise: float | None, before: Fit) -> tuple[Numbers, Numbers, float]:
+    """The same, from what was known before these lists were all."""
     assert before.spread is not None
     prior, home, theta = _prior(shape, before.spread), _center(shape), before.mean
-    exact, sigma = before.noise < 2 * EXACT, before.noise or 0.03 if noise is None else noise
+    exact, sigma = not before.noise, before.noise or 0.03 if noise is None else noise
     if exact:
-        theta, hessian, exact = _exactly(rows, theta, prior, home, CALM[1:])
+        theta, _, exact = _exactly(told, theta, prior, home, CALM[1:])
         exact = exact or noise is not None
     if not exact:
-        theta, hessian, sigma = _roughly(rows, theta, prior, home, sigma, (2 if before.noise else 3) if noise is None else 0)
+        theta, _, sigma = _roughly(told, theta, prior, home, sigma, (1 if before.noise else 2) if noise is None else 0, HASTY)
     theta, scale = _scaled(shape, theta)
-    sigma = sigma / scale if noise is None else sigma
-    return theta, _spread(shape, theta, inverse(hessian) / scale**2), 0.0 if exact else sigma
+    return theta, before.spread, 0.0 if exact else sigma / scale if noise is None else sigma
 
 
 def _spread(shape: Shape, theta: Numbers, cov: Numbers) -> Numbers:
     """How much each issue matters, from how far its values came apart and the doubt in that; of their common level, which means nothing, no doubt is counted."""
-    usual, out = 0.4 / len(shape.sizes), np.empty(len(shape.sizes))
-    for issue, block in enumerate(shape.blocks):
-        around, its = theta[block] - theta[block].mean(), cov[block, block]
-        doubt = float(np.trace(its)) - float(its.sum()) / len(around) + usual**2
-        out[issue] = np.sqrt((2 * usual**2 + around @ around + doubt) / (2 + len(around)))
-    return out
+    usual, start, count = 0.4 / len(shape.sizes), shape.start, shape.count
+    values, its = theta[: shape.issues], cov[: shape.issues, : shape.issues]
+    apart = np.add.reduceat(values**2, start) - np.add.reduceat(values, start) ** 2 / count
+    common = np.add.reduceat(np.add.reduceat(its, start, axis=0), start, axis=1).diagonal() / count
+    doubt = np.add.reduceat(its.diagonal(), start) - common
+    return np.asarray(np.sqrt((3 * usual**2 + np.maximum(apart, 0.0) + doubt) / (2 + count)))
 
 
-def _again(shape: Shape, rows: list[Numbers], prior: Numbers, theta: Numbers, sigma: float, noise: float | None) -> tuple[Numbers, float]:
-    """The weights and the noise once there are more features."""
+def _again(shape: Shape, told: _Lists, prior: Numbers, theta: Numbers, sigma: float, noise: float | None, enough: float) -> tuple[Numbers, float]:
+    """The weights and the noise once there are more features, or once more sharply."""
     home = _center(shape)
-    theta, _, sigma = _roughly(rows, theta, prior, home, sigma, 1 if noise is None else 0)
+    theta, _, sigma = _roughly(told, theta, prior, home, sigma, 1 if noise is None else 0, enough)
     theta, scale = _scaled(shape, theta)
     if noise is not None:
         return theta, noise
-    if sigma / scale < 2 * EXACT:
-        sharp, _, exact = _exactly(rows, theta, prior, home)
+    if enough == SHARP and sigma / scale < 2 * EXACT and _contradicted(told.down, theta) < 2 * CONTRADICTED:
+        sharp, _, exact = _exactly(told, theta, prior, home, CALM[1:])
         if exact:
             return _scaled(shape, sharp)[0], 0.0
     return theta, sigma / scale
@@ -245,34 +328,32 @@ def _scaled(shape: Shape, theta: Numbers) -> tuple[Numbers, float]:
     return theta / scale, scale
 
 
-def _together(shape: Shape, rows: list[Numbers], sigma: float, shares: list[float], theta: Numbers) -> list[tuple[int, int, int, int]]:
+def _together(shape: Shape, told: _Lists, sigma: float, theta: Numbers) -> list[tuple[int, int, int, int]]:
     """The pairs of values of two issues that would explain most of what is left, if they explain much more than chance would."""
-    if shape.issues != sum(shape.sizes):
+    if not shape.plain:
         return []
-    pull, known = np.zeros((shape.issues, shape.issues)), np.zeros((shape.issues, shape.issues))
-    for items, share in _alike(rows, shares):
-        _, push, local = _order(items, sigma, theta)
-        for its, weight, pushed, bound in zip(items[:, :, : shape.issues], share, push, local.sum(axis=2), strict=True):
-            pull += product((its * (weight * pushed)[:, None]).T, its)
-            known += product((its * (weight * bound)[:, None]).T, its)
-    odds = np.triu(np.abs(pull) / np.sqrt(known + 1 / INTERACTION**2), 1)
+    pull, known = np.zeros((shape.issues, shape.issues)), np.full((shape.issues, shape.issues), 1 / INTERACTION**2)
+    tau = SMOOTH * sigma
+    for _, items in told.groups:
+        over = _over(items, sigma, theta)
+        weight = _share(over)[:, None]
+        its = np.ascontiguousarray(items[:, :, : shape.issues]).reshape(-1, shape.issues)
+        push = (np.arange(0.5, items.shape[1], dtype=np.float32) - over.sum(axis=2)) * weight / tau
+        bound = ((over * (1 - over)).sum(axis=2) - 0.25) * weight / tau**2
+        pull += product(its.T, its * push.reshape(-1, 1))
+        known += product(its.T, its * bound.reshape(-1, 1))
+    odds = np.triu(np.abs(pull) / np.sqrt(known), 1)
     for block in shape.blocks:
         odds[block, block] = 0.0
-    at = [block.start for block in shape.blocks]
+    striking = np.flatnonzero(odds > ODD)
     found = []
-    for code in np.argsort(-odds, axis=None)[: STEP + len(shape.pairs)]:
+    for code in striking[np.argsort(-odds.ravel()[striking])][: STEP + len(shape.pairs)]:
         one, two = divmod(int(code), shape.issues)
-        i, j = int(np.searchsorted(at, one, side="right")) - 1, int(np.searchsorted(at, two, side="right")) - 1
-        pair = (i, one - at[i], j, two - at[j])
-        if odds[one, two] > ODD and pair not in shape.pairs:
+        i, j = int(np.searchsorted(shape.start, one, side="right")) - 1, int(np.searchsorted(shape.start, two, side="right")) - 1
+        pair = (i, one - int(shape.start[i]), j, two - int(shape.start[j]))
+        if pair not in shape.pairs:
             found.append(pair)
     return found[:STEP]
-
-
-def _curve(rows: list[Numbers], sigma: float, shares: list[float], theta: Numbers) -> tuple[float, Numbers, Numbers]:
-    if not rows:
-        return 0.0, np.zeros(theta.size), np.zeros((theta.size, theta.size))
-    return _orders(_alike(rows, shares), sigma, theta) if sigma else _barrier(_steps(rows), CALM[-1], theta)
 
 
 def _center(shape: Shape) -> Numbers:
@@ -284,134 +365,94 @@ def _center(shape: Shape) -> Numbers:
 
 def _prior(shape: Shape, spread: Numbers) -> Numbers:
     """The precision of the weights before anything is known; an issue with knots is taken for smooth."""
-    out = np.zeros((shape.width, shape.width))
-    for block, width, size in zip(shape.blocks, spread, shape.sizes, strict=True):
-        knots = block.stop - block.start
-        out[block, block] = np.eye(knots) / width**2
-        if knots < size:
-            turns = np.diff(np.eye(knots), n=2, axis=0)
-            out[block, block] += turns.T @ turns / (STRAIGHT * width) ** 2
-    pairs = np.arange(shape.issues, shape.issues + len(shape.pairs))
-    out[pairs, pairs] = 1 / INTERACTION**2
+    alone = np.full(shape.width, 1 / INTERACTION**2)
+    alone[: shape.issues] = np.repeat(1 / spread**2, shape.count)
     if shape.fallback is None:
-        out[-1, -1] = 1 / AWAY**2
+        alone[-1] = 1 / AWAY**2
+    out = np.diag(alone)
+    if not shape.plain:
+        for block, width, size in zip(shape.blocks, spread, shape.sizes, strict=True):
+            if (knots := block.stop - block.start) < size:
+                turns = np.diff(np.eye(knots), n=2, axis=0)
+                out[block, block] += turns.T @ turns / (STRAIGHT * width) ** 2
     return out
 
 
-def _exactly(rows: list[Numbers], theta: Numbers, prior: Numbers, home: Numbers, calm: Sequence[float] = CALM) -> tuple[Numbers, Numbers, bool]:
-    """Weights in the middle of those that agree with every order, the curvature there, and whether there are such (next to none is contradicted)."""
-    if not rows:
-        return home.copy(), prior, True
-    steps = _steps(rows)
+def _exactly(told: _Lists, theta: Numbers, prior: Numbers, home: Numbers, calm: Sequence[float] = CALM) -> tuple[Numbers, _There, bool]:
+    """Weights in the middle of those that agree with every order, what they cost, and whether there are such (next to none is contradicted)."""
+    steps = told.steps()
     for bend in calm:
         enough = 1e-3 if bend is CALM[-1] else 0.1
-        theta, hessian = _newton(partial(_barrier, steps, bend), theta, prior, home, enough)
-        if bend is CALM[1] and float(np.mean(steps @ theta < -SLIP)) > 4 * CONTRADICTED:
-            return theta, hessian, False
-    return theta, hessian, float(np.mean(steps @ theta < -SLIP)) < CONTRADICTED
+        theta, there = _newton(partial(_barrier, steps, bend), theta, prior, home, enough)
+        if bend is CALM[1] and _contradicted(steps, theta) > 4 * CONTRADICTED:
+            return theta, there, False
+    return theta, there, _contradicted(steps, theta) < CONTRADICTED
 
 
-def _roughly(rows: list[Numbers], theta: Numbers, prior: Numbers, home: Numbers, sigma: float, guesses: int) -> tuple[Numbers, Numbers, float]:
-    """Weights that agree best with orders seen through noise, the curvature there, and the noise (after so many guesses at it)."""
-    every = np.concatenate([items[:-1] - items[1:] for items in rows])
+def _contradicted(steps: Numbers, theta: Numbers) -> float:
+    """The share of the steps down that go up with these weights."""
+    return float(np.mean(steps @ theta < -SLIP))
+
+
+def _roughly(told: _Lists, theta: Numbers, prior: Numbers, home: Numbers, sigma: float, guesses: int, enough: float = SHARP) -> tuple[Numbers, _There, float]:
+    """Weights that agree best with orders seen through noise, what they cost, and the noise (after so many guesses at it)."""
+    every = told.down
     free = max(1 - theta.size / (1.2 * len(every)), 0.25)
     for left in range(max(guesses, 1), 0, -1):
-        loss = partial(_orders, _alike(rows, _shares(rows, sigma, theta)), sigma)
-        theta, hessian = _newton(loss, theta, prior, home, 0.03 if left == 1 else 0.5)  # a first guess need not be sharp
+        loss = partial(told.orders, sigma, told.shares(sigma, theta))
+        theta, there = _newton(loss, theta, prior, home, enough if left == 1 else HASTY)
         if guesses:
             sigma = float(np.clip(np.sqrt(np.mean(np.minimum(every @ theta, 0) ** 2) / free), EXACT, 0.12))
-    return theta, hessian, sigma
+    return theta, there, sigma
 
 
-def _steps(rows: list[Numbers]) -> Numbers:
-    """The steps down the lists, each once: an order that is repeated without a contradiction says nothing new."""
-    every = np.concatenate([items[:-1] - items[1:] for items in rows])
-    first = {step.tobytes(): at for at, step in reversed(list(enumerate(every)))}
-    return every if len(first) == len(every) else every[sorted(first.values())]
-
-
-def _newton(loss: Callable[[Numbers], tuple[float, Numbers, Numbers]], theta: Numbers, prior: Numbers, home: Numbers, enough: float) -> tuple[Numbers, Numbers]:
-    value, slope, bend = loss(theta)
-    away = theta - home
-    value += 0.5 * float(away @ prior @ away)
+def _newton(loss: Callable[[Numbers], _There], theta: Numbers, prior: Numbers, home: Numbers, enough: float) -> tuple[Numbers, _There]:
+    """Weights from which no step would gain more than `enough`, and what they cost; a curvature serves for several steps as long as these go well."""
+    here, away = loss(theta), theta - home
+    pull = prior @ away
+    value = here.value + 0.5 * float(away @ pull)
+    hessian, last = None, float("inf")
     for _ in range(SLOW):
-        hessian = bend + prior
-        step = np.linalg.solve(hessian, slope + prior @ away)
-        drop = float(step @ (slope + prior @ away))
+        slope = here.slope + pull
+        step, drop = (slope, float("inf")) if hessian is None else _step(hessian, slope)
+        if hessian is None or drop > FALLING * last:
+            hessian = here.bend() + prior
+            step, drop = _step(hessian, slope)
         if drop < enough:
             break
         length = 1.0
         while True:
             there = theta - length * step
-            new, slope2, bend2 = loss(there)
-            far = there - home
-            new += 0.5 * float(far @ prior @ far)
+            found, far = loss(there), there - home
+            bound = prior @ far
+            new = found.value + 0.5 * float(far @ bound)
             if new <= value - 1e-4 * length * drop or length < 0.02:
                 break
             length *= 0.4
-        theta, value, slope, bend, away = there, new, slope2, bend2, far
-    return theta, bend + prior
+        if length < 1:
+            hessian = None
+        last, theta, here, value, pull = drop, there, found, new, bound
+    return theta, here
 
 
-def _barrier(steps: Numbers, tau: float, theta: Numbers) -> tuple[float, Numbers, Numbers]:
+def _step(hessian: Numbers, slope: Numbers) -> tuple[Numbers, float]:
+    """The Newton step, and twice what it would gain if the curvature stayed as it is."""
+    step = np.asarray(np.linalg.solve(hessian, slope), dtype=float)
+    return step, float(step @ slope)
+
+
+def _barrier(steps: Numbers, tau: float, theta: Numbers) -> _There:
+    """What weights cost by which no step down a list should go up; `tau` says how sharply that bends."""
     raw = steps @ theta / tau
     x = np.maximum(raw, -30.0)
     soft = np.logaddexp(0.0, x)
     sharp = 1 / (1 + np.exp(-x))
     ratio = sharp / soft
-    slope = -(ratio / tau) @ steps
-    bend = np.maximum(ratio * (ratio - 1 + sharp), 1e-9) / tau**2
-    return -float((np.log(soft) + np.minimum(raw + 30.0, 0.0)).sum()), slope, product((steps * bend[:, None]).T, steps)
 
+    def bend() -> Numbers:
+        return product((steps * (np.maximum(ratio * (ratio - 1 + sharp), 1e-9) / tau**2)[:, None]).T, steps)
 
-def _orders(groups: list[tuple[Numbers, Numbers]], sigma: float, theta: Numbers) -> tuple[float, Numbers, Numbers]:
-    value, slope, bend = 0.0, np.zeros(theta.size), np.zeros((theta.size, theta.size))
-    for items, share in groups:
-        cost, push, local = _order(items, sigma, theta)
-        laplace = -share[:, None, None] * local
-        laplace.reshape(len(items), -1)[:, :: local.shape[1] + 1] -= laplace.sum(axis=2)
-        value += float(share @ cost)
-        slope += (share[:, None] * push).ravel() @ items.reshape(-1, theta.size)
-        for its, bound in zip(items, laplace @ items, strict=True):
-            bend += product(its.T, bound)
-    return value, slope, bend
-
-
-def _alike(rows: list[Numbers], shares: list[float]) -> list[tuple[Numbers, Numbers]]:
-    """The lists of each length in one array, with what a comparison in each of them counts."""
-    groups: dict[int, list[int]] = {}
-    for at, items in enumerate(rows):
-        groups.setdefault(len(items), []).append(at)
-    return [(np.array([rows[at] for at in group]), np.array([shares[at] for at in group])) for group in groups.values()]
-
-
-def _order(items: Numbers, sigma: float, theta: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-    """For each of some lists: minus the log likelihood of its comparisons, its slope by the outcomes' worths, and how any two of them bind each other."""
-    tau, (lists, count, _) = SMOOTH * sigma, items.shape
-    high, low, flat = _pairs(count)
-    u = items @ theta
-    lose = 1 / (1 + np.exp(np.clip((np.take(u, high, axis=1) - np.take(u, low, axis=1)) / tau, -36.0, 36.0)))  # that the one before is worth less
-    spread = np.zeros((lists, count * count))
-    spread[:, flat] = lose
-    one = spread.reshape(lists, count, count)
-    local = one * (1 - one) / tau**2
-    return -np.log1p(-lose).sum(axis=1), (one.sum(axis=1) - one.sum(axis=2)) / tau, local + local.transpose(0, 2, 1)
-
-
-def _shares(rows: list[Numbers], sigma: float, theta: Numbers) -> list[float]:
-    """What each pair of a list counts: items see one disturbance each, so all their comparisons together tell no more than 1/sigma² an item."""
-    out = []
-    for items in rows:
-        u = items @ theta
-        lose = 1 / (1 + np.exp(np.minimum(np.abs(u[:, None] - u[None, :]) / (SMOOTH * sigma), 36.0)))
-        out.append(1 / max(1.0, float((lose * (1 - lose)).sum(axis=1).mean() - 0.25) / SMOOTH**2))
-    return out
-
-
-@cache
-def _pairs(count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    high, low = np.triu_indices(count, 1)
-    return high, low, high * count + low
+    return _There(-float((np.log(soft) + np.minimum(raw + 30.0, 0.0)).sum()), -(ratio / tau) @ steps, bend)
 
 
 def _hats(size: int, knots: int) -> Numbers:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply, Utility
+from tutti.negotiation.algebra import product
 from tutti.negotiation.fitting import Fit, Shape, fit
 from tutti.negotiation.settle import foremost
 from tutti.negotiation.space import Space
@@ -45,11 +46,8 @@ def questions(case: Case, space: Space, parties: Sequence[int], beliefs: Sequenc
             return out
         weights = np.array([party.weight for party in case.parties])
         leading = offers[_leading([(weights[party] / weights.sum(), models.gains(offers)) for party, models in known.items()], rng)]
-        around = _around(space, leading, rng)
-        for party in later:
-            told = _telling(case, space, known[party], leading, around)
-            if len(told) > 1:
-                out[party] = (_shuffled(told, rng),)
+        told = _telling(case, space, [known[party] for party in later], leading, _around(space, leading, rng))
+        out.update({party: (_shuffled(items, rng),) for party, items in zip(later, told, strict=True) if len(items) > 1})
     return out
 
 
@@ -146,36 +144,49 @@ def _around(space: Space, leading: Indices, rng: np.random.Generator) -> Indices
     return near[space.allowed(near)]
 
 
-def _telling(case: Case, space: Space, models: Wants, leading: Indices, around: Indices) -> list[Offer | None]:
-    """The fallback, what the party likes least and most, and those outcomes whose place in the order tells most about the leading ones' gains."""
-    tables = [table.mean(axis=0) for table in models.tables()]
-    ends = np.array([[int(table.argmin()) for table in tables], [int(table.argmax()) for table in tables]])
-    ends = ends[space.allowed(ends)]
-    pool = np.concatenate([leading, ends, around])
+def _telling(case: Case, space: Space, parties: Sequence[Wants], leading: Indices, around: Indices) -> list[list[Offer | None]]:
+    """For each of these parties, which all have as many models: the fallback, what it likes least and most, and those outcomes whose place in the order tells most about the leading ones' gains.
+
+    These are chosen one after the other, for all parties at once: the one that explains most of what is still open, of which what it explains is then taken away.
+    """
+    tables = [np.split(models.linear.mean(axis=0), np.cumsum(space.sizes)[:-1]) for models in parties]
+    ends = np.array([[[int(table.argmin()) for table in its], [int(table.argmax()) for table in its]] for its in tables]).reshape(-1, len(space.sizes))
+    pool = np.concatenate([leading, ends[space.allowed(ends)], around])
     if case.fallback is not None:
         pool = pool[(pool != np.array(case.fallback)).any(axis=1)]
     _, first = np.unique(pool, axis=0, return_index=True)
     pool = pool[np.sort(first)]
     if not len(pool):  # policy leaves nothing but the fallback
-        return [None]
-    gains = models.gains(pool)
-    target = _log(models.gains(leading))
-    target = target - target.mean(axis=0)
+        return [[None] for _ in parties]
+    own = (pool[None, :, None] == ends.reshape(len(parties), 1, 2, -1)).all(axis=3).any(axis=2)  # a party's least and most liked
+    gains = np.array([models.gains(pool) for models in parties])  # parties x models x outcomes
+    target = _log(np.array([models.gains(leading) for models in parties]))
     target = target - target.mean(axis=1, keepdims=True)
-    seen = gains - gains.mean(axis=0)
-    blur = len(gains) * max(float(np.ptp(gains.mean(axis=0))) / ITEMS, 1e-6) ** 2
-    chosen: list[int] = np.flatnonzero((pool[:, None] == ends[None]).all(axis=2).any(axis=1)).tolist()
-    room = min(ITEMS - 1, len(pool))
-    while len(chosen) < room:
-        power = (seen * seen).sum(axis=0)
-        use = ((target.T @ seen) ** 2).sum(axis=0) / (power + blur)
+    target = target - target.mean(axis=2, keepdims=True)
+    mean = gains.mean(axis=1, keepdims=True)
+    seen = gains - mean
+    blur = gains.shape[1] * np.maximum(np.ptp(mean[:, 0], axis=1) / ITEMS, 1e-6) ** 2
+    open_ = np.array(
+        [product(its.T, ours) for its, ours in zip(target, seen, strict=True)]
+    )  # parties x leading x outcomes: what is open that an outcome speaks of
+    alike = np.array([product(its.T, its) for its in seen])  # parties x outcomes x outcomes
+    power = np.einsum("poo->po", alike).copy()
+    who, room = np.arange(len(parties)), min(ITEMS - 1, len(pool))
+    taken = np.zeros((len(parties), room, len(pool)))
+    chosen = own.copy()
+    wanted = room - int(own.sum(axis=1).min())
+    for turn in range(wanted):
+        use = np.einsum("plo,plo->po", open_, open_) / (power + blur[:, None])
         use[chosen] = -1.0
-        best = int(np.argmax(use))
-        chosen.append(best)
-        ray = seen[:, best] / (power[best] + blur)
-        target = target - np.outer(ray, seen[:, best] @ target)
-        seen = seen - np.outer(ray, seen[:, best] @ seen)
-    return [*(tuple(int(v) for v in pool[at]) for at in chosen), None]
+        best = use.argmax(axis=1)
+        chosen[who[chosen.sum(axis=1) < room], best[chosen.sum(axis=1) < room]] = True
+        along = alike[who, best] - np.einsum("pt,pto->po", taken[who, :turn, best], taken[:, :turn])
+        mine = power[who, best]
+        share = (mine + 2 * blur) / (mine + blur) ** 2
+        open_ -= (open_[who, :, best] * share[:, None])[:, :, None] * along[:, None, :]
+        taken[:, turn] = along * np.sqrt(share)[:, None]
+        power -= taken[:, turn] ** 2
+    return [[*map(tuple, pool[its].tolist()), None] for its in chosen]
 
 
 def _spread(case: Case, space: Space, rng: np.random.Generator) -> list[Offer]:

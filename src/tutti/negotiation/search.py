@@ -9,8 +9,8 @@ import numpy as np
 
 from tutti.model.negotiation import Offer, Utility
 from tutti.negotiation.bound import bound
-from tutti.negotiation.space import SLACK, Indices, Numbers, Space
-from tutti.negotiation.terrain import Terrain, Walk
+from tutti.negotiation.space import Indices, Numbers, Space
+from tutti.negotiation.terrain import STEP, Terrain, Walk
 
 SECONDS = 0.9  # of the solver's clock for the first programme; it proved the best outcome of 4 to the 20th within 0.5 s
 STARTS = 32
@@ -46,25 +46,28 @@ def explore(
     terrain = Terrain(space, models, weights)
     pool = np.stack([rng.integers(0, size, starts) for size in space.sizes], axis=1)
     pool = np.concatenate([pool, np.array(list(more), dtype=np.intp).reshape(-1, len(space.sizes))])
-    pool, heights = _best(climb(terrain, pool), terrain, KEPT)
+    found = _best(terrain, climb(terrain, pool), KEPT)
     for _ in range(shakes):
-        shaken = np.repeat(pool[:BEST], BEST, axis=0)
-        for row in shaken:
-            issues = rng.choice(len(space.sizes), size=min(len(space.sizes), int(rng.integers(2, 5))), replace=False)
-            row[issues] = rng.integers(0, np.array(space.sizes)[issues])
-        pool, heights = _best(np.concatenate([pool, climb(terrain, shaken)[-len(shaken) :]]), terrain, KEPT)
-    allowed = pool[terrain.allowed(pool)]
+        found = _best(terrain, climb(terrain, _shaken(found[0][:BEST], space.sizes, rng))[-(BEST * BEST) :], KEPT, found)
+    allowed = found[0][terrain.allowed(found[0])]
     known = tuple(int(value) for value in allowed[0]) if len(allowed) else None
     gap = float("inf")
     if seconds > 0:
         above = bound(terrain, known, seconds)
         if above.offer is not None:
-            pool, heights = _best(np.concatenate([np.array([above.offer], dtype=np.intp), pool]), terrain, KEPT)
+            found = _best(terrain, np.array([above.offer], dtype=np.intp), KEPT, found)
         gap = above.value
-    pool, heights = _best(np.concatenate([pool, _around(terrain, pool[:AROUND])]), terrain, 2 * KEPT)
+    pool, heights = _best(terrain, _around(terrain, found[0][:AROUND]), 2 * KEPT, found)
     keep = np.flatnonzero(terrain.allowed(pool))[:KEPT]
     pool, heights = pool[keep], heights[keep]
     return Found(pool, max(0.0, gap - float(heights[0])) if len(pool) and np.isfinite(gap) else gap)
+
+
+def _shaken(offers: Indices, sizes: Sequence[int], rng: np.random.Generator) -> Indices:
+    """Each of these `BEST` times, with two to four of its issues at random values."""
+    out = np.repeat(offers, BEST, axis=0)
+    which = rng.random(out.shape).argsort(axis=1).argsort(axis=1) < rng.integers(2, 5, size=(len(out), 1))
+    return np.where(which, rng.integers(0, sizes, size=out.shape), out)
 
 
 def climb(terrain: Terrain, starts: Indices) -> Indices:
@@ -74,7 +77,7 @@ def climb(terrain: Terrain, starts: Indices) -> Indices:
     for _ in range(SWEEPS):
         here, there = walk.around()
         best = there.argmax(axis=1)
-        better = there[np.arange(len(active)), best] > here + SLACK
+        better = there[np.arange(len(active)), best] > here + STEP
         if not better.all():
             active, best = active[better], best[better]
             walk.keep(better)
@@ -86,14 +89,18 @@ def climb(terrain: Terrain, starts: Indices) -> Indices:
     return np.concatenate([*visited, offers])
 
 
-def _best(offers: Indices, terrain: Terrain, k: int) -> tuple[Indices, Numbers]:
-    """The best `k` of them, each once, best first, with their objectives."""
-    offset = np.cumsum(terrain.space.sizes) - terrain.space.sizes
-    key = terrain.key[offers + offset].sum(axis=1, dtype=np.uint64)
-    once = offers[np.unique(key, return_index=True)[1]]
-    heights = terrain.heights(once)
+def _best(terrain: Terrain, offers: Indices, k: int, known: tuple[Indices, Numbers] | None = None) -> tuple[Indices, Numbers]:
+    """The best `k` of them and of those known before, each once, best first, with their objectives."""
+    key = terrain.key[offers + terrain.offset].sum(axis=1, dtype=np.uint64)
+    once = np.unique(key, return_index=True)[1]
+    if known is not None:
+        once = once[~np.isin(key[once], terrain.key[known[0] + terrain.offset].sum(axis=1, dtype=np.uint64))]
+    offers = offers[once]
+    heights = terrain.heights(offers)
+    if known is not None:
+        offers, heights = np.concatenate([known[0], offers]), np.concatenate([known[1], heights])
     order = np.argsort(-heights, kind="stable")[:k]
-    return once[order], heights[order]
+    return offers[order], heights[order]
 
 
 def _around(terrain: Terrain, offers: Indices) -> Indices:

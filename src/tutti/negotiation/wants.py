@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -60,13 +61,27 @@ def wants(models: Sequence[Utility]) -> Wants:
     return _kept(_Same(models)) if isinstance(models, tuple) else _wants(models)
 
 
+def made(sizes: tuple[int, ...], linear: Numbers, homes: Numbers, pairs: Sequence[tuple[int, int, int, int]], extras: Numbers) -> tuple[Utility, ...]:
+    """Utilities from such arrays, a row each, all finite; `pairs` are issue, value, issue, value, each once. What is `wants` of them is at hand at once."""
+    offset = _offset(sizes)
+    ends = list(pairwise((*offset.tolist(), sum(sizes))))
+    models = tuple(
+        Utility(tuple([tuple(row[at:end]) for at, end in ends]), tuple([(*pair, extra) for pair, extra in zip(pairs, more, strict=True)]), home)
+        for row, more, home in zip(linear.tolist(), extras.tolist(), homes.tolist(), strict=True)
+    )
+    cells = np.array([(offset[i] + a, offset[j] + b) for i, a, j, b in pairs], dtype=np.intp).reshape(-1, 2)
+    _kept(_Same(models, Wants(sizes, linear, homes, cells, extras, _spans(linear, offset, np.abs(extras)), True)))
+    return models
+
+
 class _Same:
-    """A key that is equal to itself only: comparing all numbers would take longer than what it saves."""
+    """A key that is equal to itself only: comparing all numbers would take longer than what it saves. With it, the arrays, where they are known already."""
 
-    __slots__ = ("it",)
+    __slots__ = ("arrays", "it")
 
-    def __init__(self, it: tuple[Utility, ...]) -> None:
+    def __init__(self, it: tuple[Utility, ...], arrays: Wants | None = None) -> None:
         self.it = it
+        self.arrays = arrays
 
     def __hash__(self) -> int:
         return id(self.it)
@@ -77,7 +92,8 @@ class _Same:
 
 @lru_cache(maxsize=KEPT)
 def _kept(same: _Same) -> Wants:
-    return _wants(same.it)
+    known, same.arrays = same.arrays, None
+    return known or _wants(same.it)
 
 
 def _offset(sizes: tuple[int, ...]) -> Indices:
@@ -99,11 +115,15 @@ def _wants(models: Sequence[Utility]) -> Wants:
     at = {place: where for where, place in enumerate(places)}
     cells = np.array([(offset[i] + a, offset[j] + b) for i, a, j, b in places], dtype=np.intp).reshape(-1, 2)
     extras = np.zeros((len(models), len(cells)))
-    wide = np.zeros(len(models))
+    moved = np.zeros((len(models), len(cells)))
     for row, model in enumerate(models):
         for i, a, j, b, extra in model.pairs:
             extras[row, at[i, a, j, b]] += extra
-            wide[row] += abs(extra)
-    wide += (np.maximum.reduceat(linear, offset, axis=1) - np.minimum.reduceat(linear, offset, axis=1)).sum(axis=1)
+            moved[row, at[i, a, j, b]] += abs(extra)
     fine = bool(np.isfinite(linear).all() and np.isfinite(homes).all() and np.isfinite(extras).all())
-    return Wants(sizes, linear, homes, cells, extras, np.where(wide > 0, wide, 1.0), fine)
+    return Wants(sizes, linear, homes, cells, extras, _spans(linear, offset, moved), fine)
+
+
+def _spans(linear: Numbers, offset: Indices, moved: Numbers) -> Numbers:
+    wide = (np.maximum.reduceat(linear, offset, axis=1) - np.minimum.reduceat(linear, offset, axis=1)).sum(axis=1) + moved.sum(axis=1)
+    return np.where(wide > 0, wide, 1.0)

@@ -71,6 +71,20 @@ async def test_a_goal_in_words_is_planned_shown_and_run(tmp_path: Path):
         assert [(skill["name"], skill["has_an_effect_outside"]) for skill in asked["skills"]] == [("account.look", False), ("mail.send", True)]
 
 
+async def test_a_step_may_take_the_whole_of_what_is_there(tmp_path: Path):
+    whole = {"steps": [{"name": "look", "skill": "account.look", "input": "{input}"}, {"name": "greet", "skill": "text.greet", "input": "Mx {input.account}"}]}
+    async with served(*proposing(whole)) as model:
+        fleet = fleet_with(model.url, [])
+
+        @fleet.agent(skill="text.greet", department="d")
+        async def greet(name: str) -> str:
+            return f"Hello {name}"
+
+        async with opened(fleet, tmp_path) as workspace:
+            planned = await workspace.plan({"text": "look and greet"}, {"account": "a7"})
+            assert await workspace.result(await workspace.run_plan(planned["plan"], {"account": "a7"})) == {"look": {"name": "Mx a7"}, "greet": "Hello Mx a7"}
+
+
 async def test_what_does_not_check_goes_back_with_its_problems(tmp_path: Path):
     sent: list[str] = []
     async with served(*proposing(UNKNOWN, INVENTED, GOOD)) as model, opened(fleet_with(model.url, sent), tmp_path) as workspace:

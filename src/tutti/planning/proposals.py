@@ -10,8 +10,8 @@ from tutti.planning.offers import Offer, Permit
 SKILL = "plan.propose"
 INSTRUCTIONS = """You plan work for a fleet of agents. You are given a goal in words, the input of the plan, and the skills that may be used, each with the \
 JSON Schemas of its input and output. Answer with the steps that reach the goal: as few as possible, each doing one of these skills and no other.
-The input of a step is an object. A text in it that is nothing but {input.FIELD} stands for a field of the plan's input, {steps.NAME.FIELD} for a field of \
-an earlier step's output, {steps.NAME} for all of it; every other text is taken as it is. Never invent an amount or an account: take it from the input or \
+The input of a step has the form that its skill takes: an object, or a text. A text in it that is nothing but {input.FIELD} stands for a field of the plan's \
+input, {input} for all of it, {steps.NAME.FIELD} for a field of an earlier step's output, {steps.NAME} for all of that; every other text is taken as it is. Never invent an amount or an account: take it from the input or \
 from a step. A step with `when` (CEL over input and steps, for example steps.triage.urgency > 0.8) is skipped where it does not hold. A step with a \
 `question` in the place of a skill asks a person. Where problems of an earlier answer are listed, answer with a plan that has none of them."""
 ANSWER: dict[str, Any] = {
@@ -27,7 +27,7 @@ ANSWER: dict[str, Any] = {
                 "properties": {
                     "name": {"type": "string", "description": "small letters, digits and _"},
                     "skill": {"type": "string"},
-                    "input": {"type": "object", "additionalProperties": True},
+                    "input": {"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "string"}]},
                     "after": {"type": "array", "items": {"type": "string"}},
                     "when": {"type": "string"},
                     "question": {"type": "string"},

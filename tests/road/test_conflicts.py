@@ -347,6 +347,27 @@ async def test_what_was_done_is_undone_by_its_inverse_and_the_way_is_free(tutti)
         await run.workspace.undo(run.task("price.raise").id)
 
 
+async def test_an_inverse_that_says_nothing_of_what_it_touches_frees_the_way_as_well(tutti):
+    fleet, done = Fleet("plain"), []
+
+    def declare(skill: str, **options: Any) -> None:
+        @fleet.action(skill, department="d", name=skill.replace(".", "-"), **options)
+        async def act(price: dict[str, Any], ctx: Context) -> None:
+            done.append(skill)
+
+        fleet.autonomy(skill, level="act")
+
+    declare("price.cut", undo="price.restore", intends=[Intent("price/{account}", effect="cut", lasts=timedelta(days=30))])
+    declare("price.raise", intends=[Intent("price/{account}", effect="raise", lasts=timedelta(days=30))])
+    declare("price.restore")
+    fleet.resource("price", incompatible=[("cut", "raise")])
+    run = await tutti(fleet).submit("price.cut", {"account": "17"})
+    await run.workspace.undo(run.task("price.cut").id)
+    await run.advance(timedelta(seconds=1))
+    await run.submit("price.raise", {"account": "17"})
+    assert done == ["price.cut", "price.restore", "price.raise"]
+
+
 async def test_capacity_lets_so_many_at_a_time_and_the_line_is_by_priority_then_age(tutti):
     running, most, order = 0, 0, []
     fleet = Fleet("crane")

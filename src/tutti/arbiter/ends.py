@@ -31,6 +31,8 @@ class Ends:
         if not self._open.touched:
             return
         for place, draft in enumerate(list(bundle.drafts)):
+            if draft.kind == "task.completed":
+                self._undone(bundle, draft.about, place)
             if draft.about not in self._open.touched:
                 continue
             if draft.kind in ENDS:
@@ -61,12 +63,16 @@ class Ends:
                     bundle.add(Draft("lease.released", id, "tutti", {"resource": row["resource"], "reason": "it is done"}, bundle.since(place)))
         else:
             self._let_go(bundle, id, place, draft.kind.removeprefix("task."))
-        if done and task is not None and task["parent"] and id == undo_id(task["parent"], task["skill"]):
-            self._let_go(bundle, task["parent"], place, "undone", acted=True)
         count = len(self._open.rows(id))
         if count:
             bundle.add(Draft("intent.closed", id, "tutti", {"count": count}, bundle.since(place)))
         self.leave(bundle, id, place, "the other one has ended")
+
+    def _undone(self, bundle: Bundle, id: str, place: int) -> None:
+        """What an inverse undid stands no longer, whether the inverse says itself what it touches or not."""
+        task = self._tasks.get((id,))
+        if task is not None and task["parent"] in self._open.touched and id == undo_id(task["parent"], task["skill"]):
+            self._let_go(bundle, task["parent"], place, "undone", acted=True)
 
     def give_up(self, bundle: Bundle, id: str) -> None:
         """Let go of what a task holds, because a person says that nothing came of it."""

@@ -164,6 +164,20 @@ async def test_without_an_order_what_is_worth_more_goes_first(tutti):
     assert (await run.workspace.conflicts(state="resolved"))["conflicts"][0]["rung"] == "packing"
 
 
+async def test_an_action_that_does_not_say_its_value_has_none_and_is_done(tutti):
+    fleet = Fleet("rooms")
+
+    @fleet.action("room.book", department="d", intends=[Intent("room/{room}", value="worth")])
+    async def book(wish: dict[str, Any], ctx: Context) -> str:
+        return f"booked {ctx.lease.resource}"
+
+    fleet.autonomy("room.book", level="act")
+    run = await tutti(fleet).submit("room.book", {"room": "12"})
+    assert run.task("room.book").output == "booked room/12"
+    await run.submit("room.book", {"room": "13", "worth": "much"})
+    assert (run.tasks("room.book")[-1].state, run.tasks("room.book")[-1].reason) == ("failed", "invalid_input")
+
+
 async def test_without_order_value_or_alternative_a_person_decides_and_sees_both_sides(tutti):
     world = World()
     run = tutti(pricing(world, order=[], level="approve"))
@@ -426,8 +440,11 @@ async def test_what_cannot_be_declared_is_refused_at_its_line():
         async def nameless(price: Price) -> str:
             return "set"
 
-    with pytest.raises(Invalid, match="capacity is 1 or more"):
-        fleet.resource("price", capacity=0)
+    for capacity in (0, 1.5):
+        with pytest.raises(Invalid, match="capacity is a whole number, 1 or more"):
+            fleet.resource("price", capacity=capacity)  # type: ignore[arg-type]
+    with pytest.raises(Invalid, match="order is a list"):
+        fleet.resource("price", order="discount")
 
 
 class Department:

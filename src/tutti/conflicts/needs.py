@@ -68,8 +68,16 @@ def _wanted(intent: Intent, skill: Skill, input: Any) -> Wanted:
     units = int(_number(input, intent.units, where))
     if units < 1:
         raise Invalid(f"{where}: {units} units.", hint="Ask for 1 or more.", code="invalid_input")
-    value = None if intent.value is None else _number(input, intent.value, where)
+    value = None if intent.value is None or _left_out(input, intent.value) else _number(input, intent.value, where)
     return Wanted(f"{kind}/{name}", intent.effect or skill.name, units, value, start, end, micros(intent.lasts))
+
+
+def _left_out(input: Any, given: float | str) -> bool:
+    """Whether the input does not say this: an action may come without a value, then its value decides nothing."""
+    value = input
+    for part in given.split(".") if isinstance(given, str) else ():
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return isinstance(given, str) and value is None
 
 
 def _part(input: Any, field: str, where: str) -> Any:

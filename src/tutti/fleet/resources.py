@@ -15,8 +15,10 @@ def rule_of(name: str, capacity: int | None, incompatible: Iterable[tuple[str, s
     """The rule for a class. Without a capacity it is 1, unless incompatible effects are listed: then any number that are compatible."""
     if not name or "/" in name or " " in name:
         raise Invalid(f"{name!r} is no class of resources.", hint='Write its name alone, for example fleet.resource("price").')
-    if capacity is not None and capacity < 1:
-        raise Invalid(f"Resource {name}: its capacity is 1 or more.")
+    if capacity is not None and (not isinstance(capacity, int) or capacity < 1):
+        raise Invalid(f"Resource {name}: its capacity is a whole number, 1 or more.")
+    if isinstance(order, str) or isinstance(exclusive, str):
+        raise Invalid(f"Resource {name}: {'order' if isinstance(order, str) else 'exclusive'} is a list.", hint='For example order=["discount", "raise"].')
     pairs = [tuple(pair) for pair in incompatible]
     if any(len(pair) != 2 for pair in pairs):
         raise Invalid(f"Resource {name}: incompatible effects come in pairs.", hint='For example incompatible=[("discount", "raise")].')

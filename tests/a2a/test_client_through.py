@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 from client_site import Scripted, task
 from server_site import message, site
 
@@ -44,3 +46,21 @@ async def test_what_is_tuttis_own_in_the_metadata_is_not_the_senders_to_say(tmp_
             answered = await served.result("SendMessage", {"message": sent})
             got = agent.calls[0][1]["message"]["metadata"]
             assert (got["skill"], got[wire.RUN]) == ("thing.do", {"task": answered["task"]["id"], "attempt": 1})
+
+
+FILE = {"url": "https://example.com/a.pdf", "mediaType": "application/pdf", "filename": "a.pdf"}
+SCAN = {"raw": "aGk=", "mediaType": "text/plain", "metadata": {"page": 1}}
+
+
+@pytest.mark.parametrize("parts", [[FILE], [{"text": "Read this"}, FILE, SCAN], [{"text": "Price it"}, {"data": {"sku": "a", "n": 2}}]])
+async def test_files_and_mixed_parts_go_through_as_parts(tmp_path: Path, parts: list[dict[str, Any]]) -> None:
+    agent = Scripted(SendMessage=lambda params, request: {"task": task("COMPLETED", output="done")})
+    async with agent.up() as url:
+        fleet = Fleet("through")
+        fleet.remote(url, department="support", owner="ana@example.com")
+        async with site(fleet, tmp_path, workspace="through") as served:
+            answered = await served.result("SendMessage", {"message": {**message("thing.do", "x"), "parts": parts}})
+            assert answered["task"]["status"]["state"] == "TASK_STATE_COMPLETED"
+            assert agent.calls[0][1]["message"]["parts"] == parts
+            row = await served.workspace.task(answered["task"]["id"])
+            assert row["input"] == wire.value_of(parts), "and stands in the record as values"

@@ -71,10 +71,27 @@ async def test_an_agents_only_skill_needs_no_name_and_no_other_is_there(served: 
     assert await served.error("SendMessage", {"message": message("", "x")}, path="/agents/nobody") == (-32001, "TASK_NOT_FOUND")
 
 
-async def test_files_are_not_taken(served: Site):
-    sent = message("text.echo", "x")
-    sent["parts"] = [{"url": "https://example.com/a.pdf", "mediaType": "application/pdf"}]
-    assert await served.error("SendMessage", {"message": sent}) == (-32005, "CONTENT_TYPE_NOT_SUPPORTED")
+@pytest.mark.parametrize("skill", ["text.echo", ""])
+@pytest.mark.parametrize("file", [{"url": "https://example.com/a.pdf", "mediaType": "application/pdf"}, {"raw": "aGk=", "filename": "a.txt"}])
+async def test_files_that_no_skill_takes_are_refused_as_such(served: Site, skill: str, file: dict[str, str]):
+    for parts in ([file], [{"text": "Look at this"}, file]):
+        sent = {**message(skill, "x"), "parts": parts}
+        assert await served.error("SendMessage", {"message": sent}) == (-32005, "CONTENT_TYPE_NOT_SUPPORTED")
+
+
+async def test_a_file_is_an_object_to_the_skill_that_takes_it(tmp_path: Path):
+    fleet, seen = make_fleet(), []
+
+    @fleet.agent(name="scanner", skill="invoice.scan", department="support", owner="ana@example.com")
+    async def scan(found: list[dict[str, str] | str]) -> int:
+        seen.append(found)
+        return len(found)
+
+    file = {"url": "https://example.com/a.pdf", "mediaType": "application/pdf", "filename": "a.pdf"}
+    async with site(fleet, tmp_path) as served:
+        sent = {**message("", "x"), "parts": [{"text": "Look at this"}, file, {"raw": "aGk=", "mediaType": "text/plain"}]}
+        assert (await served.result("SendMessage", {"message": sent}))["task"]["artifacts"][0]["parts"][0]["data"] == 3
+        assert seen == [["Look at this", file, {"raw": "aGk=", "mediaType": "text/plain"}]]
 
 
 async def test_metadata_names_subject_priority_and_deadline(served: Site):

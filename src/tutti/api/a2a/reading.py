@@ -11,6 +11,7 @@ import orjson
 
 from tutti.errors import Invalid
 from tutti.model.agent import Skill
+from tutti.transports.a2a import wire
 
 Json = dict[str, Any]
 Read = Callable[[str, Any], Any]  # a skill's name and an input: raises Invalid where it does not fit
@@ -75,12 +76,12 @@ def choose(parts: Sequence[Json], skills: Mapping[str, Skill], named: str, read:
         return name, input_of(parts, skills[name], read)
     fitting: list[tuple[str, Any]] = []
     for name, skill in skills.items():
-        try:
+        with contextlib.suppress(Invalid):
             fitting.append((name, input_of(parts, skill, read)))
-        except Invalid:
-            continue
     if len(fitting) == 1:
         return fitting[0]
+    if not fitting and _has_files(parts):
+        raise UnreadableParts("No skill here takes these files.", hint="Send data or text, and large content by a reference in it.")
     what = "No skill takes this message." if not fitting else f"Several skills take this message: {', '.join(sorted(name for name, _ in fitting))}."
     raise Invalid(what, hint=f"Name one as metadata.skill. {_listed(skills)}")
 
@@ -89,12 +90,27 @@ def _listed(skills: Mapping[str, Skill]) -> str:
     return f"Skills are: {', '.join(sorted(skills)) or 'none now'}."
 
 
+def _has_files(parts: Sequence[Json]) -> bool:
+    return any("data" not in part and "text" not in part for part in parts)
+
+
 def input_of(parts: Sequence[Json], skill: Skill, read: Read) -> Any:
-    """The input of a skill that the parts are: data as it is; text for a text, for an object's one required text, or as JSON. Raises: `Invalid`."""
+    """The input of a skill that the parts are: data as it is; text for a text, for an object's one required text, or as JSON.
+
+    Where there are files among them, or text beside data for a skill that takes any form: the values of all, a file as an object with its `url` or
+    its content in base 64 (`raw`). Nothing is fetched. Raises: `Invalid`; `UnreadableParts` for files that the skill does not take.
+    """
     data = [part["data"] for part in parts if "data" in part]
     texts = [part["text"] for part in parts if "text" in part]
-    if len(data) + len(texts) < len(parts):
-        raise UnreadableParts("Files are not taken here.", hint="Send data or text, and large content by a reference in it.")
+    if _has_files(parts):
+        value = wire.value_of(list(parts))
+        try:
+            read(skill.name, value)
+        except Invalid as error:
+            raise UnreadableParts(f"{skill.name} does not take these files: {error.message}", hint="Send data or text, or a reference in it.") from None
+        return value
+    if data and texts and not skill.input_schema:
+        return wire.value_of(list(parts))
     if data:
         value = data[0] if len(data) == 1 else data
         read(skill.name, value)

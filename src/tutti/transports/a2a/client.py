@@ -13,6 +13,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import orjson
+
 from tutti.errors import AgentFailed, Invalid, TuttiError
 from tutti.model.agent import AgentCard, Endpoint, Skill
 from tutti.model.dialogue import MESSAGE
@@ -164,7 +166,10 @@ class _Conversation:
         if ctx.leases:
             run["leases"] = [{"resource": lease.resource, "effect": lease.effect, "token": lease.token} for lease in ctx.leases]
         own: Json = {"skill": agent.skill, wire.RUN: run}
-        message = wire.message(wire.parts_of(input), id=id, context=ctx.task, metadata=(brought if isinstance(brought, dict) else {}) | own)
+        parts = wire.parts_of(input)
+        if isinstance(came, dict) and came.get("parts") and _same(wire.value_of(came["parts"]), input):
+            parts = came["parts"]  # files stay files, and text beside data what it was
+        message = wire.message(parts, id=id, context=ctx.task, metadata=(brought if isinstance(brought, dict) else {}) | own)
         if agent.extension:
             message["extensions"] = [agent.extension]
         params: Json = {"message": message, "metadata": {"skill": agent.skill}}
@@ -330,6 +335,11 @@ class _Conversation:
         chore = asyncio.create_task(cancel())
         canceling.add(chore)
         chore.add_done_callback(canceling.discard)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are one JSON; to Python, true is 1."""
+    return orjson.dumps(one, option=orjson.OPT_SORT_KEYS) == orjson.dumps(other, option=orjson.OPT_SORT_KEYS)
 
 
 async def _heard(event: asyncio.Event, patience: float) -> None:

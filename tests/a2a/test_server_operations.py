@@ -79,6 +79,11 @@ async def test_files_that_no_skill_takes_are_refused_as_such(served: Site, skill
         assert await served.error("SendMessage", {"message": sent}) == (-32005, "CONTENT_TYPE_NOT_SUPPORTED")
 
 
+async def test_an_empty_part_is_refused(served: Site):
+    told = await served.rpc("SendMessage", {"message": {**message("text.echo", "x"), "parts": [{"text": "x"}, {"mediaType": "text/plain"}]}})
+    assert (told["error"]["code"], told["error"]["message"]) == (-32602, "A part of the message is empty. It holds text, data, raw or url.")
+
+
 async def test_a_file_is_an_object_to_the_skill_that_takes_it(tmp_path: Path):
     fleet, seen = make_fleet(), []
 

@@ -91,7 +91,7 @@ def _listed(skills: Mapping[str, Skill]) -> str:
 
 
 def _has_files(parts: Sequence[Json]) -> bool:
-    return any("data" not in part and "text" not in part for part in parts)
+    return any("raw" in part or "url" in part for part in parts)
 
 
 def input_of(parts: Sequence[Json], skill: Skill, read: Read) -> Any:
@@ -102,6 +102,8 @@ def input_of(parts: Sequence[Json], skill: Skill, read: Read) -> Any:
     """
     data = [part["data"] for part in parts if "data" in part]
     texts = [part["text"] for part in parts if "text" in part]
+    if not all(part.keys() & {"data", "text", "raw", "url"} for part in parts):
+        raise Invalid("A part of the message is empty.", hint="It holds text, data, raw or url.")
     if _has_files(parts):
         value = wire.value_of(list(parts))
         try:

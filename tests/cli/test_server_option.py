@@ -37,6 +37,7 @@ def test_the_environment_says_it_too(away: SimpleNamespace) -> None:
     assert away.call("tasks", TUTTI_SERVER=away.url, TUTTI_TOKEN=token).code == 0
     refused = away.call("tasks", TUTTI_SERVER=away.url)
     assert (refused.code, "needs a token" in refused.err) == (exits.NO_ACCESS, True)
+    assert "Put it into TUTTI_TOKEN, or name its file with --token-file." in refused.err
     wrong = away.call("tasks", "--server", away.url, TUTTI_TOKEN="tutti_wrong")
     assert wrong.code == exits.NO_ACCESS
     assert "tutti_wrong" not in wrong.err
@@ -45,6 +46,10 @@ def test_the_environment_says_it_too(away: SimpleNamespace) -> None:
 
 
 def test_an_address_that_is_none(away: SimpleNamespace) -> None:
+    nowhere = away.call("tasks", "--server", "http://nobody.invalid:7777")
+    assert (nowhere.code, "http://nobody.invalid:7777 is not found" in nowhere.err) == (exits.UNREACHABLE, True)
+    plain = away.call("tasks", "--server", away.url.replace("http:", "https:"))
+    assert (plain.code, "does not speak TLS" in plain.err) == (exits.UNREACHABLE, True)
     assert away.call("tasks", "--server", "tutti.example:7777").code == exits.USAGE
     assert away.call("run", "x", "--fleet", "f.py", "--server", away.url).code in (exits.USAGE, exits.NOT_FOUND)
 

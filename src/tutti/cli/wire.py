@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tutti.cli.options import Look
 from tutti.cli.places import existing, settings_for
 from tutti.client import Call, Client, Reply, read
-from tutti.errors import Conflict, Invalid, NotFound, Refused, Unreachable
+from tutti.errors import Conflict, Invalid, NotFound, Refused, Unauthenticated, Unreachable
 from tutti.settings import Settings
 
 if TYPE_CHECKING:  # declaring fleets loads pydantic and numpy, talking to one does not
@@ -89,8 +89,14 @@ def connect(look: Look, fleet: Fleet | None = None) -> Iterator[Api]:
     if look.server or os.environ.get("TUTTI_SERVER"):
         if fleet is not None:
             raise Invalid("A fleet runs here, and --server is elsewhere.", hint="Leave --fleet out, or --server (and TUTTI_SERVER).")
-        with Client(look.server or os.environ["TUTTI_SERVER"], _token(look)) as client:
-            yield Api(client, Settings(), served=True, remote=True)
+        token = _token(look)
+        with Client(look.server or os.environ["TUTTI_SERVER"], token) as client:
+            try:
+                yield Api(client, Settings(), served=True, remote=True)
+            except Unauthenticated as error:
+                if token:
+                    raise
+                raise Unauthenticated(error.message, hint="Put it into TUTTI_TOKEN, or name its file with --token-file.") from error
         return
     settings = settings_for(look, fleet.name if fleet else "")
     served = serving(settings)

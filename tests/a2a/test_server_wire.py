@@ -130,6 +130,14 @@ async def test_the_version_counts_to_its_minor_number(served: Site, version: str
     assert status == (200 if code is None else 400)
 
 
+async def test_a_call_without_its_version_is_told_what_to_send(served: Site):
+    for method in ("ListTasks", "SendStreamingMessage"):
+        _, told = await post(served, "/", call(method, {}), {"x-caller": "crm"})
+        assert told["error"]["message"].endswith("Send the header A2A-Version: 1.0.")
+    _, told = await post(served, "/a2a/message:send", {"message": message("text.echo", "x")}, {"x-caller": "crm"})
+    assert told["error"]["message"].endswith("Send the header A2A-Version: 1.0.")
+
+
 async def test_the_version_may_stand_in_the_query(served: Site):
     _, told = await post(served, "/?A2A-Version=1.0", call("ListTasks", {}), {"x-caller": "crm"})
     assert "result" in told

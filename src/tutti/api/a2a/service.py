@@ -30,6 +30,7 @@ from tutti.api.a2a.telling import Teller
 from tutti.api.a2a.usual import usual, usual_rest
 from tutti.api.a2a.webhooks import Webhooks
 from tutti.app import Workspace
+from tutti.transports.a2a import wire
 
 _SPOKEN = re.compile(r"(1\.0|0\.3)(\.\d+)?")
 _HEADER = "a2a-version"
@@ -53,7 +54,13 @@ class _Known(User):
 
 
 class _Contexts(ServerCallContextBuilder):
-    """What the dispatchers and the handler are told of a request. The version is checked here, minor number and all."""
+    """What the dispatchers and the handler are told of a request. The version is checked here, minor number and all.
+
+    `older`: whether the operation is one that 0.3 has under this name.
+    """
+
+    def __init__(self, *, older: bool) -> None:
+        self._older = older
 
     def build(self, request: Request) -> ServerCallContext:
         """Raises: `VersionNotSupportedError`."""
@@ -64,7 +71,9 @@ class _Contexts(ServerCallContextBuilder):
             spoken = _SPOKEN.fullmatch(version)
             if spoken is None:
                 raise VersionNotSupportedError(f"A2A {version[:20]} is not spoken here. Spoken are 1.0 and 0.3.")
-            headers[_HEADER] = spoken[1]
+            version = headers[_HEADER] = spoken[1]
+        if version != wire.VERSION and not self._older:
+            raise VersionNotSupportedError(f"This is an operation of A2A 1.0, and the call is one of {version or '0.3'}. Send the header A2A-Version: 1.0.")
         asked = get_requested_extensions(request.headers.getlist(HTTP_EXTENSION_HEADER))
         return ServerCallContext(user=_Known(told["caller"].id), state={**told, "headers": headers}, requested_extensions=asked)
 
@@ -72,8 +81,9 @@ class _Contexts(ServerCallContextBuilder):
 class _Rpc(JsonRpcDispatcher):
     """The SDK's dispatcher; what is called most is told as JSON at once, not by way of protobuf and back (half of the cost of a call)."""
 
-    def __init__(self, handler: Handler, contexts: ServerCallContextBuilder) -> None:
-        super().__init__(handler, contexts, enable_v0_3_compat=True)
+    def __init__(self, handler: Handler) -> None:
+        super().__init__(handler, _Contexts(older=True), enable_v0_3_compat=True)
+        self._context_builder = _Contexts(older=False)  # of what its adapter for 0.3, which has the other one, does not take
         self._handler = handler
 
     async def _handle_send_message(self, request_obj: Any, context: ServerCallContext) -> dict[str, Any]:
@@ -93,10 +103,9 @@ class Service:
         self._feed = Feed(workspace, stopping)
         self._webhooks = Webhooks(workspace, teller)
         self._handler = handler = Handler(workspace, self.cards, self._feed, teller, self._webhooks, take)
-        contexts = _Contexts()
-        self.dispatcher = RestDispatcher(handler, contexts)
-        self.legacy = REST03Adapter(handler, contexts).routes()
-        self._rpc = _Rpc(handler, contexts)
+        self.dispatcher = RestDispatcher(handler, _Contexts(older=False))
+        self.legacy = REST03Adapter(handler, _Contexts(older=True)).routes()
+        self._rpc = _Rpc(handler)
 
     def start(self) -> None:
         """Begin to tell webhooks."""

@@ -160,6 +160,26 @@ async def test_agents_ask_for_playbooks_and_money_stops_them(tutti):
     assert trial.task("boss.ask").output == 10
 
 
+@pytest.mark.parametrize(("answer", "sent"), [("yes", ["hello"]), ("no", [])])
+async def test_a_step_waits_for_what_its_condition_speaks_of(tutti, answer: str, sent: list[str]):
+    fleet, letters = Fleet("careful"), []
+
+    @fleet.action("letter.send", department="d", idempotent=True)
+    async def send(letter: dict[str, Any], ctx: Context) -> str:
+        letters.append(letter["text"])
+        return "sent"
+
+    fleet.autonomy("letter.send", level="act")
+    steps = [step("ask", question="Send it?"), step("send", "letter.send", input={"text": "hello"}, when="steps.ask != 'no' && input.why != 'steps.none'")]
+    fleet.playbook("letter.write", steps=steps, department="d")
+    trial = await tutti(fleet).submit("letter.write", {"why": "thanks"})
+    await trial.advance(timedelta(minutes=1))
+    assert letters == [], "nobody has said yes yet"
+    await trial.workspace.answer(trial.task("letter.write").id, answer)
+    await trial.advance(timedelta(minutes=1))
+    assert (letters, trial.task("letter.write").state) == (sent, "completed")
+
+
 async def test_a_changed_playbook_is_registered_anew(tmp_path: Path):
     settings = Settings("books", tmp_path)
     for steps in (SAVE, SAVE, SAVE[:3]):
@@ -176,6 +196,9 @@ async def test_a_changed_playbook_is_registered_anew(tmp_path: Path):
         ([step("a", "x.y"), step("a", "x.z")], "two steps are called a"),
         ([step("a", "x.y", when="stepz.a")], "speaks of `stepz`"),
         ([step("a", "x.y", input="{steps.b.c}")], "step a comes after b, which is no step"),
+        ([step("a", "x.y", when="steps.b == 1")], "step a: its condition speaks of b, which is no step"),
+        ([step("a", "x.y", when="steps['b'] == 1")], "step a: its condition speaks of b, which is no step"),
+        ([step("a", "x.y", when="steps.b == 1"), step("b", "x.y", input="{steps.a}")], "wait for each other"),
         ([step("A b", "x.y")], "a name is of small letters"),
         ([step("a", "x.y", wait=timedelta(1))], "must have one of skill, wait_ms and question"),
         ([step("a", wait=timedelta())], "wait_ms is from 1"),
@@ -190,6 +213,13 @@ def test_the_doctor_says_what_nobody_offers():
     fleet = Fleet("x")
     fleet.playbook("some.thing", steps=[step("a", "x.y")], department="d", owner="me")
     assert fleet.problems() == ["playbook some.thing: no agent offers x.y"]
+
+    @fleet.agent(skill="x.y", department="d", name="somebody", owner="me")
+    async def somebody(input: Any) -> Any:
+        return input
+
+    fleet.playbook("other.thing", steps=[step("a", "x.y", to="nobody"), step("b", "x.y", to="somebody")], department="d", owner="me")
+    assert fleet.problems() == ["playbook other.thing: nobody does not offer x.y"]
 
 
 async def test_playbooks_that_ask_for_each_other_in_a_circle_end(tutti):

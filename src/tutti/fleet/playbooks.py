@@ -32,8 +32,8 @@ def step(
     """A step of a playbook: it does a `skill`, or waits for a time (`wait`), or asks a person (`question`).
 
     `input` is a template: "{input}", "{input.account}", "{steps.triage.urgency}" and "{notes.risk}" stand for values, alone or inside of a text;
-    "{steps.triage.urgency?}" may be absent. A step begins when those whose outputs it takes, and those it comes `after`, have ended; with
-    join="any" when the first of `after` has completed. `when` is CEL over input, steps and notes: where it does not hold the step is skipped,
+    "{steps.triage.urgency?}" may be absent. A step begins when those whose outputs it takes, those that `when` speaks of and those it
+    comes `after` have ended; with join="any" when the first of `after` has completed. `when` is CEL over input, steps and notes: where it does not hold the step is skipped,
     and with it the steps that take its output. `optional` lets the playbook go on when the step fails; `to` names the agent that is to do it.
     """
     after = (after,) if isinstance(after, str) else tuple(after)
@@ -48,7 +48,10 @@ def playbook_of(skill: str, steps: Sequence[Step], returns: Any, money: float | 
     if money is not None and money < 0:
         problems.append("money is 0 or more")
     if problems:
-        raise Invalid(f"Playbook {skill}: {'; '.join(problems)}.", hint='For example step("triage", "ticket.triage", input={"text": "{input.text}"}).')
+        raise Invalid(
+            f"Playbook {skill}: {'; '.join(problem.rstrip('.') for problem in problems)}.",
+            hint='For example step("triage", "ticket.triage", input={"text": "{input.text}"}).',
+        )
     return Playbook(skill, plan, money, description)
 
 

@@ -41,7 +41,13 @@ def _unoffered(fleet: Fleet) -> list[str]:
     for playbook in fleet.playbooks.values():
         asked = dict.fromkeys(step.skill for step in playbook.plan.steps if step.skill and step.skill not in offered)
         found += [f"playbook {playbook.skill}: no agent offers {name}" for name in asked]
+        sent = [step for step in playbook.plan.steps if step.to and step.skill in offered]
+        found += [f"playbook {playbook.skill}: {step.to} does not offer {step.skill}" for step in sent if not _offers(fleet, step.to, step.skill)]
     return found + [f"budget {budget.name}: no agent offers {budget.action}" for budget in fleet.budgets.values() if budget.action not in offered]
+
+
+def _offers(fleet: Fleet, agent: str, skill: str) -> bool:
+    return any(card.name == agent and skill in card.skills for card in fleet.cards.values())
 
 
 def _actions(fleet: Fleet) -> dict[str, Skill]:

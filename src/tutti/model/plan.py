@@ -17,6 +17,8 @@ from tutti.model.view import Table
 
 NAME = re.compile(r"[a-z_][a-z0-9_]*\Z")  # of a step: conditions speak of it
 _REFERENCE = re.compile(r"\{(input|steps|notes)((?:\.[A-Za-z0-9_-]+)*)(\??)\}")
+_LITERAL = re.compile(r"""(?<!\[)(?:"[^"]*"|'[^']*')""")  # a text in a condition, but for the key in steps["a"]
+_SPOKEN = re.compile(r"""(?<![\w.])steps(?:\.([A-Za-z_]\w*)|\[\s*["']([^"']*)["']\s*\])""")
 ROOTS = ("input", "steps", "notes")
 
 
@@ -61,9 +63,14 @@ class Step:
         return self.question if self.question is not None else self.input
 
     @property
+    def spoken_of(self) -> tuple[str, ...]:
+        """The steps that its condition speaks of: it cannot be decided before they have ended."""
+        return tuple(one or other for one, other in _SPOKEN.findall(_LITERAL.sub("''", self.when or "")))
+
+    @property
     def awaits(self) -> tuple[str, ...]:
-        """The steps that it comes after, by word or because it takes their output."""
-        return tuple(dict.fromkeys((*self.after, *(r.step for r in references(self.template) if r.step))))
+        """The steps that it comes after, by word, because it takes their output, or because its condition speaks of them."""
+        return tuple(dict.fromkeys((*self.after, *(r.step for r in references(self.template) if r.step), *self.spoken_of)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,11 @@ def _shape(plan: Plan, bounds: Bounds) -> list[str]:
             problems.append(f"{place}: join is all or any")
         if step.join == "any" and not step.after:
             problems.append(f"{place} joins any of nothing: it needs after")
-        problems += [f"{place} comes after {name}, which is no step" for name in step.awaits if name not in names]
+        problems += [
+            f"{place}: its condition speaks of {name}, which is no step" if name in step.spoken_of else f"{place} comes after {name}, which is no step"
+            for name in step.awaits
+            if name not in names
+        ]
         problems += [f"{place} takes all steps at once" for found in references(step.template) if found.root == "steps" and not found.path]
         if step.when is not None:
             try:

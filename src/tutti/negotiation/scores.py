@@ -211,7 +211,7 @@ def _evidence(shape: Shape, offers: Sequence[Offer | None], aims: Numbers) -> Sc
         line = np.linspace(-1.0, 1.0, block.stop - block.start)
         along[block, 2 * at], along[block, 2 * at + 1] = line, line**2 - (line**2).mean()
     whole = np.concatenate([np.eye(shape.width), along], axis=1)  # from weights with their curves to weights
-    features = shape.rows(offers) @ whole
+    features = product(shape.rows(offers), whole)
     groups = [*shape.blocks, *(slice(at, at + 1) for at in range(shape.width, whole.shape[1]))]
     spread = np.full(whole.shape[1], 1.0 / len(shape.sizes))
     spread[shape.issues + len(shape.pairs) : shape.width] = 9.0

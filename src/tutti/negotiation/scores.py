@@ -12,7 +12,7 @@ import numpy as np
 
 from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply
 from tutti.negotiation.algebra import inverse, product
-from tutti.negotiation.fitting import Shape
+from tutti.negotiation.fitting import Shape, Singles
 from tutti.negotiation.space import Indices, Numbers, Space
 
 Lists = tuple[tuple[Offer | None, ...], ...]
@@ -116,6 +116,7 @@ def _estimate(sizes: tuple[int, ...], fallback: Offer | None, offers: tuple[Offe
     pairs: list[tuple[int, int, int, int]] = []
     found = _evidence(Shape(sizes, fallback), offers, aims)
     cells, columns = _cells(sizes, fallback, offers)
+    cells = list(cells)
     while len(pairs) < min(PAIRS, len(aims) // 5) and (best := _interaction(found, offers, aims, columns)) is not None:
         pairs.append(cells[best])
         cells.pop(best)
@@ -233,35 +234,39 @@ def _evidence(shape: Shape, offers: Sequence[Offer | None], aims: Numbers) -> Sc
     return Scored(shape, whole @ mean, product(product(whole, cov), np.ascontiguousarray(whole.T)), math.sqrt(noise))
 
 
-def _cells(sizes: tuple[int, ...], fallback: Offer | None, offers: Sequence[Offer | None]) -> tuple[list[tuple[int, int, int, int]], Numbers]:
+@lru_cache(maxsize=16)  # all parties get the same first message
+def _cells(sizes: tuple[int, ...], fallback: Offer | None, offers: tuple[Offer | None, ...]) -> tuple[list[tuple[int, int, int, int]], Singles]:
     """The pairs of values that stood together more than once, and for each of them (a column) the rows where."""
     stand = fallback if fallback is not None else (-1,) * len(sizes)
     rows = np.array([stand if offer is None else offer for offer in offers])
-    cells: list[tuple[int, int, int, int]] = []
-    columns = []
-    for i, j in combinations(range(len(sizes)), 2):
-        if sizes[i] > 40 or sizes[j] > 40:
-            continue
-        both = rows[:, i] * sizes[j] + rows[:, j]
-        values, counts = np.unique(both[rows[:, i] >= 0], return_counts=True)
-        for code in values[(counts > 1) & (counts < len(rows))]:
-            a, b = divmod(int(code), sizes[j])
-            cells.append((i, a, j, b))
-            columns.append((both == code) & (rows[:, i] >= 0))
-    return cells, np.array(columns, dtype=float).T.reshape(len(rows), len(cells))
+    known = np.flatnonzero(rows[:, 0] >= 0)
+    narrow = [(i, j) for i, j in combinations(range(len(sizes)), 2) if sizes[i] <= 40 and sizes[j] <= 40]
+    if not narrow or not len(known):
+        return [], np.zeros((len(rows), 0), dtype=np.float32)
+    one, other = np.array(narrow).T
+    wide = np.array(sizes)[other]
+    begin = np.cumsum(np.array(sizes)[one] * wide) - np.array(sizes)[one] * wide
+    codes, place, counts = np.unique(rows[known][:, one] * wide + rows[known][:, other] + begin, return_inverse=True, return_counts=True)
+    keep = (counts > 1) & (counts < len(rows))
+    columns = np.zeros((len(rows), len(codes)), dtype=np.float32)
+    columns[np.repeat(known, len(narrow)), place.ravel()] = 1.0
+    at = np.searchsorted(begin, codes[keep], side="right") - 1
+    a, b = np.divmod(codes[keep] - begin[at], wide[at])
+    return list(zip(one[at].tolist(), a.tolist(), other[at].tolist(), b.tolist(), strict=True)), columns[:, keep]
 
 
-def _interaction(found: Scored, offers: Sequence[Offer | None], aims: Numbers, columns: Numbers) -> int | None:
+def _interaction(found: Scored, offers: Sequence[Offer | None], aims: Numbers, columns: Singles) -> int | None:
     """The pair of values that explains most of what the sums leave over; None where noise explains as much."""
     if not columns.shape[1]:
         return None
     features = found.shape.rows(offers)
     left = aims - features @ found.mean
-    alone = columns - product(features, product(found.cov, product(np.ascontiguousarray(features.T), columns))) / found.noise**2
+    known = product(features, product(found.cov, np.ascontiguousarray(features.T))) / found.noise**2  # how much of each number the sums take up
+    alone = product((np.eye(len(aims)) - known).astype(np.float32), columns)
     size = np.einsum("ij,ij->j", columns, alone)
     gain = np.where(size > 0.2, (columns.T @ left) ** 2 / np.maximum(size, 0.2), 0.0)
     best = int(np.argmax(gain))
-    free = len(aims) - float((found.cov * product(np.ascontiguousarray(features.T), features)).sum()) / found.noise**2
+    free = len(aims) - float(known.trace())
     rest = max(float(left @ left) - float(gain[best]), 0.0)
     noise = (rest + SURE * STEADY**2) / (max(free - 1, 0.0) + SURE)
     return best if gain[best] > noise * (2 * math.log(columns.shape[1]) + 4) else None

@@ -110,6 +110,26 @@ def test_spaces_too_large_to_list_are_asked_about_too():
     assert product[0] > 0.97 * product[1]
 
 
+def test_where_policy_lets_one_in_thousands_pass_a_large_space_is_asked_about_as_widely():
+    sizes = (4,) * 20
+    policy = Constraints(pairs=tuple((f"rule {at}", i, a, j, b) for at, (i, j, a, b) in enumerate(scattered(120, sizes))))
+    case = a_case("strict", sizes, [Level.SCORE], policy=policy)
+    space = Space(sizes, policy)
+    anywhere = np.random.default_rng(1).integers(0, 4, size=(2000, 20))
+    assert space.allowed(anywhere).mean() < 0.005
+    (offers,) = asked(case)[0]
+    assert len(set(offers)) > 50
+    assert all(offer is None or space.allows(offer) for offer in offers)
+
+
+def scattered(count, sizes):
+    """Pairs of issues with a value of each."""
+    rng = np.random.default_rng(2)
+    for _ in range(count):
+        i, j = sorted(rng.choice(len(sizes), 2, replace=False).tolist())
+        yield i, j, int(rng.integers(sizes[i])), int(rng.integers(sizes[j]))
+
+
 @pytest.mark.parametrize("value", [None, (), (1.0,), (1.0, "a"), (1.0, float("nan")), (1.0, True), "ab", 3, (1.0, 1e300)])
 def test_what_is_no_number_for_each_outcome_is_garbled(value):
     lists = (((0,), None),)

@@ -10,10 +10,12 @@ from itertools import combinations
 
 import numpy as np
 
-from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply
+from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply, Utility
 from tutti.negotiation.algebra import inverse, product
 from tutti.negotiation.fitting import Shape, Singles
+from tutti.negotiation.search import climb
 from tutti.negotiation.space import Indices, Numbers, Space
+from tutti.negotiation.terrain import Terrain
 
 Lists = tuple[tuple[Offer | None, ...], ...]
 
@@ -126,13 +128,14 @@ def _estimate(sizes: tuple[int, ...], fallback: Offer | None, offers: tuple[Offe
 
 
 def some(space: Space, count: int, rng: np.random.Generator) -> Indices:
-    """Allowed outcomes from anywhere, one a row; in a space too large to list, from what policy lets pass of a few thousand."""
+    """Allowed outcomes from anywhere, one a row; in a space too large to list, such as are near outcomes drawn at random: of these themselves policy may let hardly any pass."""
     if space.enumerable:
         rows = space.offers
         return rows if len(rows) <= count else rows[np.sort(rng.choice(len(rows), count, replace=False))]
-    drawn = rng.integers(0, space.sizes, size=(20 * count, len(space.sizes)))
-    kept = drawn[space.allowed(drawn)]
-    return (kept if len(kept) else drawn)[:count]
+    indifferent = Utility(tuple((0.0,) * size for size in space.sizes))
+    near = climb(Terrain(space, [indifferent], [1.0]), rng.integers(0, space.sizes, size=(2 * count, len(space.sizes))))[-2 * count :]
+    kept = near[space.allowed(near)]
+    return (kept if len(kept) else near)[:count]
 
 
 def _number(value: object) -> bool:

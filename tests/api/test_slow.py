@@ -100,36 +100,6 @@ def _impatient(init: Callable[..., None]) -> Callable[..., None]:
     return made
 
 
-async def test_an_answer_leaves_in_one_piece(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    pieces: list[bytes] = []
-    made = Connection.connection_made
-
-    def listening(self: Connection, transport: Any) -> None:
-        made(self, transport)
-        self.transport = Told(transport)  # type: ignore[assignment]
-
-    class Told:
-        def __init__(self, transport: Any) -> None:
-            self._transport = transport
-
-        def write(self, data: bytes) -> None:
-            pieces.append(data)
-            self._transport.write(data)
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._transport, name)
-
-    monkeypatch.setattr(Connection, "connection_made", listening)
-    async with aiohttp.ClientSession(headers=served.headers) as session:
-        for path in ("/v1/tasks", "/health", "/v1/none"):
-            async with session.get(served.url + path) as answer:
-                body = await answer.read()
-                assert len(body) == int(answer.headers["content-length"])
-        async with session.head(served.url + "/health") as answer:
-            assert answer.status == 200
-    assert [piece.partition(b"\r\n")[0] for piece in pieces] == [b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK", b"HTTP/1.1 404 Not Found", b"HTTP/1.1 200 OK"]
-
-
 async def test_headers_without_end_are_cut(served: Served) -> None:
     answer = await told(served, b"GET / HTTP/1.1\r\n", *[b"x-%d: " % n + b"y" * 8000 + b"\r\n" for n in range(12)])
     assert answer == b"" or answer.startswith(b"HTTP/1.1 431")

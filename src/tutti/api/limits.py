@@ -10,7 +10,6 @@ from typing import Any
 from starlette.responses import Response
 
 from tutti.api.problems import problem
-from tutti.connection import WHOLE
 
 BODY_BYTES = 2 * 1024 * 1024  # twice what a payload may have in the journal
 BODY_S = 30.0  # seconds until a body must be there
@@ -57,11 +56,8 @@ class Limits:
             refusal = _too_large()
         else:
             try:
-                if scope.get(WHOLE):
+                async with asyncio.timeout(self._body_s):
                     body = await _read(receive)
-                else:
-                    async with asyncio.timeout(self._body_s):
-                        body = await _read(receive)
             except TimeoutError:
                 refusal = problem(408, "invalid", f"The body did not come within {self._body_s:g} seconds.", "Send it at once.")
             else:

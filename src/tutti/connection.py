@@ -4,6 +4,7 @@ or reading slowly, and nothing that comes after a request's headers changes them
 from __future__ import annotations
 
 import asyncio
+import select
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -16,6 +17,7 @@ class Connection(HttpToolsProtocol):
     header_s = 10.0  # seconds from a request's first byte (or the connection) until its headers must be complete
     stall_s = 60.0  # seconds a reader may leave an answer unread while the buffers are full
     header_bytes = 64 * 1024
+    last = False  # whether the answer to the next request is the last one on its connection
 
     _heading: asyncio.TimerHandle | None = None
     _stalling: asyncio.TimerHandle | None = None
@@ -81,6 +83,20 @@ class Connection(HttpToolsProtocol):
             self._heading.cancel()
             self._heading = None
         super().on_headers_complete()
+        if self.last:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Close as soon as what has come is answered: whoever is cut off under a request cannot know what became of it."""
+        self.last = True
+        if not self._unread():
+            super().shutdown()
+
+    def _unread(self) -> bool:
+        """Whether more has come than the loop has read, or the end of it."""
+        waiting = select.poll()
+        waiting.register(self.transport.get_extra_info("socket"), select.POLLIN)
+        return bool(waiting.poll(0))
 
     def send_400_response(self, msg: str) -> None:
         if not self.transport.is_closing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from service_site import Shop, serving
 
 from tutti.clock import SystemClock
+from tutti.connection import Connection
 from tutti.ids import Ids
 from tutti.security import Egress, Secrets
 from tutti.service import offers_of, server
@@ -19,6 +21,8 @@ from tutti.service.app import Door
 from tutti.service.work import Work
 from tutti.transports import Outside
 from tutti.transports.a2a import wire
+
+ASKS = b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n"
 
 
 async def test_slow_headers_are_cut_while_others_are_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,6 +98,45 @@ async def test_what_comes_after_a_body_is_no_authority(tmp_path: Path) -> None:
                 assert (await reader.read(-1)).startswith(f"HTTP/1.1 {status} ".encode())
             writer.close()
     assert len(shop.effects) == 1
+
+
+async def test_what_is_on_a_connection_when_it_is_closed_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connections: list[Connection] = []
+    made = Connection.connection_made
+
+    def noted(self: Connection, transport: Any) -> None:
+        connections.append(self)
+        made(self, transport)
+
+    monkeypatch.setattr(Connection, "connection_made", noted)
+    async with serving(Shop().fleet(), tmp_path) as url:
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(ASKS)
+        async with asyncio.timeout(5):
+            assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
+            writer.write(ASKS)  # it is on its way at once
+            connections[0].shutdown()
+            answer = await reader.read(-1)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"connection: close" in answer
+        writer.close()
+
+
+async def test_the_last_answer_on_a_connection_says_so(tmp_path: Path) -> None:
+    """One that stops leaves callers no connection that is closed under their next request."""
+    async with AsyncExitStack() as service:
+        url = await service.enter_async_context(serving(Shop().fleet(), tmp_path))
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        stopping, answer = asyncio.create_task(service.aclose()), b""
+        async with asyncio.timeout(5):
+            while b"connection: close" not in answer:
+                writer.write(ASKS)
+                answer = await reader.readuntil(b"}")
+            assert await reader.read(-1) == b""
+            await stopping
+        writer.close()
 
 
 async def test_a_request_for_another_process_is_turned_away(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from tutti.app import Workspace
 
 log = logging.getLogger("tutti.api")
 _GRACE = 5.0  # seconds that requests under way get when the server stops
+_TURNS = 2  # of the loop, until what has come on a connection is being served
 _HANDSHAKE_S = 10.0  # seconds a TLS handshake may take
 _LOCAL_CONNECTIONS = 1000  # of this user's own programs
 
@@ -53,6 +54,8 @@ class _Server:
         self._server.close()
         for each in list(self._state.connections):
             each.shutdown()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         if self._state.tasks:
             await asyncio.wait(self._state.tasks, timeout=grace)
         for task in list(self._state.tasks):

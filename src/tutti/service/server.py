@@ -181,8 +181,9 @@ class Service:
                 await super().startup(sockets)
                 listening.set()
 
+        connection = _connection(self.header_s)
         config = uvicorn.Config(
-            door, http=_connection(self.header_s), headers=[("tutti-process", door.process)], loop="none", ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False,
+            door, http=connection, headers=[("tutti-process", door.process)], loop="none", ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False,
             date_header=False, timeout_keep_alive=_KEEP_ALIVE_S, timeout_graceful_shutdown=1, backlog=_BACKLOG,
             ssl_certfile=self.place.certificate or None, ssl_keyfile=self.place.certificate_key or None,
         )  # fmt: skip
@@ -210,6 +211,7 @@ class Service:
             await _first(stop.wait(), serving)
             door.draining = True
             await _first(_within(door.work.idle(), self.place.grace.total_seconds()), serving)
+            connection.last = True  # not before: on a shared port, whoever follows a task here would come to another process
             await _first(_within(_left(server.server_state.connections), _LAME_S), serving)
             await _first(_close(listener, server), serving)
             await _first(_within(_left(server.server_state.connections), _LAME_S), serving)

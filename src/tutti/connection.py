@@ -4,10 +4,15 @@ or reading slowly, and nothing that comes after a request's headers changes them
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
+import socket
+import ssl
+from collections.abc import Callable, Iterable
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+_HANDSHAKE_S = 2.0  # that a server which stops waits for TLS handshakes
 _PHRASES = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Service Unavailable"}
 
 
@@ -139,3 +144,28 @@ class Connection(HttpToolsProtocol):
             + body
         )
         self.transport.close()
+
+
+async def close_listener(
+    listener: socket.socket, servers: Iterable[asyncio.Server], made: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None = None
+) -> None:
+    """Listen no more, in one go with taking in whoever is connected already, each by a protocol that `made` makes.
+
+    A door that closes on them would cut them off, and they could not know what became of their calls.
+    """
+    loop = asyncio.get_running_loop()
+    loop.remove_reader(listener)
+    await asyncio.sleep(0)  # the loop takes a caller in over two turns, and drops one whose listener is closed between them
+    taken = []
+    with contextlib.suppress(OSError):  # nobody is left that waits
+        while True:
+            taken.append(listener.accept()[0])
+    for server in servers:
+        server.close()
+    for connected in taken:
+        connected.setblocking(False)
+    shaking = _HANDSHAKE_S if tls else None
+    await asyncio.gather(
+        *(loop.connect_accepted_socket(made, connected, ssl=tls, ssl_handshake_timeout=shaking) for connected in taken), return_exceptions=True
+    )
+    await asyncio.sleep(0)  # by now whoever was taken in is known as a connection

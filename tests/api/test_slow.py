@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from api_site import Served, make_fleet, serving
 
 from tutti import Settings
-from tutti.api import limits
+from tutti.api import limits, server
 from tutti.api.limits import BODY_BYTES
 from tutti.connection import Connection
 
@@ -148,6 +149,26 @@ async def _many(writer: asyncio.StreamWriter, request: bytes) -> None:
         writer.write(request)
         await writer.drain()
         await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_who_connects_while_the_listener_closes_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turns: int) -> None:
+    """In whatever turn of the loop that happens: a caller whose connection is cut cannot know what became of its call."""
+    with socket.socket() as caller:
+
+        async def close(listener: socket.socket, *closing: Any, original: Any = server.close_listener) -> None:
+            if listener.family == socket.AF_INET:
+                caller.connect(listener.getsockname())
+                caller.sendall(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+            await original(listener, *closing)
+
+        monkeypatch.setattr(server, "close_listener", close)
+        async with serving(make_fleet(), Settings("support", tmp_path / "tutti", listen="127.0.0.1:0")):
+            pass
+        caller.settimeout(5)
+        assert caller.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_draining_says_so_and_takes_nothing_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

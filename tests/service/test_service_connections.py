@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,26 @@ async def test_the_last_answer_on_a_connection_says_so(tmp_path: Path) -> None:
             assert await reader.read(-1) == b""
             await stopping
         writer.close()
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_who_connects_while_the_listener_closes_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turns: int) -> None:
+    """In whatever turn of the loop that happens: a caller whose connection is cut cannot know what became of its call."""
+    with socket.socket() as caller:
+
+        async def close(*closing: Any, original: Any = server.close_listener) -> None:
+            caller.connect(address)
+            caller.sendall(ASKS)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await original(*closing)
+
+        monkeypatch.setattr(server, "close_listener", close)
+        async with serving(Shop().fleet(), tmp_path) as url:
+            host, port = url.removeprefix("http://").split(":")
+            address = host, int(port)
+        caller.settimeout(5)
+        assert caller.recv(4096).startswith(b"HTTP/1.1 503 ")
 
 
 async def test_a_request_for_another_process_is_turned_away(tmp_path: Path) -> None:

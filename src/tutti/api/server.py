@@ -22,6 +22,7 @@ from tutti.api.connection import Bound, connection, options
 from tutti.api.front import Front
 from tutti.api.listening import BACKLOG, listen, listen_tcp, proxies_of, tls, url_of
 from tutti.app import Workspace
+from tutti.connection import close_listener
 
 log = logging.getLogger("tutti.api")
 _GRACE = 5.0  # seconds that requests under way get when the server stops
@@ -36,6 +37,7 @@ class _Server:
     def __init__(self, app: Any, listener: socket.socket, most: int, bound: Bound | None, context: ssl.SSLContext | None) -> None:
         self._config = uvicorn.Config(app, http=connection(most, bound), backlog=BACKLOG, **options())
         self._config.load()
+        self._protocol: Any = self._config.http_protocol_class
         self._state = ServerState()
         self._listener = listener
         self._context = context
@@ -43,15 +45,16 @@ class _Server:
     async def start(self) -> None:
         """Take connections from now on."""
         loop = asyncio.get_running_loop()
-        protocol: Any = self._config.http_protocol_class
         self._server = await loop.create_server(
-            lambda: protocol(config=self._config, server_state=self._state, app_state={}), sock=self._listener, ssl=self._context, backlog=BACKLOG,
-            ssl_handshake_timeout=_HANDSHAKE_S if self._context else None,
-        )  # fmt: skip
+            self._made, sock=self._listener, ssl=self._context, backlog=BACKLOG, ssl_handshake_timeout=_HANDSHAKE_S if self._context else None
+        )
+
+    def _made(self) -> Any:
+        return self._protocol(config=self._config, server_state=self._state, app_state={})
 
     async def stop(self, grace: float) -> None:
         """Take no more connections, and let requests under way end within `grace` seconds."""
-        self._server.close()
+        await close_listener(self._listener, [self._server], self._made, self._context)
         for each in list(self._state.connections):
             each.shutdown()
         for _ in range(_TURNS):

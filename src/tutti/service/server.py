@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tutti.clock import SystemClock
-from tutti.connection import Connection
+from tutti.connection import Connection, close_listener
 from tutti.errors import Conflict, Overloaded, Refused, TuttiError, Unreachable
 from tutti.ids import Ids
 from tutti.security import Egress, Secrets, SigningKey
@@ -213,7 +213,8 @@ class Service:
             await _first(_within(door.work.idle(), self.place.grace.total_seconds()), serving)
             connection.last = True  # not before: on a shared port, whoever follows a task here would come to another process
             await _first(_within(_left(server.server_state.connections), _LAME_S), serving)
-            await _first(_close(listener, server), serving)
+            made = partial(connection, config=config, server_state=server.server_state, app_state=server.lifespan.state)
+            await _first(close_listener(listener, server.servers, made, config.ssl), serving)
             await _first(_within(_left(server.server_state.connections), _LAME_S), serving)
             server.should_exit = True
             await serving
@@ -233,21 +234,6 @@ async def _first(work: Any, serving: asyncio.Task[None]) -> None:
     await asyncio.wait({task, serving}, return_when=asyncio.FIRST_COMPLETED)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-async def _close(listener: socket.socket, server: Any) -> None:
-    """Listen no more, in one go with taking in whoever is connected already: a closed door would cut them off, and they could not know what became of their calls."""
-    loop, config = asyncio.get_running_loop(), server.config
-    taken = []
-    with contextlib.suppress(OSError):  # nobody is left that waits
-        while True:
-            taken.append(listener.accept()[0])
-    for each in server.servers:
-        each.close()
-    protocol = partial(config.http_protocol_class, config=config, server_state=server.server_state, app_state=server.lifespan.state)
-    for connected in taken:
-        connected.setblocking(False)
-    await asyncio.gather(*(loop.connect_accepted_socket(protocol, connected, ssl=config.ssl) for connected in taken), return_exceptions=True)
 
 
 async def _left(connections: set[Any]) -> None:

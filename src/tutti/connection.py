@@ -1,5 +1,5 @@
 """One connection of whatever listens: the web server's protocol with the deadlines and bounds that it lacks, so that nobody holds one by sending
-or reading slowly, and nothing that comes after a request's headers changes them."""
+or reading slowly, nothing that comes after a request's headers changes them, and nobody is cut off whose call is on its way when it closes."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,11 @@ import orjson
 import pytest
 from client_site import calling, card_of, done
 
-from tutti.transports import calls, outside
+from tutti.clock import SystemClock
+from tutti.errors import AgentFailed
+from tutti.ids import Ids
+from tutti.security import Egress, Secrets
+from tutti.transports import Outside, calls, outside
 from tutti.transports.a2a import wire
 
 SKILLS = {"thing.do": {"nature": "action", "idempotent": False}}
@@ -139,6 +144,58 @@ async def test_nothing_is_sent_on_a_connection_that_may_be_closing(tmp_path: Pat
                 await asyncio.sleep(0.01)
         await done(workspace, "thing.do", "c")
         assert server.calls[2][0] != server.calls[1][0]
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+async def test_a_kept_connection_that_was_closed_is_not_used(listener: socket.socket) -> None:
+    """Not even where the loop has not heard of it: what is sent on it might have been read, for all that the caller knows."""
+    loop, link = asyncio.get_running_loop(), calls.Link()
+    async with called(listener) as (outside, url):
+
+        async def answered() -> socket.socket:
+            connection, _ = await loop.sock_accept(listener)
+            await loop.sock_recv(connection, 4096)
+            await loop.sock_sendall(connection, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+            return connection
+
+        first = asyncio.create_task(answered())
+        await calls.ask(outside, "POST", url, headers={}, body=b"{}", link=link)
+        kept = await first
+        second = asyncio.create_task(answered())
+        kept.close()
+        assert (await calls.ask(outside, "POST", url, headers={}, body=b"{}", link=link)).status == 200
+        (await second).close()
+
+
+async def test_what_was_not_sent_did_not_happen(listener: socket.socket) -> None:
+    """A new connection that goes while it is looked at who answers there."""
+    loop = asyncio.get_running_loop()
+
+    async def vouch() -> None:
+        connection, _ = await loop.sock_accept(listener)
+        connection.close()
+        await asyncio.sleep(0.05)
+
+    async with called(listener) as (outside, url):
+        with pytest.raises(AgentFailed):
+            await calls.ask(outside, "POST", url, headers={}, body=b"{}", link=calls.Link(vouch))
+
+
+@asynccontextmanager
+async def called(listener: socket.socket) -> AsyncIterator[tuple[Outside, str]]:
+    """What calls go through, and where."""
+    clock = SystemClock()
+    outside = Outside(Egress(("127.0.0.1",)), Secrets(), clock, Ids(clock))
+    try:
+        yield outside, f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        await outside.close()
 
 
 def test_how_long_connections_are_kept() -> None:

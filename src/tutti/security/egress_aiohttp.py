@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import select
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,8 @@ from tutti.errors import Refused
 from tutti.security.egress import CONNECTING
 
 if TYPE_CHECKING:
+    import asyncio
+
     from tutti.security.egress import Egress
 
 
@@ -41,11 +45,15 @@ class _Connector(aiohttp.TCPConnector):
         if req.proxy is not None:
             raise Refused("Agents are not called through a proxy.", hint="Leave the proxy out: it would connect where this process may not.")
         self._egress.check_origin(req.url.scheme, req.url.raw_host or "", req.url.explicit_port)
-        connection = await super().connect(req, traces, timeout)
         connecting = CONNECTING.get()
-        if connecting is not None:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            if connecting is None:
+                return connection
             connecting.protocol = connection.protocol
-        return connection
+            if not connecting.reused or not _is_over(connection.transport):
+                return connection
+            connection.close()
 
     async def _create_connection(self, req: aiohttp.ClientRequest, traces: Any, timeout: aiohttp.ClientTimeout) -> Any:
         protocol = await super()._create_connection(req, traces, timeout)
@@ -58,7 +66,18 @@ class _Connector(aiohttp.TCPConnector):
                 except BaseException:
                     protocol.close()
                     raise
+                if not protocol.is_connected():  # nothing was sent, and nothing happened
+                    raise aiohttp.ClientConnectorError(req.connection_key, ConnectionResetError(errno.ECONNRESET, "It was closed before anything was sent."))
         return protocol
+
+
+def _is_over(transport: asyncio.Transport | None) -> bool:
+    """Whether the other end has closed a connection on which nothing is under way, though the loop has not heard of it yet."""
+    if transport is None:
+        return True
+    waiting = select.poll()
+    waiting.register(transport.get_extra_info("socket"), select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def connector(egress: Egress, keep: float) -> aiohttp.BaseConnector:

@@ -55,9 +55,7 @@ def outer(url: str, *acts: str) -> Fleet:
     return fleet
 
 
-# On a port that two processes share, the kernel may still hand a call to the one that closes just then: about one run in thirty ends with a task parked,
-# because nobody knows what became of that call. It is looked at with the slow tests.
-@pytest.mark.parametrize("how", [pytest.param("in its place", marks=pytest.mark.slow), "beside it"])
+@pytest.mark.parametrize("how", ["in its place", "beside it"])
 async def test_an_upgrade_under_load_loses_nothing_and_does_nothing_twice(tmp_path, how):
     """The action is not idempotent: a call whose outcome nobody knows would be parked, and counted here.
 

@@ -101,6 +101,21 @@ def _impatient(init: Callable[..., None]) -> Callable[..., None]:
     return made
 
 
+async def test_answers_leave_at_once(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Head and body are two segments; the second does not wait until the caller has acknowledged the first."""
+    found: list[int] = []
+    made = Connection.connection_made
+
+    def looked_at(self: Connection, transport: Any) -> None:
+        made(self, transport)
+        found.append(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    monkeypatch.setattr(Connection, "connection_made", looked_at)
+    async with aiohttp.ClientSession(headers=served.headers) as session, session.get(served.url + "/v1/tasks") as answer:
+        assert answer.status == 200
+    assert found == [1]
+
+
 async def test_headers_without_end_are_cut(served: Served) -> None:
     answer = await told(served, b"GET / HTTP/1.1\r\n", *[b"x-%d: " % n + b"y" * 8000 + b"\r\n" for n in range(12)])
     assert answer == b"" or answer.startswith(b"HTTP/1.1 431")

@@ -101,15 +101,30 @@ async def test_what_comes_after_a_body_is_no_authority(tmp_path: Path) -> None:
     assert len(shop.effects) == 1
 
 
-async def test_what_is_on_a_connection_when_it_is_closed_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[Connection]:
+    """The connections that are made from now on."""
     connections: list[Connection] = []
     made = Connection.connection_made
 
-    def noted(self: Connection, transport: Any) -> None:
+    def note(self: Connection, transport: Any) -> None:
         connections.append(self)
         made(self, transport)
 
-    monkeypatch.setattr(Connection, "connection_made", noted)
+    monkeypatch.setattr(Connection, "connection_made", note)
+    return connections
+
+
+async def test_answers_leave_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Head and body are two segments; the second does not wait until the caller has acknowledged the first."""
+    connections = noted(monkeypatch)
+    async with serving(Shop().fleet(), tmp_path) as url, aiohttp.ClientSession() as session:
+        async with session.get(url + "/health") as answer:
+            assert answer.status == 200
+        assert connections[0].transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+async def test_what_is_on_a_connection_when_it_is_closed_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connections = noted(monkeypatch)
     async with serving(Shop().fleet(), tmp_path) as url:
         host, port = url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))

@@ -79,7 +79,7 @@ def listen_tcp(settings: Settings) -> socket.socket | None:
             f"{settings.listen} can be reached from other machines, and there is no TLS: tokens and data could be read on the way.",
             hint="Give --tls-cert and --tls-key, or say --behind-proxy when a proxy in front has the TLS, or listen on 127.0.0.1.",
         )
-    listener = socket.socket(family, kind)
+    listener = socket.socket(family, kind, socket.IPPROTO_TCP)  # said, so that asyncio has answers leave at once (TCP_NODELAY)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

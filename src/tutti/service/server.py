@@ -256,7 +256,7 @@ def listen(place: Place) -> socket.socket:
             with socket.socket(family, socket.SOCK_STREAM) as probe:  # one that shares its port would let another bind it unseen
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((place.host, place.port))
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # said, so that asyncio has answers leave at once (TCP_NODELAY)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((place.host, place.port))

@@ -180,6 +180,29 @@ async def test_a_step_waits_for_what_its_condition_speaks_of(tutti, answer: str,
     assert (letters, trial.task("letter.write").state) == (sent, "completed")
 
 
+async def test_why_says_for_what_a_step_was_skipped(tutti):
+    fleet = Fleet("skipping")
+
+    @fleet.agent(skill="a.b", department="d", attempts=1)
+    async def act(input: dict[str, Any], ctx: Context) -> dict[str, Any]:
+        if input.get("fail"):
+            raise AgentFailed("no", retry=False)
+        return {"n": 1}
+
+    steps = [
+        step("one", "a.b"), step("two", "a.b", when="steps.one.n > 3"), step("three", "a.b", input={"n": "{steps.two.n}"}),
+        step("four", "a.b", input={"fail": True}, optional=True), step("five", "a.b", after="four", join="any"),
+    ]  # fmt: skip
+    fleet.playbook("a.all", steps=steps, department="d")
+    trial = await tutti(fleet).submit("a.all", {})
+    told = (await trial.explain("a.all"))["plan"]["steps"]
+    assert {one["name"]: one["reason"] for one in told if one["state"] == "skipped"} == {
+        "two": "its condition does not hold: steps.one.n > 3",
+        "three": "it takes what two gives, which was skipped",
+        "five": "none of four came to anything",
+    }
+
+
 async def test_a_changed_playbook_is_registered_anew(tmp_path: Path):
     settings = Settings("books", tmp_path)
     for steps in (SAVE, SAVE, SAVE[:3]):

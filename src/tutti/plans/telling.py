@@ -9,6 +9,7 @@ from tutti.clock import MICROS
 from tutti.house import House
 from tutti.ids import derived
 from tutti.model.fact import Fact
+from tutti.model.plan import references
 
 Row = Mapping[str, Any]
 
@@ -55,4 +56,15 @@ async def _step_told(house: House, task: str, step: Mapping[str, Any], ended: Fa
             return said | {"task": id, "agent": row["agent"], "state": row["state"], "reason": row["reason"]}
     over = None if ended is None else ended.data
     state = "waiting" if over is None else "completed" if step["name"] in over["done"] else "skipped" if step["name"] in over["skipped"] else "not begun"
-    return said | {"state": state}
+    return said | {"state": state, "reason": _why_skipped(step, over) if over is not None and state == "skipped" else None}
+
+
+def _why_skipped(step: Mapping[str, Any], over: Mapping[str, Any]) -> str:
+    """For what a step was not done, told from what became of the others."""
+    taken = [taken.step for taken in references(step.get("question") or step.get("input")) if not taken.optional and taken.step in over["skipped"]]
+    after = step.get("after", [])
+    if taken:
+        return f"it takes what {taken[0]} gives, which was skipped"
+    if step.get("join") == "any" and not set(after) & set(over["done"]):
+        return f"none of {', '.join(after)} came to anything"
+    return f"its condition does not hold: {step.get('when')}"

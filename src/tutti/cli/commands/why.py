@@ -131,6 +131,9 @@ def _plan(screen: Screen, plan: Record) -> None:
         instead = ", ".join(rival["skill"] for rival in plan["instead_of"].get(step["name"], ()))
         rows.append([step["name"], does, step["state"], step["agent"] or "", step["task"] or "", instead])
     screen.table(rows, ["STEP", "DOES", "STATE", "AGENT", "TASK", "INSTEAD OF"])
+    for step in plan["steps"]:
+        if step["state"] == "skipped":
+            screen.text(f"  {step['name']} was skipped: {step['reason']}")
     for change in plan["changes"]:
         screen.text(f"  planned anew: {change['why']}")
     for out in plan["ruled_out"]:

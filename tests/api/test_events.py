@@ -54,6 +54,12 @@ async def test_who_comes_back_gets_what_they_missed(workspace: Workspace) -> Non
     assert await until(events.stream(OWNER, middle), "task.completed") == [event for event in whole if event[1] > middle]
 
 
+async def test_who_is_ahead_of_the_journal_is_told_to_begin_anew(workspace: Workspace) -> None:
+    head = workspace.journal.head.seq
+    [(name, number, said)] = await until(Events(workspace, asyncio.Event()).stream(OWNER, 10**12), "resync")
+    assert (name, number, said) == ("resync", head, {"seq": head})
+
+
 async def test_each_caller_hears_of_what_they_may_read(workspace: Workspace) -> None:
     events = Events(workspace, asyncio.Event())
     crm, vera = Caller("service/crm", ("sender",)), Caller("person/vera", ("viewer",), ("finance",))

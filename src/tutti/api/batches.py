@@ -106,7 +106,7 @@ class Batches:
             start = head.seq
             last = start if after is None else min(after, start)
             yield b": this is tutti\nretry: 1000\n\n" + self._event(b"beat", last)
-            if start - last > self._missed:
+            if start - last > self._missed or (after is not None and after > start):  # more than is told, or of a journal that this one is an older copy of
                 last = start
                 yield self._event(b"resync", last)
             elif last < start:

@@ -115,6 +115,8 @@ class Events:
             now = journal.head.seq
             yield b": this is tutti\nretry: 1000\n\n"
             last = min(now if after is None else after, now)
+            if after is not None and after > now:  # the journal that was read is not this one: an older copy was put back
+                yield _resync(now)
             while last < now and not self._stopping.is_set():
                 for fact in await journal.facts(after=last, limit=min(_PAGE, now - last)):
                     last = fact.seq
@@ -127,7 +129,7 @@ class Events:
                         yield _event(change)
                 if lost:
                     last = journal.head.seq
-                    yield b"event: resync\nid: %d\ndata: %s\n\n" % (last, orjson.dumps({"seq": last}))
+                    yield _resync(last)
                 if not reader.changes and not reader.overflowed and not reader.shut:
                     more = asyncio.ensure_future(reader.more.wait())
                     try:
@@ -143,6 +145,10 @@ class Events:
 
 def _event(change: Change) -> bytes:
     return b"id: %d\nevent: change\ndata: %s\n\n" % (change.seq, change.body)
+
+
+def _resync(seq: int) -> bytes:
+    return b"event: resync\nid: %d\ndata: %s\n\n" % (seq, orjson.dumps({"seq": seq}))
 
 
 def event_routes(events: Events) -> APIRouter:

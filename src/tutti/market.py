@@ -7,6 +7,7 @@ of others is not passed over for ever. An agent may bid for a task; what its bid
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -131,6 +132,8 @@ class Market:
                 bid = bidder(input)
                 if bid is None:
                     declined[card.name, card.version] = "it declines this task"
+                elif isinstance(bid, Bid) and not all(map(math.isfinite, (bid.quality, bid.confidence, bid.cost or 0.0))):
+                    self._complain(card.id, f"bids what is no number for {skill}")
                 elif isinstance(bid, Bid):
                     known = {"mean": board.mean[number], "latency_ms": board.latency_ms[number], "cost": board.cost[number]}
                     found[number] = routing.calibrate(bid, card.name, card.version, records.get((skill, card.name, card.version)), **known)

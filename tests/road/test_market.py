@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import Counter
 from datetime import timedelta
@@ -132,6 +133,26 @@ async def test_an_agent_may_decline_and_a_bid_that_fails_is_none(tutti):
     trial = await tutti(fleet).submit("job.do", 1)
     assert trial.task("job.do").output == "broken"
     assert [out["rule"] for out in (await trial.explain("job.do"))["route"]["ruled_out"]] == ["it declines this task"]
+
+
+@pytest.mark.parametrize("bid", [Bid(math.nan), Bid(0.5, cost=math.nan), Bid(0.5, confidence=math.nan), Bid(0.5, cost=math.inf)])
+async def test_a_bid_that_is_no_number_is_none_and_holds_nobody_up(tutti, bid):
+    fleet = Fleet("odd")
+
+    for name in ("plain", "odd"):
+
+        @fleet.agent(skill="job.do", department="ops", name=name, concurrency=1, bids=(lambda n: bid) if name == "odd" else None)
+        async def do(n: int, name: str = name) -> int:
+            await asyncio.sleep(1)
+            return n
+
+    trial = tutti(fleet)
+    await trial.advance(timedelta())
+    for n in range(8):
+        await trial.workspace.submit("job.do", n)
+    await trial.advance(timedelta(minutes=1))
+    assert sorted(task.output for task in trial.tasks("job.do")) == list(range(8))
+    assert all(not (await trial.workspace.why(task.id))["route"]["bids"] for task in trial.tasks("job.do"))
 
 
 async def test_a_bid_that_fails_is_said_once_in_the_log(tutti, caplog):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from console_site import Seen, Served
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 
 def _waited(served: Served, task: str) -> Any:
@@ -114,6 +114,23 @@ def test_the_parts_of_a_score_add_up_on_the_page(window: Callable[..., Seen], se
     expect(seen.page.get_by_text("the parts add up to the score")).to_be_visible()
     why = served.ask("GET", f"/why/{paths['why'].rpartition('/')[2]}")
     assert numbers[-1][0] == round(why["parts"]["total"]["winner"], 3)
+
+
+def test_nothing_is_said_of_an_end_that_is_not_known_yet(window: Callable[..., Seen], served: Served, paths: dict[str, str]):
+    seen = window()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    seen.page.route(re.compile(r"/v1/tasks/t-[^/?]+$"), hold)
+    seen.page.goto(f"{served.url}/console{paths['why']}")
+    expect(seen.page.get_by_role("heading", name="What made the score")).to_be_visible()
+    expect(seen.page.get_by_text("to be added when it has ended")).to_have_count(0)
+    expect(seen.page.locator("[aria-busy=true]")).to_have_count(1)
+    for route in held:
+        route.continue_()
+    expect(seen.page.get_by_text("added later, at")).to_be_visible()
 
 
 def test_a_wrong_result_is_flagged_with_a_note(window: Callable[..., Seen], served: Served):

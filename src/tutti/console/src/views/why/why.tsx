@@ -82,7 +82,7 @@ function Told({ why }: { why: Whole }) {
       {why.negotiation && why.negotiation.length > 0 && <div className="mt"><NegotiationCard sentences={why.negotiation} task={why.task} /></div>}
       {why.plan && <div className="mt"><PlanCard plan={why.plan} currency={currency} /></div>}
       <div className="g c11 mt top-align">
-        <Later rows={outcomes(why)} why={why} currency={currency} finished={task.data?.finished_at ?? null} />
+        {task.data || task.error ? <Later rows={outcomes(why)} why={why} currency={currency} finished={task.data?.finished_at ?? null} /> : <Loading />}
         <Record why={why} />
       </div>
     </div>

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from tests.negotiation.talking import Honest, a_case, a_utility, broken, gain, nash, talk
 
-from tutti.model.negotiation import Constraints, Exchange, Level, Question, Reply
-from tutti.negotiation.answers import Heard, believe, told, valid
+from tutti.model.negotiation import Constraints, Exchange, Level, Question, Reply, Utility
+from tutti.negotiation import Space
+from tutti.negotiation.answers import believe, told, valid
+from tutti.negotiation.minds import Heard
 
 SIZES = (4, 3, 4)
 
@@ -32,11 +34,9 @@ def test_who_says_yes_to_more_than_one_offer_is_not_taken_to_want_nothing_else()
 
 @pytest.mark.parametrize("value", [None, "yes", (1, 2), (0, 0, 9), (True, (0, 0)), (0.5, 0, 0), {}, 1])
 def test_what_is_no_answer_is_garbled(value):
-    case = a_case("garbled", SIZES, [Level.ANSWER])
-    question = Question(0, 1, "respond", (((0, 0, 0),),))
-    assert valid(case, question, Reply(0, 1, value)).missing == "garbled"
+    assert valid(Space(SIZES), Reply(0, 1, value)).missing == "garbled"
     for fine in (True, False, (0, 0, 1), (True, (0, 0, 1)), [False, [1, 0, 0]]):
-        assert valid(case, question, Reply(0, 1, fine)).missing == ""
+        assert valid(Space(SIZES), Reply(0, 1, fine)).missing == ""
 
 
 def test_a_belief_agrees_with_what_was_said():
@@ -89,3 +89,15 @@ def test_values_in_order_are_believed_to_be_in_order():
     models = believe(case, 0, said, np.random.default_rng(0)).models
     worth = [np.mean([model.contrib[0][value] for model in models]) for value in range(9)]
     assert worth[1] < worth[4] < worth[7] < worth[8]
+
+
+@pytest.mark.parametrize(("homes", "turns"), [((0.0, 0.4), 12), ((0.3, 0.0), 20)])
+def test_what_all_have_agreed_to_is_not_lost_among_many_that_are_as_good(homes, turns):
+    """A thousand ways to share: after its yes, what a party may want is seen a little differently, and another share looks best."""
+    shares = np.linspace(0.0, 1.0, 1001).tolist()
+    models = [Utility((tuple(mine),), (), home) for mine, home in zip((shares, shares[::-1]), homes, strict=True)]
+    for seed in range(5):
+        case = a_case(f"pie {seed}", (1001,), [Level.ANSWER] * 2, turns=turns)
+        _, end = talk(case, [Honest(model, (1001,)) for model in models])
+        assert end.how == "settled"
+        assert nash(case, models, end.offer) > 0.85

@@ -3,71 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from tutti.model.negotiation import Belief, Case, Exchange, Offer, Question, Reply, Utility
+from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply, Utility
+from tutti.negotiation.minds import Heard, Minds, after, places
 from tutti.negotiation.scores import some
 from tutti.negotiation.space import Indices, Numbers, Space
 
-Mask = npt.NDArray[np.bool_]
 Whole = npt.NDArray[np.int64]
 
-MINDS = 128  # utilities that are held possible at a time
-DRAWS = 32  # of these, in a belief
-SWEEPS = 1  # times that each of them is moved after an answer
-ORDERED = 0.5  # how often an issue's values go from bad to good in their order, as prices and dates do
-FEW = 4  # values; with fewer, an order says nothing
-SHARP, BLUNT = 0.002, 0.1  # how far a counter may be from the best, as a share of what the issues are worth together
+DRAWS = 48  # minds that a belief is made of
 LOST = 1e-3  # a gain below this share counts as this much: its logarithm must not rule alone
-CURIOUS = 0.05  # what an answer's surprise is worth beside what it changes in the choice
+CURIOUS = 0.03  # what an answer's surprise is worth beside what it changes in the choice
 ABOUT = 64  # variations of the leading outcomes that a question is chosen from
 ELSEWHERE = 24  # and outcomes from anywhere
-
-
-class Heard(NamedTuple):
-    """An offer and what came back: the issue and value that would be changed (-1: it named none, -2: it was not asked to), and 1, 0 or 2 (unknown): acceptable."""
-
-    offer: Offer
-    issue: int
-    value: int
-    fine: int
-
-
-@dataclass(slots=True)
-class Minds:
-    """Utilities held possible, one a row: how much each issue weighs (log), each value's share of that (`parts`), the fallback's worth, and how blunt counters are (log).
-
-    `ordered` says of which issues the parts follow a shape along the values. Weights are not normalised: `worth` and `bluntness` are shares of their sum.
-    """
-
-    sizes: tuple[int, ...]
-    fallback: Offer | None
-    weight: Numbers
-    parts: Numbers
-    ordered: Mask
-    worth: Numbers
-    bluntness: Numbers
-    likely: Numbers  # how likely each makes the answers so far (log)
-
-    def columns(self) -> list[slice]:
-        """Where each issue's values are among the parts."""
-        ends = np.cumsum((0, *self.sizes))
-        return [slice(int(a), int(b)) for a, b in pairwise(ends)]
-
-    def tables(self) -> tuple[Numbers, Numbers]:
-        """What each value is worth, and what the fallback is: rows are minds, weights made to sum to 1."""
-        weights = np.exp(self.weight)
-        weights = weights / weights.sum(axis=1, keepdims=True)
-        out = self.parts * np.repeat(weights, self.sizes, axis=1)
-        if self.fallback is None:
-            return out, self.worth
-        return out, out[:, _places(self.sizes, [self.fallback])[0]].sum(axis=1)
 
 
 def questions(
@@ -91,7 +42,7 @@ def questions(
     out: dict[int, Offer] = {}
     for party in parties:
         heard = told(case, party, said)
-        minds = after(case, party, heard)
+        minds = _minds(case, party, heard)
         tables, floor = minds.tables()
         pool = _pool(space, base, minds, tables, rng)
         asked = {each.offer for each in heard}
@@ -99,7 +50,7 @@ def questions(
         if not fresh:
             continue
         pool = pool[fresh]
-        mine = np.log(np.maximum(tables[:, _places(case.sizes, base)].sum(axis=2) - floor[:, None], LOST))
+        mine = np.log(np.maximum(tables[:, places(case.sizes, base)].sum(axis=2) - floor[:, None], LOST))
         value = weights[party] * mine + (others - weights[party] * mine.mean(axis=0))
         out[party] = tuple(int(at) for at in pool[int(np.argmax(_telling(minds, tables, floor, pool, value)))])
     return out
@@ -110,14 +61,19 @@ def believe(case: Case, party: int, said: Sequence[Exchange], rng: np.random.Gen
     heard = told(case, party, said)
     if not heard:
         return None
-    minds = after(case, party, heard)
+    minds = _minds(case, party, heard)
     tables, floor = minds.tables()
     rows = np.sort(rng.permutation(len(tables))[:DRAWS])
     columns = minds.columns()
-    return Belief(tuple(Utility(tuple(tuple(tables[row, column].tolist()) for column in columns), (), float(floor[row])) for row in rows))
+    return Belief(
+        tuple(
+            Utility(tuple(tuple(table[column]) for column in columns), (), home)
+            for table, home in zip(tables[rows].tolist(), floor[rows].tolist(), strict=True)
+        )
+    )
 
 
-def valid(case: Case, question: Question, reply: Reply) -> Reply:
+def valid(space: Space, reply: Reply) -> Reply:
     """The reply, or the same marked garbled where it is neither yes or no nor a counter-offer (or both: yes, but rather this)."""
     if reply.missing or isinstance(reply.value, bool):
         return reply
@@ -126,7 +82,7 @@ def valid(case: Case, question: Question, reply: Reply) -> Reply:
         if not said[1]:
             return reply
         said = said[1]
-    return reply if Space(case.sizes).fits(said) else reply._replace(value=None, missing="garbled")
+    return reply if space.fits(said) else reply._replace(value=None, missing="garbled")
 
 
 def told(case: Case, party: int, said: Sequence[Exchange]) -> tuple[Heard, ...]:
@@ -169,177 +125,9 @@ def answered(reply: Reply) -> tuple[bool | None, Offer | None]:
     return None, tuple(int(value) for value in reply.value)
 
 
-def after(case: Case, party: int, heard: tuple[Heard, ...]) -> Minds:
+def _minds(case: Case, party: int, heard: tuple[Heard, ...]) -> Minds:
     """The minds that are possible after these answers; the same ones for the same answers, case and party."""
-    seed = int.from_bytes(case.id.encode()[-24:], "big")
-    return _after(case.sizes, case.fallback, (seed, party), heard)
-
-
-@lru_cache(maxsize=128)  # each answer adds to what the ones before gave: without this, the whole talk would be gone through for each
-def _after(sizes: tuple[int, ...], fallback: Offer | None, seed: tuple[int, int], heard: tuple[Heard, ...]) -> Minds:
-    rng = np.random.default_rng([*seed, len(heard)])
-    if not heard:
-        return _prior(sizes, fallback, rng)
-    before = _after(sizes, fallback, seed, heard[:-1])
-    told = _Likely(before, heard[-1:]).now
-    chance = np.exp(told - told.max())
-    at = np.searchsorted(np.cumsum(chance / chance.sum()), (rng.random() + np.arange(MINDS)) / MINDS).clip(0, MINDS - 1)
-    moved = Minds(sizes, fallback, before.weight[at], before.parts[at], before.ordered[at], before.worth[at], before.bluntness[at], (before.likely + told)[at])
-    likely = _Likely(moved, heard, moved.likely)
-    for _ in range(SWEEPS):
-        for issue in range(len(sizes)):
-            likely.shift(issue, rng)
-        likely.mix(rng)
-        likely.settle(rng)
-    moved.likely = likely.now
-    return moved
-
-
-def _prior(sizes: tuple[int, ...], fallback: Offer | None, rng: np.random.Generator) -> Minds:
-    parts, ordered = zip(*(_shapes(size, rng) for size in sizes), strict=True)
-    weight = np.log(rng.gamma(1.0, size=(MINDS, len(sizes))) + 1e-4)
-    return Minds(
-        sizes,
-        fallback,
-        weight,
-        np.concatenate(parts, axis=1),
-        np.stack(ordered, axis=1),
-        _worths(rng),
-        rng.uniform(np.log(SHARP), np.log(BLUNT / 2), MINDS),
-        np.zeros(MINDS),
-    )
-
-
-def _shapes(size: int, rng: np.random.Generator) -> tuple[Numbers, Mask]:
-    """An issue's values before anything is known: shares of the issue's weight, the best one 1; in some minds in order, rising toward a peak."""
-    loose = rng.random((MINDS, size))
-    loose = loose / loose.max(axis=1, keepdims=True)
-    if size < FEW:
-        return loose, np.zeros(MINDS, dtype=bool)
-    peak = np.where(rng.random(MINDS) < 0.85, np.where(rng.random(MINDS) < 0.5, 0, size - 1), rng.integers(size, size=MINDS))
-    away = np.abs(np.arange(size)[None] - peak[:, None])
-    low = np.where(rng.random(MINDS) < 0.6, 0.0, 0.7 * rng.random(MINDS))[:, None]
-    bend = np.exp(rng.normal(0, 0.35, MINDS))[:, None]
-    rising = low + (1 - low) * (1 - (away / away.max(axis=1, keepdims=True)) ** bend)
-    ordered = rng.random(MINDS) < ORDERED
-    return np.where(ordered[:, None], rising, loose), ordered
-
-
-def _worths(rng: np.random.Generator) -> Numbers:
-    """What the fallback is worth before anything is known, as a share of the best outcome: often nothing."""
-    return np.where(rng.random(MINDS) < 0.4, 0.0, rng.uniform(0, 0.8, MINDS))
-
-
-class _Likely:
-    """How likely each mind makes the answers (log), kept while the minds are moved: Metropolis steps that leave the posterior as it is."""
-
-    def __init__(self, minds: Minds, heard: Sequence[Heard], now: Numbers | None = None) -> None:
-        self.minds = minds
-        self.columns = minds.columns()
-        self.offers = np.array([each.offer for each in heard], dtype=np.intp).reshape(len(heard), len(minds.sizes))
-        self.issue = np.array([each.issue for each in heard], dtype=np.intp)
-        self.value = np.array([each.value for each in heard], dtype=np.intp)
-        self.fine = np.array([each.fine for each in heard], dtype=np.intp)
-        self.now = self.of(minds.weight, minds.parts, minds.worth, minds.bluntness) if now is None else now
-
-    def of(self, weight: Numbers, parts: Numbers, worth: Numbers, bluntness: Numbers) -> Numbers:
-        """The log likelihood of each mind (a row)."""
-        if not len(self.offers):
-            return np.zeros(len(parts))
-        sizes, fallback = self.minds.sizes, self.minds.fallback
-        weights = np.exp(weight)
-        weights /= weights.sum(axis=1, keepdims=True)
-        parts_at = parts[:, _places(sizes, self.offers)]
-        have = weights[:, None, :] * parts_at
-        missing = weights[:, None, :] - have  # what each issue could still gain
-        total = have.sum(axis=2)
-        floor = worth[:, None] if fallback is None else (weights * parts[:, _places(sizes, [fallback])[0]]).sum(axis=1)[:, None]
-        blunt = np.exp(bluntness)[:, None]
-        most = missing.max(axis=2)
-        spread = most / blunt + np.log(np.exp(-most / blunt) + np.exp((missing - most[:, :, None]) / blunt[:, :, None]).sum(axis=2))
-        out = np.zeros(total.shape)
-        named = self.issue >= 0
-        if named.any():
-            issue = self.issue[named]
-            places = np.cumsum((0, *sizes))[issue] + self.value[named]
-            step = weights[:, issue] * parts[:, places] - have[:, named, issue]
-            out[:, named] += step / blunt - spread[:, named] - np.logaddexp(0.0, (floor - total[:, named] - step) / blunt)
-        stays = (self.issue == -1) & (self.fine == 1)
-        out[:, stays] -= spread[:, stays]
-        hopeless = (self.issue == -1) & (self.fine == 0)
-        out[:, hopeless] -= np.logaddexp(0.0, (total + most - floor)[:, hopeless] / blunt)
-        out[:, self.fine == 1] -= np.logaddexp(0.0, ((floor - total) / blunt)[:, self.fine == 1])
-        out[:, self.fine == 0] -= np.logaddexp(0.0, ((total - floor) / blunt)[:, self.fine == 0])
-        found: Numbers = out.sum(axis=1)
-        return found
-
-    def shift(self, issue: int, rng: np.random.Generator) -> None:
-        """Moves one issue's weight and parts, in some minds a little, in some to a new shape."""
-        minds, column = self.minds, self.columns[issue]
-        size = column.stop - column.start
-        weight, parts = minds.weight.copy(), minds.parts.copy()
-        kind = rng.random(MINDS)
-        weight[:, issue] += np.where(kind < 0.5, rng.normal(0, 0.6, MINDS), rng.normal(0, 0.15, MINDS)) * (kind < 0.8)
-        anew, shaped = _shapes(size, rng)
-        whole = rng.random(MINDS) < 0.25
-        some_of = rng.random((MINDS, size)) < rng.choice((0.3, 0.6, 1.0), size=(MINDS, 1))
-        little = _reflect(minds.parts[:, column] + rng.normal(0, 0.1, (MINDS, size)))
-        loose = np.where((kind > 0.6)[:, None], rng.random((MINDS, size)), little)
-        loose = np.where(some_of & (kind > 0.3)[:, None] & ~minds.ordered[:, issue, None], loose, minds.parts[:, column])
-        loose = loose / loose.max(axis=1, keepdims=True)
-        parts[:, column] = np.where(whole[:, None], anew, loose)
-        taken = self._take(weight, parts, minds.worth, minds.bluntness, _weighty(weight[:, issue]) - _weighty(minds.weight[:, issue]), rng)
-        minds.ordered[:, issue] = np.where(taken & whole, shaped, minds.ordered[:, issue])
-
-    def mix(self, rng: np.random.Generator) -> None:
-        """Moves all of a mind along the difference of two others. Source: ter Braak 2006."""
-        minds = self.minds
-        one, other = rng.permutation(MINDS), rng.permutation(MINDS)
-        step = rng.random((MINDS, 1)) * rng.choice((1.0, 0.3, 0.7), size=(MINDS, 1))
-        weight = minds.weight + step * (minds.weight[one] - minds.weight[other])
-        moved = _reflect(minds.parts + step * (minds.parts[one] - minds.parts[other]))
-        for issue, column in enumerate(self.columns):
-            loose = ~minds.ordered[:, issue]
-            moved[:, column] = np.where(
-                loose[:, None], moved[:, column] / np.maximum(moved[:, column].max(axis=1, keepdims=True), 1e-6), minds.parts[:, column]
-            )
-        self._take(weight, moved, minds.worth, minds.bluntness, _weighty(weight).sum(axis=1) - _weighty(minds.weight).sum(axis=1), rng)
-
-    def settle(self, rng: np.random.Generator) -> None:
-        """Moves what the fallback is worth, and how blunt counters are."""
-        minds = self.minds
-        worth = np.where(rng.random(MINDS) < 0.5, np.abs(minds.worth + rng.normal(0, 0.05, MINDS)), _worths(rng))
-        worth = np.where(worth > 0.9, minds.worth, worth)
-        bluntness = np.clip(minds.bluntness + rng.normal(0, 0.5, MINDS), np.log(SHARP), np.log(BLUNT))
-        self._take(minds.weight, minds.parts, worth, bluntness, np.zeros(MINDS), rng)
-
-    def _take(self, weight: Numbers, parts: Numbers, worth: Numbers, bluntness: Numbers, prior: Numbers, rng: np.random.Generator) -> Mask:
-        new = self.of(weight, parts, worth, bluntness)
-        taken: Mask = np.log(rng.random(MINDS)) < new - self.now + prior
-        minds = self.minds
-        minds.weight = np.where(taken[:, None], weight, minds.weight)
-        minds.parts = np.where(taken[:, None], parts, minds.parts)
-        minds.worth = np.where(taken, worth, minds.worth)
-        minds.bluntness = np.where(taken, bluntness, minds.bluntness)
-        self.now = np.where(taken, new, self.now)
-        return taken
-
-
-def _weighty(weight: Numbers) -> Numbers:
-    """The log density of a log weight whose weight is exponential: weights that sum to 1 are then anywhere, alike."""
-    found: Numbers = weight - np.exp(weight)
-    return found
-
-
-def _reflect(parts: Numbers) -> Numbers:
-    found: Numbers = np.clip(np.abs(1 - np.abs(1 - np.abs(parts))), 1e-6, 1.0)
-    return found
-
-
-def _places(sizes: Sequence[int], offers: Indices | Sequence[Offer]) -> Indices:
-    """Where an offer's values are among all issues' values: one row an offer."""
-    found: Indices = np.asarray(offers, dtype=np.intp).reshape(-1, len(sizes)) + np.cumsum((0, *sizes))[:-1]
-    return found
+    return after(case.sizes, case.fallback, (int.from_bytes(case.id.encode()[-24:], "big"), party), heard)
 
 
 def _pool(space: Space, base: Indices, minds: Minds, tables: Numbers, rng: np.random.Generator) -> Indices:
@@ -353,18 +141,18 @@ def _pool(space: Space, base: Indices, minds: Minds, tables: Numbers, rng: np.ra
 
 def _telling(minds: Minds, tables: Numbers, floor: Numbers, pool: Indices, value: Numbers) -> Numbers:
     """For each offer of the pool, what its answer is worth: the best expected value once it is known, and a little for the surprise."""
-    have = tables[:, _places(minds.sizes, pool)]
+    have = tables[:, places(minds.sizes, pool)]
     top = np.stack([tables[:, column].max(axis=1) for column in minds.columns()], axis=1)
     best = np.stack([tables[:, column].argmax(axis=1) for column in minds.columns()], axis=1)
     missing = top[:, None, :] - have
     issue = missing.argmax(axis=2)
     named = 1 + issue * max(minds.sizes) + np.take_along_axis(best, issue, axis=1)
     codes: Whole = 2 * np.where(missing.max(axis=2) < 1e-9, 0, named) + (have.sum(axis=2) >= floor[:, None])
-    out = np.empty(len(pool))
-    for at in range(len(pool)):
-        order = np.argsort(codes[:, at], kind="stable")
-        same = codes[order, at]
-        starts = np.flatnonzero(np.concatenate([[True], same[1:] != same[:-1]]))
-        chance = np.diff(np.append(starts, len(same))) / len(same)
-        out[at] = np.add.reduceat(value[order], starts, axis=0).max(axis=1).sum() / len(same) - CURIOUS * (chance * np.log(chance)).sum()
-    return out
+    order = np.argsort(codes, axis=0, kind="stable").T  # a row an offer of the pool: the minds, those that would answer alike together
+    same = np.take_along_axis(codes.T, order, axis=1)
+    first = np.concatenate([np.ones((len(pool), 1), dtype=bool), same[:, 1:] != same[:, :-1]], axis=1)
+    starts = np.flatnonzero(first.ravel())
+    chance = np.diff(np.append(starts, first.size)) / first.shape[1]
+    best_then = np.add.reduceat(value[order.ravel()], starts, axis=0).max(axis=1) / first.shape[1]
+    found: Numbers = np.add.reduceat(best_then - CURIOUS * chance * np.log(chance), np.concatenate([[0], np.cumsum(first.sum(axis=1))[:-1]]))
+    return found

@@ -11,7 +11,7 @@ import numpy as np
 from tutti.model.negotiation import Belief, Case, Exchange, Level, Offer, Question, Utility
 from tutti.negotiation import answers, rankings, scores
 from tutti.negotiation.search import SECONDS
-from tutti.negotiation.settle import Settlement, candidates, ranked, settle
+from tutti.negotiation.settle import Settlement, candidates, objective, ranked, settle
 from tutti.negotiation.space import Numbers, Space
 from tutti.negotiation.terrain import span
 from tutti.negotiation.wants import wants
@@ -22,6 +22,8 @@ SCORED = 2  # messages after which scores are precise enough, unless the noise i
 LEADING = 24  # outcomes that a later question is about
 PATIENT = 3  # turns kept for confirmations
 PROPOSALS = 12  # offers that are proposed at most
+AGREED = 0.02  # mean log gain by which an offer must be better than what all have agreed to already, to be proposed: less may be chance
+BEHIND = 2048  # offers that may be ahead of one that all have agreed to, which is then still found
 MISSED = 3  # messages in a row without an answer, after which a party is not waited for again while it is asked what it wants
 REGRET = 0.0001  # share of the Nash product that the remaining doubt may cost
 JOINT = 512  # draws of what all want at once, from which this is reckoned
@@ -260,15 +262,21 @@ class _Talk:
         rest = max(PROPOSALS - len(self._proposed()), 0)
         if not space.enumerable:
             self._settle(space)  # what it finds is remembered and ranked first
-        passed = set(out)  # also what would be better but cannot be had, or not in time
-        for found in ranked(space, self.beliefs, self.weights, PROPOSALS, worst=WILD):
+        passed = set(out)  # also what would be better but cannot be had, or not in time, or hardly
+        agreed = sorted(
+            offer
+            for offer in {offer for yes, _ in words for offer in yes} - out
+            if all(self._consents(party, offer, yes) for party, (yes, _) in enumerate(words))
+        )
+        held = float(objective(space, self.beliefs, self.weights, np.array(agreed, dtype=np.intp)).max()) if agreed else -np.inf
+        for found in ranked(space, self.beliefs, self.weights, BEHIND if agreed else PROPOSALS, worst=WILD, more=agreed):
             offer = found.offer
             assert offer is not None
             consents = [self._consents(party, offer, words[party][0]) for party in range(len(words))]
             if all(consents):
                 left = self.space.less(passed) if passed != out else space
                 return self._end(offer, "settled", "everybody whose word is needed has agreed", left, found=found, rejected=passed)
-            if not last and False not in consents and (offer in self._proposed() or rest):
+            if not last and False not in consents and (held == -np.inf or found.value > held + AGREED) and (offer in self._proposed() or rest):
                 waiting = [party for party, consent in enumerate(consents) if consent is None]
                 return Propose(offer, tuple(Question(party, len(self.by_party[party]) + 1, "confirm", ((offer,),)) for party in waiting))
             passed.add(offer)
@@ -364,7 +372,7 @@ def _checked(case: Case, space: Space, each: Exchange) -> Exchange:
         case "table":
             fine = reply.missing or (isinstance(reply.value, Utility) and space.understands(reply.value))
             return each if fine else Exchange(question, reply._replace(value=None, missing="garbled"))
-    return Exchange(question, answers.valid(case, question, reply))
+    return Exchange(question, answers.valid(space, reply))
 
 
 def _logs(belief: Belief, offers: Sequence[Offer]) -> Numbers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -102,14 +102,14 @@ def _offset(sizes: tuple[int, ...]) -> Indices:
 
 
 def _wants(models: Sequence[Utility]) -> Wants:
-    sizes = tuple(len(column) for column in models[0].contrib)
+    sizes = tuple(map(len, models[0].contrib))
     places = dict.fromkeys((i, a, j, b) for model in models for i, a, j, b, _ in model.pairs)
     known = all(i != j and 0 <= i < len(sizes) and 0 <= j < len(sizes) and 0 <= a < sizes[i] and 0 <= b < sizes[j] for i, a, j, b in places)
-    together = all(tuple(len(column) for column in model.contrib) == sizes for model in models)
+    together = all(tuple(map(len, model.contrib)) == sizes for model in models)
     if not known or not together:
         none = np.zeros((len(models), 0))
         return Wants(sizes, none, none.sum(axis=1), np.zeros((0, 2), dtype=np.intp), none, np.ones(len(models)), False)
-    linear = np.array([[number for column in model.contrib for number in column] for model in models], dtype=float)
+    linear = np.array([list(chain.from_iterable(model.contrib)) for model in models], dtype=float)
     homes = np.array([model.reservation for model in models], dtype=float)
     offset = _offset(sizes)
     at = {place: where for where, place in enumerate(places)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -90,7 +91,7 @@ class Utility:
 class Belief:
     """What is believed of a party's utility: one model where it is known, else draws from the posterior, equally likely."""
 
-    models: tuple[Utility, ...]
+    models: Sequence[Utility]  # that does not change
 
 
 class Question(NamedTuple):

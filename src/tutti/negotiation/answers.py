@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply, Utility
+from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply
 from tutti.negotiation.minds import Heard, Minds, after, places
 from tutti.negotiation.scores import some
 from tutti.negotiation.space import Indices, Numbers, Space
+from tutti.negotiation.wants import made
 
 Whole = npt.NDArray[np.int64]
 
@@ -64,13 +65,7 @@ def believe(case: Case, party: int, said: Sequence[Exchange], rng: np.random.Gen
     minds = _minds(case, party, heard)
     tables, floor = minds.tables()
     rows = np.sort(rng.permutation(len(tables))[:DRAWS])
-    columns = minds.columns()
-    return Belief(
-        tuple(
-            Utility(tuple(tuple(table[column]) for column in columns), (), home)
-            for table, home in zip(tables[rows].tolist(), floor[rows].tolist(), strict=True)
-        )
-    )
+    return Belief(made(case.sizes, tables[rows], floor[rows], (), np.zeros((len(rows), 0))))
 
 
 def valid(space: Space, reply: Reply) -> Reply:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tutti.model.negotiation import Offer, Utility
+from tutti.model.negotiation import Offer
 from tutti.negotiation.algebra import inverse, product
-from tutti.negotiation.wants import made
+from tutti.negotiation.wants import Models, made
 
 Numbers = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -86,7 +86,7 @@ class Shape:
         at = self.issues + len(self.pairs) - len(pairs)
         return np.concatenate([rows[:, :at], both, rows[:, at:]], axis=1)
 
-    def utilities(self, thetas: Numbers) -> tuple[Utility, ...]:
+    def utilities(self, thetas: Numbers) -> Models:
         """The utilities that these weights of the features mean, one a row."""
         parts = thetas[:, : self.issues]
         if not self.plain:

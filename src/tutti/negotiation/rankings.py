@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -197,7 +197,7 @@ def _spread(case: Case, space: Space, rng: np.random.Generator) -> list[Offer]:
     found: dict[Offer, None] = {}
     for turn in range(TRIES):
         if turn < TRIES // 2:
-            offers = np.stack([rng.permutation(np.resize(_evenly(size, rng), 2 * want)) for size in space.sizes], axis=1)
+            offers = np.stack([rng.permutation(np.resize(rng.permutation(_evenly(size)), 2 * want)) for size in space.sizes], axis=1)
             offers = offers[space.allowed(offers)]
         elif space.enumerable:
             offers = np.stack(np.unravel_index(rng.choice(space.codes, 2 * want), space.sizes), axis=1)
@@ -212,8 +212,10 @@ def _spread(case: Case, space: Space, rng: np.random.Generator) -> list[Offer]:
     return list(found)
 
 
-def _evenly(size: int, rng: np.random.Generator) -> Indices:
-    values: Indices = rng.permutation(np.unique(np.linspace(0, size - 1, min(size, ITEMS - 1)).round()).astype(np.intp))
+@cache
+def _evenly(size: int) -> Indices:
+    """As many of an issue's values as one message has room for, evenly spaced."""
+    values: Indices = np.unique(np.linspace(0, size - 1, min(size, ITEMS - 1)).round()).astype(np.intp)
     return values
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain, pairwise
-from typing import NamedTuple
+from itertools import chain
+from typing import NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -56,32 +56,61 @@ class Wants(NamedTuple):
         return np.asarray(out - self.homes[:, None])
 
 
+class Models(Sequence[Utility]):
+    """Utilities that were drawn as arrays, a row each; one is made a `Utility` where it is looked at, which few are."""
+
+    __slots__ = ("_made", "arrays", "pairs")
+
+    def __init__(self, arrays: Wants, pairs: tuple[tuple[int, int, int, int], ...]) -> None:
+        self.arrays, self.pairs = arrays, pairs
+        self._made: dict[int, Utility] = {}
+
+    def __len__(self) -> int:
+        return len(self.arrays.linear)
+
+    @overload
+    def __getitem__(self, at: int) -> Utility: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Utility, ...]: ...
+    def __getitem__(self, at: int | slice) -> Utility | tuple[Utility, ...]:
+        if isinstance(at, slice):
+            return tuple([self[each] for each in range(len(self))[at]])
+        place = range(len(self))[at]
+        if place not in self._made:
+            row = self.arrays.linear[place].tolist()
+            contrib = tuple([tuple(row[start : start + size]) for start, size in zip(_offset(self.arrays.sizes).tolist(), self.arrays.sizes, strict=True)])
+            pairs = tuple([(*pair, extra) for pair, extra in zip(self.pairs, self.arrays.extras[place].tolist(), strict=True)])
+            self._made[place] = Utility(contrib, pairs, float(self.arrays.homes[place]))
+        return self._made[place]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (Models, tuple)) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
 def wants(models: Sequence[Utility]) -> Wants:
     """These models as arrays; of a belief's own tuple they are kept."""
+    if isinstance(models, Models):
+        return models.arrays
     return _kept(_Same(models)) if isinstance(models, tuple) else _wants(models)
 
 
-def made(sizes: tuple[int, ...], linear: Numbers, homes: Numbers, pairs: Sequence[tuple[int, int, int, int]], extras: Numbers) -> tuple[Utility, ...]:
-    """Utilities from such arrays, a row each, all finite; `pairs` are issue, value, issue, value, each once. What is `wants` of them is at hand at once."""
+def made(sizes: tuple[int, ...], linear: Numbers, homes: Numbers, pairs: Sequence[tuple[int, int, int, int]], extras: Numbers) -> Models:
+    """Utilities from such arrays, a row each, all finite; `pairs` are issue, value, issue, value, each once."""
     offset = _offset(sizes)
-    ends = list(pairwise((*offset.tolist(), sum(sizes))))
-    models = tuple(
-        Utility(tuple([tuple(row[at:end]) for at, end in ends]), tuple([(*pair, extra) for pair, extra in zip(pairs, more, strict=True)]), home)
-        for row, more, home in zip(linear.tolist(), extras.tolist(), homes.tolist(), strict=True)
-    )
     cells = np.array([(offset[i] + a, offset[j] + b) for i, a, j, b in pairs], dtype=np.intp).reshape(-1, 2)
-    _kept(_Same(models, Wants(sizes, linear, homes, cells, extras, _spans(linear, offset, np.abs(extras)), True)))
-    return models
+    return Models(Wants(sizes, linear, homes, cells, extras, _spans(linear, offset, np.abs(extras)), True), tuple(pairs))
 
 
 class _Same:
-    """A key that is equal to itself only: comparing all numbers would take longer than what it saves. With it, the arrays, where they are known already."""
+    """A key that is equal to itself only: comparing all numbers would take longer than what it saves."""
 
-    __slots__ = ("arrays", "it")
+    __slots__ = ("it",)
 
-    def __init__(self, it: tuple[Utility, ...], arrays: Wants | None = None) -> None:
+    def __init__(self, it: tuple[Utility, ...]) -> None:
         self.it = it
-        self.arrays = arrays
 
     def __hash__(self) -> int:
         return id(self.it)
@@ -92,8 +121,7 @@ class _Same:
 
 @lru_cache(maxsize=KEPT)
 def _kept(same: _Same) -> Wants:
-    known, same.arrays = same.arrays, None
-    return known or _wants(same.it)
+    return _wants(same.it)
 
 
 def _offset(sizes: tuple[int, ...]) -> Indices:

@@ -479,6 +479,37 @@ async def test_a_case_that_a_crash_interrupts_ends_as_one_that_was_not(tutti):
     assert rounds == list(range(1, len(rounds) + 1))
 
 
+async def test_a_settled_case_that_starts_again_asks_nobody_and_keeps_to_its_money(tutti, monkeypatch):
+    """What messages have cost is known of the rounds, also to a run that did not ask them: a card need not say it."""
+    fleet = Fleet("deal")
+    calls: list[str] = []
+
+    def dear(name: str) -> None:
+        @fleet.agent(skill="negotiation.answer", department="sales", name=name)
+        async def answer(question: dict[str, Any], ctx: Context) -> Any:
+            calls.append(name)
+            ctx.cost = 0.4
+            return {"accept": worth(name, question["outcome"]) >= worth(name, None)}
+
+    for name in WANTS:
+        dear(name)
+    signal, interrupted = Context.signal, []
+
+    def interrupt(self: Context, *args: Any, **options: Any) -> Any:
+        if not interrupted:
+            interrupted.append(len(calls))
+            raise ConnectionError("gone in the middle")
+        return signal(self, *args, **options)
+
+    monkeypatch.setattr(Context, "signal", interrupt)
+    run = await tutti(fleet).submit("negotiation.mediate", opening(money=1.9))
+    task = run.task("negotiation.mediate")
+    kinds = [fact["kind"] for fact in await run.facts() if fact["about"] == task.id]
+    assert (task.state, kinds.count("run.started"), kinds.count("negotiation.settled")) == ("completed", 2, 1)
+    assert interrupted == [4]
+    assert (len(calls), task.output["cost"], task.output["rounds"]) == (4, 1.6, 2)
+
+
 class Slowly(Ranking):
     """Takes a second for each message."""
 

@@ -121,14 +121,6 @@ def opened(opening: Opening, id: str, kept: Mapping[str, Any]) -> Case:
     return replace(case, parties=tuple(replace(party, level=levels[party.name], weight=kept["parties"][party.name][1]) for party in case.parties))
 
 
-@dataclass(slots=True)
-class _Round:
-    """What a round brought."""
-
-    exchanges: list[Exchange]
-    cost: int  # millionths, of all messages of this round together
-
-
 class _Mediation:
     """One run of one case."""
 
@@ -151,18 +143,23 @@ class _Mediation:
         return row
 
     async def hold(self) -> Settled:
-        """From the opening to the settlement."""
+        """From the opening to the settlement, and to what follows from it."""
         await self._open()
+        kept = await self._ctx.kept("settled")
+        return await self._carry_out(kept or await self._settle(await self._talk()))
+
+    async def _talk(self) -> End:
+        """Round after round, until nothing is left to ask, or time or money is up."""
         while True:
             kept = await self._ctx.kept(f"round/{self._rounds + 1}")
             if kept is None:
                 step = await self._think(last=self._over())
                 if isinstance(step, End):
-                    return await self._settle(step)
+                    return step
                 if not self._affordable(step.questions):
-                    return await self._settle(await self._end())
+                    return await self._end()
                 kept = await self._ask(step.questions)
-            self._take(_Round([negotiation.exchange_from_json(each) for each in kept["exchanges"]], kept["cost"]))
+            self._take([negotiation.exchange_from_json(each) for each in kept["exchanges"]], kept["paid"])
 
     # --- opening ------------------------------------------------------------------------------------------------
 
@@ -257,21 +254,16 @@ class _Mediation:
         answer_by = self._house.clock.now() + round(patience * MICROS)
         found = await asyncio.gather(*(self._put(question, answer_by, patience) for question in questions))
         exchanges = [Exchange(question, reply) for question, (reply, _) in zip(questions, found, strict=True)]
-        cost = sum(paid for _, paid in found)
-        kept = {"exchanges": [negotiation.exchange_to_json(each) for each in exchanges], "cost": cost}
+        paid = [paid for _, paid in found]
+        kept = {"exchanges": [negotiation.exchange_to_json(each) for each in exchanges], "paid": paid}
         bundle = await self._bundle(f"round/{self._rounds + 1}", kept)
         answers = [[self._case.parties[q.party].name, q.number, q.ask, reply.missing] for q, reply in exchanges]
-        data = {"round": self._rounds + 1, "answers": answers, "exchanges": bundle.payloads[0].id, "cost": cost}
+        data = {"round": self._rounds + 1, "answers": answers, "exchanges": bundle.payloads[0].id, "cost": sum(paid)}
         bundle.add(Draft("negotiation.answered", self._ctx.task, "agent/mediator", data, -1))
         bundle.expect["negotiation", (self._ctx.task,)] = self._version
         await self._corridor.record(bundle)
         self._version += 1
-        self._note_costs(questions, found)
         return kept
-
-    def _note_costs(self, questions: Sequence[Question], found: Sequence[tuple[Reply, int]]) -> None:
-        for question, (_, paid) in zip(questions, found, strict=True):
-            self._dearest[question.party] = max(self._dearest.get(question.party, 0), paid)
 
     async def _put(self, question: Question, answer_by: int, patience: float) -> tuple[Reply, int]:
         """One question to one party: its reply, and what that cost in millionths. Silence, lateness and nonsense are replies."""
@@ -330,27 +322,32 @@ class _Mediation:
                 return
             await asyncio.sleep(0)
 
-    def _take(self, round: _Round) -> None:
-        self._said += round.exchanges
-        self._cost += round.cost
+    def _take(self, exchanges: Sequence[Exchange], paid: Sequence[int]) -> None:
+        """What a round brought, and what each of its messages cost in millionths."""
+        for (question, _), cost in zip(exchanges, paid, strict=True):
+            self._dearest[question.party] = max(self._dearest.get(question.party, 0), cost)
+        self._said += exchanges
+        self._cost += sum(paid)
         self._rounds += 1
 
     # --- settling -----------------------------------------------------------------------------------------------
 
-    async def _settle(self, end: End) -> Settled:
-        """Record what holds, and give a person what only a person may decide."""
-        kept = await self._ctx.kept("settled")
-        if kept is None:
-            settled = self._settlement(end)
-            kept = asdict(settled)
-            record = await self._think_about(partial(_recorded, self._case, self._said, end))
-            bundle = await self._bundle("settled", kept)
-            payload = self._house.journal.seal({"settled": kept, "record": record}, await self._house.subject(self._task))
-            bundle.payloads.append(payload)
-            data = {"how": settled.how, "record": payload.id, "better": settled.better is not None, "messages": settled.messages}
-            bundle.add(Draft("negotiation.settled", self._ctx.task, "agent/mediator", data, -1))
-            bundle.expect["negotiation", (self._ctx.task,)] = self._version
-            await self._corridor.record(bundle)
+    async def _settle(self, end: End) -> dict[str, Any]:
+        """Record what holds. Gives it as it is kept."""
+        settled = self._settlement(end)
+        kept = asdict(settled)
+        record = await self._think_about(partial(_recorded, self._case, self._said, end))
+        bundle = await self._bundle("settled", kept)
+        payload = self._house.journal.seal({"settled": kept, "record": record}, await self._house.subject(self._task))
+        bundle.payloads.append(payload)
+        data = {"how": settled.how, "record": payload.id, "better": settled.better is not None, "messages": settled.messages}
+        bundle.add(Draft("negotiation.settled", self._ctx.task, "agent/mediator", data, -1))
+        bundle.expect["negotiation", (self._ctx.task,)] = self._version
+        await self._corridor.record(bundle)
+        return kept
+
+    async def _carry_out(self, kept: dict[str, Any]) -> Settled:
+        """Let what holds be known, and give a person what only a person may decide."""
         better = Better(**kept["better"]) if kept["better"] else None
         settled = Settled(**{**kept, "better": better})
         if settled.better is not None:

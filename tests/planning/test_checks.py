@@ -52,6 +52,7 @@ def test_a_plan_that_works_has_no_problem():
         (Step("a", "any.thing", "{steps.triage.nothing}"), "takes {steps.triage.nothing}, which is not there"),
         (Step("a", "any.thing", {"x": ["{steps.later.x}"]}), "step a comes after later, which is no step"),
         (Step("a", "any.thing", "{steps}"), "takes all steps at once"),
+        (Step("a", "any.thing", {"x": ["{imput.x}"]}), "step a takes {imput.x}, and what is taken begins with input, steps or notes"),
         (Step("a", "any.thing", after=("a",)), "wait for each other"),
         (Step("a", "any.thing", join="some"), "join is all or any"),
         (Step("a", "any.thing", join="any"), "joins any of nothing"),
@@ -73,6 +74,9 @@ def test_bounds_and_gates():
     assert said(*both, bounds=Bounds(chain=1)) == ["2 steps come one after the other, and 1 may"]
     assert said(TRIAGED, permit=lambda skill: "kill switch")[0] == "step triage: ticket.triage is ruled out: kill switch"
     assert check_plan(Plan((TRIAGED,), returns="{steps.none.x}"), OFFERS) == ["it returns the output of none, which is no step"]
+    assert check_plan(Plan((TRIAGED,), returns={"all": "{step.triage}"}), OFFERS) == [
+        "it returns {step.triage}, and what is taken begins with input, steps or notes"
+    ]
     assert check_plan(Plan((TRIAGED,), returns="{steps.triage.x}"), OFFERS) == ["what it returns takes {steps.triage.x}, which is not there"]
 
 

@@ -17,6 +17,7 @@ from tutti.model.view import Table
 
 NAME = re.compile(r"[a-z_][a-z0-9_]*\Z")  # of a step: conditions speak of it
 _REFERENCE = re.compile(r"\{(input|steps|notes)((?:\.[A-Za-z0-9_-]+)*)(\??)\}")
+_ASTRAY = re.compile(r"\{[A-Za-z_]\w*(?:\.[A-Za-z0-9_-]+)+\??\}")  # meant as a reference, whatever it begins with
 _LITERAL = re.compile(r"""(?<!\[)(?:"[^"]*"|'[^']*')""")  # a text in a condition, but for the key in steps["a"]
 _SPOKEN = re.compile(r"""(?<![\w.])steps(?:\.([A-Za-z_]\w*)|\[\s*["']([^"']*)["']\s*\])""")
 ROOTS = ("input", "steps", "notes")
@@ -129,6 +130,19 @@ def references(template: Any) -> Iterator[Reference]:
     elif isinstance(template, list | tuple):
         for value in template:
             yield from references(value)
+
+
+def astray(template: Any) -> Iterator[str]:
+    """The texts in a template that look like nothing but a reference, and are none: `{imput.account}` would reach an agent as it stands."""
+    if isinstance(template, str):
+        if _ASTRAY.fullmatch(template) and whole(template) is None:
+            yield template
+    elif isinstance(template, Mapping):
+        for value in template.values():
+            yield from astray(value)
+    elif isinstance(template, list | tuple):
+        for value in template:
+            yield from astray(value)
 
 
 def whole(text: str) -> Reference | None:

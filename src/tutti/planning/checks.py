@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tutti.errors import Invalid
-from tutti.model.plan import NAME, Plan, Reference, Step, ordered, references, whole
+from tutti.model.plan import NAME, ROOTS, Plan, Reference, Step, astray, ordered, references, whole
 from tutti.planning.forms import Form, form_of, misfit
 from tutti.planning.offers import Bounds, Offer, Permit
 from tutti.registry import Condition
 
-CONDITION_NAMES = ("input", "steps", "notes")
+CONDITION_NAMES = ROOTS
 _LONGEST_MS = 366 * 24 * 3600 * 1000  # a wait of more than a year is a slip of the pen
+_WHENCE = f"{', '.join(ROOTS[:-1])} or {ROOTS[-1]}"
 _ANYTHING = Form({}, {})
 
 
@@ -80,12 +81,14 @@ def _shape(plan: Plan, bounds: Bounds) -> list[str]:
             if name not in names
         ]
         problems += [f"{place} takes all steps at once" for found in references(step.template) if found.root == "steps" and not found.path]
+        problems += [f"{place} takes {text}, and what is taken begins with {_WHENCE}" for text in astray(step.template)]
         if step.when is not None:
             try:
                 condition(step)
             except Invalid as error:
                 problems.append(error.message)
     problems += [f"it returns the output of {r.step}, which is no step" for r in references(plan.returns) if r.step and r.step not in names]
+    problems += [f"it returns {text}, and what is taken begins with {_WHENCE}" for text in astray(plan.returns)]
     return problems
 
 

@@ -1,4 +1,4 @@
-"""Much to show: 5,000 tasks of which a hundred change every second."""
+"""Much to show: 5,000 tasks of which a hundred change every second; and what a first visit takes in."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 from console_site import DIST, Seen, serving
 from playwright.sync_api import Browser
 
-WATCH_MS = 10_000
+CHANGES = 800
 
 
-def test_five_thousand_tasks_at_a_hundred_changes_a_second(browser: Browser, window: Callable[..., Seen], tmp_path: Path):
+def test_five_thousand_tasks_of_which_many_change(browser: Browser, window: Callable[..., Seen], tmp_path: Path):
+    """What it costs is the bench's to measure (`python -m bench console`); here the page does no more work than the changes ask for."""
     with serving(tmp_path, busy=True) as own:
         seen = window(own)
         page = seen.page
@@ -27,24 +28,21 @@ def test_five_thousand_tasks_at_a_hundred_changes_a_second(browser: Browser, win
         page.evaluate("() => { document.querySelector('[role=grid]').scrollTop = 1e9 }")  # the oldest are done first
         assert page.locator("[role=grid] [role=row]").count() < 120  # only what is in sight is there
         page.evaluate("""() => {
-            window.busy = 0; window.changes = 0
-            new PerformanceObserver(list => { for (const e of list.getEntries()) window.busy += e.duration }).observe({ type: 'longtask' })
+            window.changes = 0
             const source = new EventSource('/v1/events?batch_ms=100')
             source.addEventListener('changes', e => { window.changes += JSON.parse(e.data).changes.filter(c => c.state).length })
         }""")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
         (tmp_path / "go").touch()
-        page.wait_for_timeout(2_000)
-        before, busy = page.evaluate("() => [window.changes, window.busy]")
-        page.wait_for_timeout(WATCH_MS)
-        after, busy_after = page.evaluate("() => [window.changes, window.busy]")
-        rate = (after - before) / WATCH_MS * 1000
-        assert rate >= 80, f"only {rate:.0f} changes a second came"
-        assert busy_after - busy < 0.1 * WATCH_MS, f"{busy_after - busy:.0f} ms of {WATCH_MS} in long tasks"
+        page.wait_for_function(f"() => window.changes >= {CHANGES}", timeout=100_000)
+        assert len(asked) < CHANGES / 16, asked  # what changes comes with the stream: eighty batches, of which none is asked for again
+        assert page.locator("[role=grid] [role=row]").count() < 120
+        page.wait_for_selector("[role=row] .done")  # the rows follow
         session = page.context.new_cdp_session(page)
         session.send("HeapProfiler.collectGarbage")
         heap = session.send("Runtime.getHeapUsage")["usedSize"]
         assert heap < 60e6, f"{heap / 1e6:.1f} MB"
-        assert page.locator("[role=row] .done").count() > 0  # the rows follow
         assert not seen.errors
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -26,6 +27,17 @@ def test_a_fleet_runs_here_for_one_task(person: Person) -> None:
     folder = person.folder / ".tutti"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert not (folder / "shop" / "socket").exists()
+
+
+def test_what_a_library_writes_by_itself_is_not_among_the_data(person: Person) -> None:
+    """A solver in C writes to descriptor 1, and knows nothing of `sys.stdout`; so does what it starts."""
+    with person.file.open("a") as file:
+        file.write("\nimport os, subprocess\nos.write(1, b'a word of a library\\n')\nsubprocess.run(['echo', 'a word of a child'], check=True)\n")
+    started = person.start("run", "refund.pay", '{"amount": 5}', "--fleet", str(person.file), "--json")
+    out, err = started.communicate(timeout=60)
+    assert (started.returncode, json.loads(out)["output"]) == (0, "paid 5.00")
+    assert "a word of a library" in err
+    assert "a word of a child" in err
 
 
 def test_what_is_taken_in_is_kept_until_somebody_runs_it(person: Person) -> None:

@@ -47,7 +47,7 @@ def _still(seen: Seen) -> list[str]:
     return list(
         seen.page.eval_on_selector_all(
             "main h1, main h2, main th, main [role=columnheader], main [aria-pressed], main [aria-selected=true], main [aria-current], main label, main input",
-            "all => all.map(e => [e.tagName, e.getAttribute('aria-pressed') ?? e.getAttribute('aria-selected') ?? e.value ?? '', (e.tagName === 'INPUT' ? '' : e.textContent).replace(/[0-9.,:]+/g, '#')].join(' '))",
+            "all => all.map(e => [e.tagName, e.getAttribute('aria-pressed') ?? e.getAttribute('aria-selected') ?? e.value ?? '', (e.tagName === 'INPUT' ? '' : e.textContent).replace(/[0-9.,:]+/g, '#').replace(/# ?(ms|s|min|h|d)\\b( # ?(ms|s|min|h|d)\\b)*/g, '#')].join(' '))",
         )
     )
 

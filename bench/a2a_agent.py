@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 os.environ["OTEL_INSTRUMENTATION_A2A_SDK_ENABLED"] = "false"
@@ -13,13 +14,24 @@ import uvicorn
 from starlette.applications import Starlette
 
 
+def card_of(url: str) -> Any:
+    """The card of an agent that says it again, at this address."""
+    from a2a.types import AgentCapabilities, AgentCard, AgentInterface, AgentSkill
+
+    return AgentCard(
+        name="echo", description="says it again", version="1.0.0", capabilities=AgentCapabilities(streaming=True),
+        supported_interfaces=[AgentInterface(url=f"{url}/", protocol_binding="JSONRPC", protocol_version="1.0")], default_input_modes=["text/plain"],
+        default_output_modes=["text/plain"], skills=[AgentSkill(id="text.echo", name="echo", description="says it again", tags=["echo"])],
+    )  # fmt: skip
+
+
 def sdk(url: str) -> list[Any]:
     """What the SDK offers for servers, as its documentation has it."""
     from a2a.server.agent_execution import AgentExecutor
     from a2a.server.request_handlers import DefaultRequestHandler
     from a2a.server.routes import create_agent_card_routes, create_jsonrpc_routes
     from a2a.server.tasks import InMemoryTaskStore, TaskUpdater
-    from a2a.types import AgentCapabilities, AgentCard, AgentInterface, AgentSkill, Part, Task, TaskState, TaskStatus
+    from a2a.types import Part, Task, TaskState, TaskStatus
 
     class Echo(AgentExecutor):
         async def execute(self, context: Any, queue: Any) -> None:
@@ -32,11 +44,7 @@ def sdk(url: str) -> list[Any]:
         async def cancel(self, context: Any, queue: Any) -> None:
             raise NotImplementedError
 
-    card = AgentCard(
-        name="echo", description="says it again", version="1.0.0", capabilities=AgentCapabilities(streaming=True),
-        supported_interfaces=[AgentInterface(url=f"{url}/", protocol_binding="JSONRPC", protocol_version="1.0")], default_input_modes=["text/plain"],
-        default_output_modes=["text/plain"], skills=[AgentSkill(id="text.echo", name="echo", description="says it again", tags=["echo"])],
-    )  # fmt: skip
+    card = card_of(url)
     handler = DefaultRequestHandler(agent_executor=Echo(), task_store=InMemoryTaskStore(), agent_card=card)
     return [*create_agent_card_routes(card), *create_jsonrpc_routes(handler, "/")]
 
@@ -55,15 +63,16 @@ def bare(url: str) -> list[Any]:
     return [Route("/", echo, methods=["POST"])]
 
 
-def main() -> None:
+def serve(routes: Callable[[str], list[Any]]) -> None:
+    """Serve what `routes` makes for an address, which is printed, until somebody ends the process."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    routes = {"sdk": sdk, "bare": bare}[sys.argv[1]](url)
+    app = Starlette(routes=routes(url))
     print(url, flush=True)
-    config = uvicorn.Config(Starlette(routes=routes), log_level="critical", access_log=False, lifespan="off", ws="none", timeout_keep_alive=75)
+    config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", ws="none", timeout_keep_alive=75)
     uvicorn.Server(config).run([listener])
 
 
 if __name__ == "__main__":
-    main()
+    serve({"sdk": sdk, "bare": bare}[sys.argv[1]])

@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
+from functools import partial
 from typing import Any
 
 os.environ["OTEL_INSTRUMENTATION_A2A_SDK_ENABLED"] = "false"
 
-import uvicorn
-from starlette.applications import Starlette
+from bench.a2a_agent import card_of, serve
 
 
 def passing_bytes(url: str, agent: str) -> list[Any]:
@@ -53,7 +52,7 @@ def through_the_sdk(url: str, agent: str) -> list[Any]:
     from a2a.server.request_handlers import DefaultRequestHandler
     from a2a.server.routes import create_agent_card_routes, create_jsonrpc_routes
     from a2a.server.tasks import InMemoryTaskStore, TaskUpdater
-    from a2a.types import AgentCapabilities, AgentCard, AgentInterface, AgentSkill, SendMessageRequest, Task, TaskState, TaskStatus
+    from a2a.types import SendMessageRequest, Task, TaskState, TaskStatus
 
     made: list[Any] = []
 
@@ -78,25 +77,11 @@ def through_the_sdk(url: str, agent: str) -> list[Any]:
         async def cancel(self, context: Any, queue: Any) -> None:
             raise NotImplementedError
 
-    card = AgentCard(
-        name="gateway", description="passes it on", version="1.0.0", capabilities=AgentCapabilities(streaming=True),
-        supported_interfaces=[AgentInterface(url=f"{url}/", protocol_binding="JSONRPC", protocol_version="1.0")], default_input_modes=["text/plain"],
-        default_output_modes=["text/plain"], skills=[AgentSkill(id="text.echo", name="echo", description="says it again", tags=["echo"])],
-    )  # fmt: skip
+    card = card_of(url)
     handler = DefaultRequestHandler(agent_executor=PassOn(), task_store=InMemoryTaskStore(), agent_card=card)
     return [*create_agent_card_routes(card), *create_jsonrpc_routes(handler, "/")]
 
 
-def main() -> None:
-    kind, agent = sys.argv[1:]
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    routes = {"bytes": passing_bytes, "sdk": through_the_sdk}[kind](url, agent)
-    print(url, flush=True)
-    config = uvicorn.Config(Starlette(routes=routes), log_level="critical", access_log=False, lifespan="off", ws="none", timeout_keep_alive=75)
-    uvicorn.Server(config).run([listener])
-
-
 if __name__ == "__main__":
-    main()
+    kind, agent = sys.argv[1:]
+    serve(partial({"bytes": passing_bytes, "sdk": through_the_sdk}[kind], agent=agent))

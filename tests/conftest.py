@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -27,29 +26,6 @@ def pytest_collection_finish() -> None:
     """What is loaded by now stays: the collector need not go through all of it again and again."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _validators_are_made_once() -> Iterator[None]:
-    """Several hundred tests build an app, and three quarters of that are the validators of its routes: those of one form are the same."""
-    fields = sys.modules.get("fastapi._compat.v2")  # not where no test of this run builds one
-    made: Any = getattr(fields, "TypeAdapter", None)
-    kept: dict[Any, Any] = {}
-
-    def once(form: Any, **how: Any) -> Any:
-        key = (form.__origin__, repr(form.__metadata__), repr(how))
-        try:
-            known = key in kept
-        except TypeError:  # a form that cannot be a key
-            return made(form, **how)
-        if not known:
-            kept[key] = made(form, **how), form, how  # what the key only names must live as long
-        return kept[key][0]
-
-    with pytest.MonkeyPatch.context() as patch:
-        if made is not None:
-            patch.setattr(fields, "TypeAdapter", once)
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -429,19 +429,23 @@ async def test_a_party_with_a_table_answers_at_any_lower_level(tutti, level):
 # --- what it may cost -----------------------------------------------------------------------------------------------
 
 
-async def test_no_more_is_asked_than_the_case_has_money_for(tutti):
+def dear(calls: list[str], *, said: float) -> Fleet:
+    """Parties that take 0.4 for each message, of which their cards say `said`."""
     fleet = Fleet("deal")
-    calls: list[str] = []
+    for name in WANTS:
 
-    def dear(name: str) -> None:
-        @fleet.agent(skill="negotiation.answer", department="sales", name=name, cost=0.4)
-        async def answer(question: dict[str, Any], ctx: Context) -> Any:
+        @fleet.agent(skill="negotiation.answer", department="sales", name=name, cost=said)
+        async def answer(question: dict[str, Any], ctx: Context, name: str = name) -> Any:
             calls.append(name)
             ctx.cost = 0.4
             return {"accept": worth(name, question["outcome"]) >= worth(name, None)}
 
-    for name in WANTS:
-        dear(name)
+    return fleet
+
+
+async def test_no_more_is_asked_than_the_case_has_money_for(tutti):
+    calls: list[str] = []
+    fleet = dear(calls, said=0.4)
     run = await tutti(fleet).submit("negotiation.mediate", opening(money=2.0))
     settled = run.task("negotiation.mediate").output
     assert 1.0 <= settled["cost"] <= 2.0
@@ -481,18 +485,8 @@ async def test_a_case_that_a_crash_interrupts_ends_as_one_that_was_not(tutti):
 
 async def test_a_settled_case_that_starts_again_asks_nobody_and_keeps_to_its_money(tutti, monkeypatch):
     """What messages have cost is known of the rounds, also to a run that did not ask them: a card need not say it."""
-    fleet = Fleet("deal")
     calls: list[str] = []
-
-    def dear(name: str) -> None:
-        @fleet.agent(skill="negotiation.answer", department="sales", name=name)
-        async def answer(question: dict[str, Any], ctx: Context) -> Any:
-            calls.append(name)
-            ctx.cost = 0.4
-            return {"accept": worth(name, question["outcome"]) >= worth(name, None)}
-
-    for name in WANTS:
-        dear(name)
+    fleet = dear(calls, said=0.0)
     signal, interrupted = Context.signal, []
 
     def interrupt(self: Context, *args: Any, **options: Any) -> Any:

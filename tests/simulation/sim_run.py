@@ -7,7 +7,7 @@ import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -44,6 +44,17 @@ class Result:
     tasks: int = 0
     effects: int = 0
     root: str = ""
+
+
+def broken(run: Callable[[int], Result], seeds: Iterable[int], *words: str) -> bool:
+    """Whether among these seeds each of the promises that the words speak of is broken."""
+    whole = set(words)
+    for seed in seeds:
+        problems = run(seed).violations
+        whole -= {each for each in whole if any(each in problem for problem in problems)}
+        if not whole:
+            return True
+    return False
 
 
 class Life:

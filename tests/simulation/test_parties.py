@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
 import pytest
 from sim_parties import run_table
-from sim_run import Result
+from sim_run import Result, broken
 
 from tutti import negotiation
 from tutti.mediation import mediate
@@ -42,15 +43,7 @@ def test_many_seeds():
         hold(list(pool.map(run_table, range(1000, 2000), chunksize=10)))
 
 
-def bites(*words: str) -> bool:
-    """Whether seeds of the list break each of the promises that these words speak of."""
-    whole = set(words)
-    for seed in SABOTAGED:
-        problems = run_table(seed).violations
-        whole -= {each for each in whole if any(each in problem for problem in problems)}
-        if not whole:
-            return True
-    return False
+bites = partial(broken, run_table, SABOTAGED)
 
 
 def test_it_bites_when_rounds_are_not_kept(monkeypatch):

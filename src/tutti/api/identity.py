@@ -16,6 +16,7 @@ from tutti.api.guard import UNTIL, caller_of, require
 from tutti.app import Workspace
 from tutti.clock import to_text
 from tutti.errors import Conflict, Invalid, Refused, Unauthenticated
+from tutti.model.answers.agents import Registered
 from tutti.model.caller import EVERY, Caller
 from tutti.security import Throttle, check_dpop, oidc, proof_key, tokens
 
@@ -204,14 +205,14 @@ def _agents(workspace: Workspace, tries: _Tries) -> APIRouter:
         made = await accounts.enrol(form.name, department=form.department, owner=form.owner, by=caller.id)
         return reply(made, 201, {"cache-control": "no-store"})
 
-    @api.post("/enrolments/use", status_code=201, response_model=forms.Registered, responses=problems(*CHANGING, 502) | _TOO_OFTEN, openapi_extra=_OPEN)
+    @api.post("/enrolments/use", status_code=201, response_model=Registered, responses=problems(*CHANGING, 502) | _TOO_OFTEN, openapi_extra=_OPEN)
     async def enrolled(request: Request, form: forms.Enrolled) -> Response:
         """An agent comes in with its code: its name is bound to its key, and it is registered from its card."""
         if wait := tries.take(request):
             return _late(wait)
         return reply(await accounts.enrolled(form.code, name=form.name, url=form.url, key=form.key, proof=form.proof), 201)
 
-    @api.post("/enrolments/again", response_model=forms.Registered, responses=problems(*CHANGING, 502))
+    @api.post("/enrolments/again", response_model=Registered, responses=problems(*CHANGING, 502))
     async def again(request: Request, form: forms.Again) -> Response:
         """An enrolled agent has started anew, with its own token: where its card has changed, this is its next version."""
         caller = caller_of(request)

@@ -162,17 +162,6 @@ class Enrolment(TypedDict):
     expires_at: str
 
 
-class Registered(TypedDict):
-    """An agent that is in the fleet."""
-
-    schema: str
-    name: str
-    version: str
-    digest: str
-    skills: list[str]
-    new: bool
-
-
 class AgentTokenMade(TypedDict):
     """A five-minute token. `token_type` is DPoP when it is bound to the key whose proof came with the request."""
 

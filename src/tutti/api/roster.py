@@ -18,8 +18,7 @@ from tutti.api.rights import listed, on_agent
 from tutti.app import Workspace
 from tutti.errors import Conflict, Invalid, Refused
 from tutti.model.agent import Endpoint
-from tutti.model.answers import Registered
-from tutti.model.answers.agents import Agent, Card, Standing
+from tutti.model.answers.agents import Agent, Card, Registered, Standing
 from tutti.model.request import Once
 from tutti.registry import Condition
 from tutti.routing import CONDITION_NAMES

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tutti.client.turns import Call
-from tutti.model.answers import Registered
-from tutti.model.answers.agents import Agent, Card
+from tutti.model.answers.agents import Agent, Card, Registered
 from tutti.model.answers.approvals import Approval
 from tutti.model.answers.conflicts import Conflicts, ConflictSeen
 from tutti.model.answers.governance import Goal, LevelSet, Switched

@@ -121,28 +121,21 @@ class Plan:
 
 def references(template: Any) -> Iterator[Reference]:
     """All that a template takes."""
-    if isinstance(template, str):
-        for found in _REFERENCE.finditer(template):
-            yield _reference(found)
-    elif isinstance(template, Mapping):
-        for value in template.values():
-            yield from references(value)
-    elif isinstance(template, list | tuple):
-        for value in template:
-            yield from references(value)
+    for text in _texts(template):
+        yield from map(_reference, _REFERENCE.finditer(text))
 
 
 def astray(template: Any) -> Iterator[str]:
     """The texts in a template that look like nothing but a reference, and are none: `{imput.account}` would reach an agent as it stands."""
+    return (text for text in _texts(template) if _ASTRAY.fullmatch(text) and whole(text) is None)
+
+
+def _texts(template: Any) -> Iterator[str]:
     if isinstance(template, str):
-        if _ASTRAY.fullmatch(template) and whole(template) is None:
-            yield template
-    elif isinstance(template, Mapping):
-        for value in template.values():
-            yield from astray(value)
-    elif isinstance(template, list | tuple):
-        for value in template:
-            yield from astray(value)
+        yield template
+    elif isinstance(template, Mapping | list | tuple):
+        for part in template.values() if isinstance(template, Mapping) else template:
+            yield from _texts(part)
 
 
 def whole(text: str) -> Reference | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -255,7 +255,7 @@ class Run:
     def _left_to_do(self) -> bool:
         return any(not self._progress.ended(step.name) for step in self._kept.plan.steps)
 
-    async def _again(self, reason: str, about: dict[str, Any], why: str, *, stale: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+    async def _again(self, reason: str, about: dict[str, Any], why: str, *, stale: Collection[str] = ()) -> None:
         """Make the plan anew from where it stands, or give up."""
         kept, order = self._kept, self._order
         if order.goal is None or kept.number >= order.replans:

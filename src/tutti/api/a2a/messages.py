@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from a2a.types import a2a_pb2 as pb
@@ -96,27 +97,24 @@ class Messages:
                 self._webhooks.set(bundle, task, webhook, wishes.subject, after, caller.id)
 
         self._take()
-        watch = self._feed.watch(id)
-        try:
-            await workspace.submit(
-                skill, input, subject=wishes.subject, priority=wishes.priority, deadline=wishes.deadline, id=id, also=also, by=caller.id, checked=True
-            )
-        except Conflict as conflict:
-            if conflict.about.get("thing") != ("task", (id,)):
-                watch.close()
-                raise
-            await self._same(id, digest, watch)
-            return Sent(id, watch)
-        except BaseException:
-            watch.close()
-            raise
-        return Sent(id, watch, message)
+        with ExitStack() as unless_sent:
+            sent = Sent(id, unless_sent.enter_context(self._feed.watch(id)), message)
+            try:
+                await workspace.submit(
+                    skill, input, subject=wishes.subject, priority=wishes.priority, deadline=wishes.deadline, id=id, also=also, by=caller.id, checked=True
+                )
+            except Conflict as conflict:
+                if conflict.about.get("thing") != ("task", (id,)):
+                    raise
+                await self._same(id, digest)
+                sent = sent._replace(message=None)
+            unless_sent.pop_all()
+        return sent
 
-    async def _same(self, id: str, digest: str | None, watch: Watch) -> None:
+    async def _same(self, id: str, digest: str | None) -> None:
         """The key was used before: for the same message it is the same task."""
         said = await self._workspace.journal.facts(about=id, kind="message.received", limit=1)
         if not said or said[0].data.get("digest") != digest:
-            watch.close()
             raise InvalidParamsError("This idempotency key was used for another message.", {"errors": [{"field": "idempotency-key", "message": "used before"}]})
 
     async def _follow_up(self, message: Json, webhook: Json | None, context: Context) -> Sent:
@@ -145,16 +143,14 @@ class Messages:
             if webhook is not None:
                 self._webhooks.set(bundle, id, webhook, subject, after, caller.id)
 
-        watch = self._feed.watch(id)
-        try:
-            await self._workspace.answer(id, value, also=also, by=caller.id)
-        except Conflict as conflict:
-            watch.close()
-            raise UnsupportedOperationError(f"{id} takes no answer: {conflict.message}") from conflict
-        except BaseException:
-            watch.close()
-            raise
-        return Sent(id, watch)
+        with ExitStack() as unless_sent:
+            sent = Sent(id, unless_sent.enter_context(self._feed.watch(id)))
+            try:
+                await self._workspace.answer(id, value, also=also, by=caller.id)
+            except Conflict as conflict:
+                raise UnsupportedOperationError(f"{id} takes no answer: {conflict.message}") from conflict
+            unless_sent.pop_all()
+        return sent
 
     def _read(self, skill: str, value: Any) -> Any:
         bound = self._workspace.house.border(skill)

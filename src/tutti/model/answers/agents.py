@@ -29,6 +29,17 @@ class Agent(TypedDict):
     health: str
 
 
+class Registered(TypedDict):
+    """An agent that was taken in. `new` says whether this version was not known before."""
+
+    schema: str
+    name: str
+    version: str
+    digest: str
+    skills: list[str]
+    new: bool
+
+
 class QualityAt(TypedDict):
     """The mean quality of the tasks that ended in a part of a window, and how many were judged."""
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from server_site import Gate, Site, make_fleet, message, site, until
+
+from tutti.api.a2a.feed import Feed, Watch
 
 
 async def settle_approval(served: Site, task: str, answer: str) -> None:
@@ -276,6 +279,36 @@ async def test_lists_are_paged_newest_state_first(served: Site):
 
 
 # --- idempotency ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_message_that_is_refused_leaves_nobody_watching(served, monkeypatch):
+    """Else whoever sends nonsense all day would fill the memory, a reader at a time."""
+    watching: set[Watch] = set()
+    watch, leave = Feed.watch, Feed.leave
+
+    def begun(self: Feed, task: str) -> Watch:
+        new = watch(self, task)
+        watching.add(new)
+        return new
+
+    def left(self: Feed, old: Watch) -> None:
+        watching.discard(old)
+        leave(self, old)
+
+    monkeypatch.setattr(Feed, "watch", begun)
+    monkeypatch.setattr(Feed, "leave", left)
+    begun_by: list[int] = []
+
+    async def broken(self: Any, *args: Any, **options: Any) -> Any:
+        begun_by.append(len(watching))
+        raise OSError("the disk is full")
+
+    await served.result("SendMessage", {"message": message("text.echo", "once")}, idempotency_key="k1")
+    assert await served.error("SendMessage", {"message": message("text.echo", "else")}, idempotency_key="k1") == (-32602, "INVALID_PARAMS")
+    assert not watching
+    monkeypatch.setattr(type(served.workspace), "submit", broken)
+    assert (await served.error("SendMessage", {"message": message("text.echo", "more")}))[0] == -32603
+    assert (begun_by, watching) == ([1], set())
 
 
 async def test_a_key_makes_one_task_and_a_messages_id_does_not(served: Site):

@@ -64,7 +64,7 @@ def test_rooms_read_no_clock_draw_no_chance_and_start_no_thread():
     )
     for path in [
         *modules(*ROOMS, "registry", "context", "model", "arbiter", "plans", "desk"),
-        *(SOURCE / name for name in ("orchestrator.py", "choices.py", "calls.py", "traffic.py", "reception.py", "line.py", "house.py", "market.py")),
+        *(SOURCE / name for name in ("orchestrator.py", "choices.py", "runs.py", "traffic.py", "reception.py", "line.py", "house.py", "market.py")),
     ]:
         assert not {name for name in read(path).calls if forbidden.match(name)}, path
 

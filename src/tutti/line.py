@@ -169,7 +169,7 @@ class Line:
 
     def progress(self, share: float, text: str) -> None:
         """Keep how far the run is, for whoever looks."""
-        self._corridor.calls.progress[self._task] = (min(max(float(share), 0.0), 1.0), str(text)[:200])
+        self._corridor.runs.progress[self._task] = (min(max(float(share), 0.0), 1.0), str(text)[:200])
 
     @contextmanager
     def paused(self, awaited: str = "") -> Iterator[None]:

@@ -18,7 +18,6 @@ from typing import Any
 
 from tutti import execution, gates, routing, transports
 from tutti.arbiter import Arbiter
-from tutti.calls import Calls
 from tutti.choices import Choices
 from tutti.clock import MICROS
 from tutti.closing import Closing
@@ -33,6 +32,7 @@ from tutti.model.verdict import Ruling, Verdict
 from tutti.model.view import AtMost
 from tutti.reception import Bundle, Reception
 from tutti.registry import registration
+from tutti.runs import Runs
 from tutti.security import open_body
 from tutti.traffic import Traffic
 
@@ -62,7 +62,7 @@ class Orchestrator:
         self.arbiter.load()
         self.reception.declare = self.arbiter.intents.declare
         self._tasks = house.journal.hot.table("task")
-        self.calls = Calls(self, executor)
+        self.runs = Runs(self, executor)
 
     def follow(self, facts: list[Fact]) -> None:
         """Take in facts that have just been committed: what is known first, then who goes on."""
@@ -343,12 +343,12 @@ class Orchestrator:
         key = (card.name, card.version)
         house.breakers.started(key)
         try:
-            outcome = await self.calls.attempt(task, card, skill, attempt)
+            outcome = await self.runs.attempt(task, card, skill, attempt)
         except BaseException:
             house.breakers.unfinished(key)
             raise
         changed = house.breakers.ended(key, outcome, house.clock.now())
-        self.calls.progress.pop(id, None)
+        self.runs.progress.pop(id, None)
         while (task := self._tasks.get((id,))) is not None and task["stage"] in (Stage.RUNNING, Stage.ASKING):
             try:
                 return await self._finish(task, card, skill, attempt, outcome, cause, changed)

@@ -68,7 +68,7 @@ async def test_all_subscribers_see_the_same_in_the_same_order(served: Site, gate
     await asyncio.wait_for(gate.entered.wait(), 5)
     reading = [asyncio.create_task(read(served, "SubscribeToTask", {"id": task["id"]})) for _ in range(8)]
     await until(lambda: _watched(served, task["id"]) == 8)
-    table = served.workspace.corridor.calls.progress
+    table = served.workspace.corridor.runs.progress
     await until(lambda: task["id"] in table)
     others = [served.send("text.echo", str(number)) for number in range(20)]
     await asyncio.gather(*others)

@@ -150,14 +150,14 @@ async def test_the_cap_is_held_before_the_call_is_made(tmp_path):
 async def test_progress_of_a_streamed_answer_is_told_and_no_token_is_a_fact(tmp_path):
     told: list[tuple[float, str]] = []
     async with served(says("word " * 100)) as model, opened(fleet_with(model.url, stream=True), tmp_path) as workspace:
-        seen = workspace.corridor.calls.progress
+        seen = workspace.corridor.runs.progress
 
         class Watched(dict[str, Any]):
             def __setitem__(self, key: str, value: Any) -> None:
                 told.append(value)
                 super().__setitem__(key, value)
 
-        workspace.corridor.calls.progress = Watched(seen)
+        workspace.corridor.runs.progress = Watched(seen)
         before = (await workspace.head())["seq"]
         await ended(workspace, "ticket.triage", "x")
         assert told[-1][1].startswith("call 1: about 1")

@@ -17,9 +17,9 @@ import pytest
 from sim_run import PLACES, Result, broken, run_seed
 
 from tutti import execution, transports
-from tutti.calls import Calls
 from tutti.journal.batch import Append, Planner
 from tutti.orchestrator import Orchestrator
+from tutti.runs import Runs
 
 FEW = range(24)
 MANY = 1000
@@ -63,20 +63,20 @@ bites = partial(broken, run_seed, SABOTAGED)
 
 def test_it_bites_without_the_durable_start(monkeypatch):
     """The action is made first, and its start recorded afterwards."""
-    start, attempt = Orchestrator._start, Calls.attempt
+    start, attempt = Orchestrator._start, Runs.attempt
     made: dict[str, Any] = {}
 
     async def start_late(self: Any, task: Any, bundle: Any, number: int, card: Any = None, verdict: Any = None) -> None:
         agent = card or self.house.registry.card(task["agent"], task["agent_version"])
         if agent is not None and agent.skills[task["skill"]].is_action:
-            made[task["id"]] = await attempt(self.calls, task, agent, agent.skills[task["skill"]], number)
+            made[task["id"]] = await attempt(self.runs, task, agent, agent.skills[task["skill"]], number)
         await start(self, task, bundle, number, card, verdict)
 
     async def attempt_once(self: Any, task: Any, card: Any, skill: Any, number: int) -> Any:
         return made.pop(task["id"]) if task["id"] in made else await attempt(self, task, card, skill, number)
 
     monkeypatch.setattr(Orchestrator, "_start", start_late)
-    monkeypatch.setattr(Calls, "attempt", attempt_once)
+    monkeypatch.setattr(Runs, "attempt", attempt_once)
     assert bites("before its run was recorded", "is not idempotent and was called")
 
 
@@ -128,7 +128,7 @@ def test_it_bites_when_unknown_outcomes_are_tried_again(monkeypatch):
 
 def test_it_bites_when_a_kill_switch_is_not_asked(monkeypatch):
     """The switch is recorded, and no gate looks at it."""
-    monkeypatch.setattr(Calls, "stop", lambda self, scope, name: 0)
+    monkeypatch.setattr(Runs, "stop", lambda self, scope, name: 0)
     monkeypatch.setattr("tutti.gates.stopped_by", lambda *_: "")
     monkeypatch.setattr(sys.modules["tutti.gates.decide"], "stopped_by", lambda *_: "")
     assert bites("after the kill switch")

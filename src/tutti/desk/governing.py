@@ -46,7 +46,7 @@ class Governing(Approving):
         bundle = Bundle()
         bundle.add(Draft("kill.thrown", f"{scope}/{name}", by, {"scope": scope, "name": name, "reason": reason}))
         await self.corridor.record(bundle)
-        return {"scope": scope, "name": name, "on": True, "stopped": self.corridor.calls.stop(scope, name)}
+        return {"scope": scope, "name": name, "on": True, "stopped": self.corridor.runs.stop(scope, name)}
 
     async def lift(self, scope: str, name: str = "", *, reason: str = "", by: str = OWNER) -> dict[str, Any]:
         """Lift a kill switch. Tasks it parked before they began go on."""

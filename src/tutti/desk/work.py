@@ -141,8 +141,8 @@ class Work(Counter):
         view["erased"] = reference not in payloads
         card = self.corridor.house.registry.offer(row["skill"]) if row["state"] == "completed" else None
         view["undo"] = card.skills[row["skill"]].undo if card else None
-        if id in self.corridor.calls.progress:
-            view["progress"], view["doing"] = self.corridor.calls.progress[id]
+        if id in self.corridor.runs.progress:
+            view["progress"], view["doing"] = self.corridor.runs.progress[id]
         return view
 
     async def tasks(

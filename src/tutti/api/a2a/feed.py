@@ -126,7 +126,7 @@ class Feed:
                     watch.put(fact)
 
     async def _look(self) -> None:
-        progress = self._workspace.corridor.calls.progress
+        progress = self._workspace.corridor.runs.progress
         while True:
             await asyncio.sleep(_LOOK_S)
             for task, watches in self._watches.items():

@@ -1,4 +1,4 @@
-"""The call of an agent: one attempt at a task, with its line, its time and its span, until it ends or a kill switch ends it."""
+"""Runs: one call of an agent as an attempt at a task, with its line, its time and its span, until it ends or a kill switch ends it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 
-class Calls:
-    """The calls that are under way in this process. What comes of them the corridor records."""
+class Runs:
+    """The runs that are under way in this process. What comes of them the corridor records."""
 
     def __init__(self, corridor: Orchestrator, executor: Callable[[transports.Mode], Executor | None]) -> None:
         self._corridor = corridor

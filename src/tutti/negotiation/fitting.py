@@ -43,17 +43,15 @@ class Shape:
     def __init__(self, sizes: Sequence[int], fallback: Offer | None, pairs: Sequence[tuple[int, int, int, int]] = ()) -> None:
         self.sizes, self.fallback, self.pairs = tuple(sizes), fallback, tuple(pairs)
         self.blocks: list[slice] = []
-        self.tables: list[Numbers] = []  # for each issue: value x its features
         at = 0
         for size in self.sizes:
-            knots = min(size, KNOTS)
-            self.tables.append(np.eye(size) if knots == size else _hats(size, knots))
-            self.blocks.append(slice(at, at + knots))
-            at += knots
+            self.blocks.append(slice(at, at + min(size, KNOTS)))
+            at = self.blocks[-1].stop
         self.issues = at
         self.start = np.array([block.start for block in self.blocks])
         self.count = np.array([block.stop - block.start for block in self.blocks])
         self.plain = at == sum(self.sizes)  # every value a feature of its own
+        self.tables = [] if self.plain else [np.eye(size) if size <= KNOTS else _hats(size, KNOTS) for size in self.sizes]  # for each issue: value x its features
         self.width = at + len(self.pairs) + (fallback is None)
 
     def rows(self, offers: Sequence[Offer | None] | npt.NDArray[np.intp]) -> Numbers:

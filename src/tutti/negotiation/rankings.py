@@ -231,6 +231,6 @@ def valid(lists: Lists, reply: Reply) -> Reply:
     fine = isinstance(value, list | tuple) and len(value) == len(lists)
     if fine:
         for items, order in zip(lists, value, strict=True):
-            whole = isinstance(order, list | tuple) and all(isinstance(at, int) and not isinstance(at, bool) for at in order)
+            whole = isinstance(order, list | tuple) and set(map(type, order)) <= {int}  # true and false are no places
             fine = fine and whole and sorted(order) == list(range(len(items)))
     return reply if fine else reply._replace(value=None, missing="garbled")

@@ -51,7 +51,7 @@ class Shape:
         self.start = np.array([block.start for block in self.blocks])
         self.count = np.array([block.stop - block.start for block in self.blocks])
         self.plain = at == sum(self.sizes)  # every value a feature of its own
-        self.tables = [] if self.plain else [np.eye(size) if size <= KNOTS else _hats(size, KNOTS) for size in self.sizes]  # for each issue: value x its features
+        self.tables = [] if self.plain else [_hats(size) for size in self.sizes]  # for each issue: value x its features
         self.width = at + len(self.pairs) + (fallback is None)
 
     def rows(self, offers: Sequence[Offer | None] | npt.NDArray[np.intp]) -> Numbers:
@@ -453,10 +453,12 @@ def _barrier(steps: Numbers, tau: float, theta: Numbers) -> _There:
     return _There(-float((np.log(soft) + np.minimum(raw + 30.0, 0.0)).sum()), -(ratio / tau) @ steps, bend)
 
 
-def _hats(size: int, knots: int) -> Numbers:
-    at = np.arange(size) * (knots - 1) / (size - 1)
-    low = np.minimum(at.astype(int), knots - 2)
-    out = np.zeros((size, knots))
+def _hats(size: int) -> Numbers:
+    if size <= KNOTS:
+        return np.eye(size)
+    at = np.arange(size) * (KNOTS - 1) / (size - 1)
+    low = np.minimum(at.astype(int), KNOTS - 2)
+    out = np.zeros((size, KNOTS))
     out[np.arange(size), low] = 1 - (at - low)
     out[np.arange(size), low + 1] += at - low
     return out

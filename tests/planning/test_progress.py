@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,10 +45,33 @@ def test_a_condition_that_does_not_hold_skips_the_step_and_those_that_need_it():
     assert set(begun(plan, Progress(), input={"n": 2})) == {"a"}
 
 
-def test_a_condition_that_cannot_be_evaluated_does_not_hold():
-    progress = Progress()
-    assert begun(Plan((Step("a", "x", when="input.none.n > 1"),)), progress, input={}) == {}
-    assert list(progress.skipped) == ["a"]
+@pytest.mark.parametrize(
+    ("when", "why"),
+    [
+        ("input.none.n > 1", "no such key: none"), ("input['none'] == 1", "no such key: none"), ("steps.b.n > 1", "a value is not of the type that it needs"),
+        ("input.text", "it gives neither true nor false"), ("input.list[7] == 1", "no such place in a list"), ("1 / input.zero > 1", "division by zero"),
+        ("input.list.startsWith('a')", "startsWith() is not known, or does not take what it is given"), ("input.big * input.big > 1", "a number is too large"),
+        ("int(input.text) > 1", "int() is not known, or does not take what it is given"),
+    ],
+)  # fmt: skip
+def test_a_condition_that_cannot_be_evaluated_skips_the_step_and_says_on_what(when: str, why: str):
+    progress = Progress(skipped={"b": "it failed"})
+    input = {"text": "a secret", "list": [1, 2], "zero": 0, "big": 2**62}
+    assert begun(Plan((Step("a", "x", when=when), Step("b", "x"))), progress, input=input) == {}
+    assert progress.skipped["a"] == f"its condition could not be evaluated ({why}): {when}"
+
+
+@given(
+    st.text().map("zq".__add__),
+    st.sampled_from(
+        ["input[input.name] == 1", "{'a': 1}[input.name] > 1", "input.list[input.name]", "int(input.name) > 1", "timestamp(input.name) > timestamp('x')"]
+    ),
+)
+def test_what_a_condition_looked_at_does_not_stand_in_the_reason(name: str, when: str):
+    progress, other = Progress(), Progress()
+    for value, each in ((name, progress), ("another name", other)):
+        assert begun(Plan((Step("a", "x", when=when),)), each, input={"name": value, "list": [1]}) == {}
+    assert progress.skipped == other.skipped
 
 
 def test_any_waits_for_one_and_is_skipped_where_none_came():

@@ -191,7 +191,7 @@ async def test_why_says_for_what_a_step_was_skipped(tutti):
 
     steps = [
         step("one", "a.b"), step("two", "a.b", when="steps.one.n > 3"), step("three", "a.b", input={"n": "{steps.two.n}"}),
-        step("four", "a.b", input={"fail": True}, optional=True), step("five", "a.b", after="four", join="any"),
+        step("four", "a.b", input={"fail": True}, optional=True), step("five", "a.b", after="four", join="any"), step("six", "a.b", when="steps.one.surname > 3"),
     ]  # fmt: skip
     fleet.playbook("a.all", steps=steps, department="d")
     trial = await tutti(fleet).submit("a.all", {})
@@ -200,7 +200,10 @@ async def test_why_says_for_what_a_step_was_skipped(tutti):
         "two": "its condition does not hold: steps.one.n > 3",
         "three": "it takes what two gives, which was skipped",
         "five": "none of four came to anything",
+        "six": "its condition could not be evaluated (no such key: surname): steps.one.surname > 3",
     }
+    facts = await trial.workspace.facts(kind="plan.ended")
+    assert "surname" not in str(facts), "a plan is sealed, and so is what its conditions speak of"
 
 
 async def test_a_changed_playbook_is_registered_anew(tmp_path: Path):

@@ -100,16 +100,18 @@ def test_the_same_seed_gives_the_same_route():
 
 def test_who_was_ruled_out_by_which_rule_is_named_up_to_a_cap():
     cards = [card(n) for n in range(40)]
-    cards[1] = replace(cards[1], skills={"job.do": replace(cards[1].skills["job.do"], when="input.size > 5")})
+    for number, when in ((1, "input.size > 5"), (4, "input.sise > 5")):
+        cards[number] = replace(cards[number], skills={"job.do": replace(cards[number].skills["job.do"], when=when)})
     on = board(cards, running={("agent2", "1"): 4})
-    condition = Condition("input.size > 5", routing.CONDITION_NAMES, "when", "x")
+    conditions = {(f"agent{n}", "1"): Condition(when, routing.CONDITION_NAMES, "when", "x") for n, when in ((1, "input.size > 5"), (4, "input.sise > 5"))}
     found = route(
-        on, case=routing.Case({"size": 3}), shut={("agent0", "1"): "circuit open: 5 failures in a row"}, excluded=["agent3@1"], conditions={("agent1", "1"): condition},
+        on, case=routing.Case({"size": 3}), shut={("agent0", "1"): "circuit open: 5 failures in a row"}, excluded=["agent3@1"], conditions=conditions,
         permit=lambda index: "no policy permits it" if index >= 20 else None,
     )  # fmt: skip
     rules = {out.agent: out.rule for out in found.ruled_out}
     assert rules["agent0@1"].startswith("circuit open")
     assert rules["agent1@1"] == "its condition does not hold: input.size > 5"
+    assert rules["agent4@1"] == "its condition could not be evaluated (no such key: sise): input.sise > 5"
     assert rules["agent2@1"] == "at capacity: 4 of 4 runs"
     assert rules["agent3@1"] == "already failed at this task"
     assert len(found.ruled_out) <= 16

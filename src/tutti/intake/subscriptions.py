@@ -45,7 +45,7 @@ class Subscriptions:
             if condition is not None:
                 if not asked:
                     values, asked = prepared({name: event.get(name) for name in NAMES}), True
-                if not condition.holds(values):
+                if condition.unmet(values):
                     continue
             met.append(subscription)
         if len(met) > 1:

@@ -123,7 +123,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     # plans; the plan itself is sealed
     "plan.made": ("kind", "name", "plan", "skills", "cost", "money"),
     "plan.changed": ("number", "reason", "step", "skill", "topics", "plan", "skills", "cost"),
-    "plan.ended": ("state", "reason", "done", "skipped", "spent"),
+    "plan.ended": ("state", "reason", "done", "skipped", "why", "spent"),  # why: a payload, for what each was skipped
     # negotiations; what was said and settled is sealed
     "negotiation.opened": ("department", "parties", "issues", "opening", "ends_at"),
     "negotiation.answered": ("round", "answers", "exchanges", "cost"),  # answers: [party, number, what was asked, why nothing came or ""]

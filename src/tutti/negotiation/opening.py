@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from tutti.errors import Invalid
 from tutti.model.negotiation import Case, Constraints, Issue, Level, Limit, Offer, Party
 from tutti.model.party import Outcome, Value
-from tutti.registry import Condition
+from tutti.registry import Condition, Undecidable
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -238,7 +238,7 @@ class _Places:
             outcome = {names[issue]: self.given[issue][place] for issue, place in zip(used, places, strict=True)}
             try:
                 holds = condition.value({**{name: value for name, value in outcome.items() if name.isidentifier()}, "outcome": outcome})
-            except Exception as error:  # the evaluator raises by turns; a rule that cannot be decided must not let anything through unseen
+            except Undecidable as error:  # a rule that cannot be decided must not let anything through unseen
                 raise Invalid(f"Rule {rule.rule!r} cannot be decided for {outcome}: {error}", hint="It is CEL over the issues' values.") from None
             if holds is True:
                 yield {issue: {place} for issue, place in zip(used, places, strict=True)}

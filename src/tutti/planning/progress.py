@@ -83,6 +83,6 @@ def _skip(step: Step, progress: Progress, values: dict[str, Any]) -> str:
             return f"it takes what {taken.step} gives, which was skipped"
     if step.join == "any" and not any(name in progress.outputs for name in step.after):
         return f"none of {', '.join(step.after)} came to anything"
-    if step.when is not None and not condition(step).holds(prepared(values)):
-        return f"its condition does not hold: {step.when}"
+    if step.when is not None and (unmet := condition(step).unmet(prepared(values))):
+        return unmet.words
     return ""

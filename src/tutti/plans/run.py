@@ -299,6 +299,11 @@ class Run:
         if reason:
             data["reason"] = reason
         bundle = Bundle(expect={("plan", (task,)): row["version"]})
+        subject = await self._house.subject(self._row)
+        if self._progress.skipped and (subject or not self._row["subject"]):  # what names somebody who was erased meanwhile is not kept
+            payload = journal.seal(self._progress.skipped, subject)
+            bundle.payloads.append(payload)
+            data["why"] = payload.id
         bundle.add(Draft("plan.ended", task, f"agent/{self._agent}", data, self._row["seq"]))
         try:
             await self._corridor.record(bundle)

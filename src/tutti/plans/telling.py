@@ -9,7 +9,6 @@ from tutti.clock import MICROS
 from tutti.house import House
 from tutti.ids import derived
 from tutti.model.fact import Fact
-from tutti.model.plan import references
 
 Row = Mapping[str, Any]
 
@@ -19,9 +18,10 @@ async def told(house: House, task: Row, facts: Sequence[Fact]) -> dict[str, Any]
     mine = [fact for fact in facts if fact.kind in ("plan.made", "plan.changed")]
     if not mine:
         return None
-    kept = await house.journal.payloads([fact.data["plan"] for fact in mine])
-    versions = [kept.get(fact.data["plan"]) for fact in mine]
     ended = next((fact for fact in facts if fact.kind == "plan.ended"), None)
+    why = None if ended is None else ended.data.get("why")
+    kept = await house.journal.payloads([*(fact.data["plan"] for fact in mine), *([why] if why else [])])
+    versions = [kept.get(fact.data["plan"]) for fact in mine]
     last = versions[-1]
     return {
         "kind": mine[0].data["kind"],
@@ -42,11 +42,11 @@ async def told(house: House, task: Row, facts: Sequence[Fact]) -> dict[str, Any]
         ],
         "ruled_out": [] if last is None else [{"skill": skill, "rule": rule} for skill, rule in last["ruled_out"]],
         "instead_of": {} if versions[0] is None else versions[0]["instead_of"],
-        "steps": [] if last is None else [await _step_told(house, task["id"], step, ended) for step in last["plan"]["steps"]],
+        "steps": [] if last is None else [await _step_told(house, task["id"], step, ended, kept.get(why or "", {})) for step in last["plan"]["steps"]],
     }
 
 
-async def _step_told(house: House, task: str, step: Mapping[str, Any], ended: Fact | None) -> dict[str, Any]:
+async def _step_told(house: House, task: str, step: Mapping[str, Any], ended: Fact | None, why: Mapping[str, str]) -> dict[str, Any]:
     said = {"name": step["name"], "skill": step.get("skill", ""), "after": step.get("after", []), "when": step.get("when"), "input": step.get("input")}
     said |= {"question": step.get("question"), "wait_ms": step.get("wait_ms"), "task": None, "agent": None, "reason": None}
     if step.get("skill"):
@@ -56,15 +56,4 @@ async def _step_told(house: House, task: str, step: Mapping[str, Any], ended: Fa
             return said | {"task": id, "agent": row["agent"], "state": row["state"], "reason": row["reason"]}
     over = None if ended is None else ended.data
     state = "waiting" if over is None else "completed" if step["name"] in over["done"] else "skipped" if step["name"] in over["skipped"] else "not begun"
-    return said | {"state": state, "reason": _why_skipped(step, over) if over is not None and state == "skipped" else None}
-
-
-def _why_skipped(step: Mapping[str, Any], over: Mapping[str, Any]) -> str:
-    """For what a step was not done, told from what became of the others."""
-    taken = [taken.step for taken in references(step.get("question") or step.get("input")) if not taken.optional and taken.step in over["skipped"]]
-    after = step.get("after", [])
-    if taken:
-        return f"it takes what {taken[0]} gives, which was skipped"
-    if step.get("join") == "any" and not set(after) & set(over["done"]):
-        return f"none of {', '.join(after)} came to anything"
-    return f"its condition does not hold: {step.get('when')}"
+    return said | {"state": state, "reason": why.get(step["name"]) if state == "skipped" else None}

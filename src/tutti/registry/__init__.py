@@ -3,8 +3,8 @@
 It never chooses between agents, and never calls one.
 """
 
-from tutti.registry.conditions import Condition, prepared
+from tutti.registry.conditions import Condition, Undecidable, prepared
 from tutti.registry.folds import FOLDS, TABLES
 from tutti.registry.registry import Registry, card_from_json, card_to_json, changes_of, offered, registration
 
-__all__ = ["FOLDS", "TABLES", "Condition", "Registry", "card_from_json", "card_to_json", "changes_of", "offered", "prepared", "registration"]
+__all__ = ["FOLDS", "TABLES", "Condition", "Registry", "Undecidable", "card_from_json", "card_to_json", "changes_of", "offered", "prepared", "registration"]

@@ -142,8 +142,8 @@ def _unfit(
         for index in board.conditional:
             card = board.cards[index]
             condition = conditions.get((card.name, card.version))
-            if index not in out and condition is not None and not condition.holds(values):
-                out[index] = f"its condition does not hold: {condition.text}"
+            if index not in out and condition is not None and (unmet := condition.unmet(values)):
+                out[index] = unmet.words
     return out
 
 

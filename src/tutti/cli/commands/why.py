@@ -133,7 +133,7 @@ def _plan(screen: Screen, plan: Record) -> None:
     screen.table(rows, ["STEP", "DOES", "STATE", "AGENT", "TASK", "INSTEAD OF"])
     for step in plan["steps"]:
         if step["state"] == "skipped":
-            screen.text(f"  {step['name']} was skipped: {step['reason']}")
+            screen.text(f"  {step['name']} was skipped" + (f": {step['reason']}" if step["reason"] else ""))
     for change in plan["changes"]:
         screen.text(f"  planned anew: {change['why']}")
     for out in plan["ruled_out"]:

@@ -176,13 +176,13 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
         theta, sigma = _again(shape, told, prior, theta, sigma, noise, SHARP)
     shares = told.shares(sigma, theta) if sigma else np.ones(len(told.rows))
     bend = (told.orders(sigma, shares, theta) if sigma else _barrier(told.steps(), CALM[-1], theta)).bend()
-    spread = _spread(shape, theta, inverse(bend + prior))
-    hessian = bend + _prior(shape, spread)
+    hessian = bend + prior
     try:
         root = np.linalg.inv(np.linalg.cholesky(hessian)).T
     except np.linalg.LinAlgError:  # rounding has made it flat in a direction of which nothing is known
         values, vectors = np.linalg.eigh(hessian)
         root = vectors / np.sqrt(np.maximum(values, 1e-9 * float(values.max())))
+    spread = _spread(shape, theta, product(root, root.T))
     stretch = np.zeros(shape.width)  # what changes the scale alone is no uncertainty: only ratios of gains are of use
     for block in shape.blocks:
         stretch[block.start + int(np.argmax(theta[block]))] += 1.0
@@ -209,6 +209,7 @@ class _Lists:
         lengths = [len(items) for items in self.rows]
         places = [np.flatnonzero(np.array(lengths) == length) for length in dict.fromkeys(lengths)]
         self.groups = [(at, np.array([self.rows[place] for place in at], dtype=np.float32)) for at in places]
+        self._last: tuple[float, Numbers | None, list[Singles]] = (0.0, None, [])
         self.down = np.concatenate([items[:-1] - items[1:] for items in self.rows])  # the steps down the lists: each item's features less those of the next one
 
     def steps(self) -> Numbers:
@@ -216,52 +217,68 @@ class _Lists:
         first = {step.tobytes(): at for at, step in reversed(list(enumerate(self.down)))}
         return self.down if len(first) == len(self.down) else self.down[sorted(first.values())]
 
+    def chances(self, sigma: float, theta: Numbers) -> list[Singles]:
+        """For any two items of each list the chance that the second is preferred: for each group lists x items x items. Those of the last weights are kept."""
+        if self._last[0] != sigma or self._last[1] is not theta:
+            scaled = (theta / (SMOOTH * sigma)).astype(np.float32)
+            found: list[Singles] = []
+            for _, items in self.groups:
+                worths = items @ scaled
+                found.append(np.reciprocal(1 + np.exp(np.minimum(worths[:, :, None] - worths[:, None, :], np.float32(80.0)))))
+            self._last = (sigma, theta, found)
+        return self._last[2]
+
     def shares(self, sigma: float, theta: Numbers) -> Numbers:
         """What each pair of a list counts."""
         out = np.ones(len(self.rows))
-        for at, items in self.groups:
-            out[at] = _share(_over(items, sigma, theta))
+        for (at, _), over in zip(self.groups, self.chances(sigma, theta), strict=True):
+            out[at] = _share(over)
         return out
 
     def orders(self, sigma: float, shares: Numbers, theta: Numbers) -> _There:
         """What the lists cost, seen through noise, where each comparison counts so much."""
         tau, value, slope = SMOOTH * sigma, 0.0, np.zeros(theta.size)
-        bound: list[tuple[Singles, Singles]] = []
-        for at, items in self.groups:
-            over, share = _over(items, sigma, theta), shares[at].astype(np.float32)
-            value -= float(share @ np.einsum("lrc,rc->l", np.log(over), _after(items.shape[1])))
-            push = (np.arange(0.5, items.shape[1], dtype=np.float32) - over.sum(axis=2)) * (share / np.float32(tau))[:, None]
+        chances = self.chances(sigma, theta)
+        for (at, items), over in zip(self.groups, chances, strict=True):
+            share, count = shares[at].astype(np.float32), items.shape[1]
+            value -= float(share @ (np.log(over).reshape(len(at), -1) @ _after(count)))
+            push = (_middles(count) - over @ _ones(count)) * (share / np.float32(tau))[:, None]
             slope += push.ravel() @ items.reshape(-1, theta.size)
-            bound.append((items, over * (1 - over) * (share / np.float32(tau**2))[:, None, None]))
 
         def bend() -> Numbers:
             out = np.zeros((theta.size, theta.size))
-            for items, local in bound:
-                laplace = -local
-                laplace.reshape(len(items), -1)[:, :: local.shape[1] + 1] += local.sum(axis=2)
+            for (at, items), over in zip(self.groups, chances, strict=True):
+                laplace: Singles = over * (over - 1) * (shares[at] / tau**2).astype(np.float32)[:, None, None]
+                laplace.reshape(len(at), -1)[:, :: items.shape[1] + 1] -= laplace @ _ones(items.shape[1])
                 out += product(items.reshape(-1, theta.size).T, (laplace @ items).reshape(-1, theta.size))
             return out
 
         return _There(value, slope, bend)
 
 
-def _over(items: Singles, sigma: float, theta: Numbers) -> Singles:
-    """For any two items of each list the chance that the second is preferred: lists x items x items."""
-    worths = items @ (theta / (SMOOTH * sigma)).astype(np.float32)
-    found: Singles = 1 / (1 + np.exp(np.minimum(worths[:, :, None] - worths[:, None, :], np.float32(80.0))))
-    return found
-
-
 def _share(over: Singles) -> Numbers:
     """What each pair of a list counts: items see one disturbance each, so all their comparisons together tell no more than 1/sigma² an item."""
-    found: Numbers = 1 / np.maximum(1.0, ((over * (1 - over)).sum(axis=(1, 2)) / over.shape[1] - 0.25) / SMOOTH**2)
+    flat, count = over.reshape(len(over), -1), over.shape[1]
+    doubt = (count * count / 2 - np.einsum("lp,lp->l", flat, flat)) / count  # the sum of p (1 - p); p and its opposite, 1 - p, are both among them
+    found: Numbers = 1 / np.maximum(1.0, (doubt - 0.25) / SMOOTH**2)
     return found
 
 
 @cache
+def _middles(count: int) -> Singles:
+    """How many stand before each place of a list, and half of itself."""
+    return np.arange(0.5, count, dtype=np.float32)
+
+
+@cache
+def _ones(count: int) -> Singles:
+    return np.ones(count, dtype=np.float32)
+
+
+@cache
 def _after(count: int) -> Singles:
-    """Ones for a pair of items of which the first stands behind the second."""
-    return np.tri(count, k=-1, dtype=np.float32)
+    """Ones for a pair of items of which the first stands behind the second, in one row."""
+    return np.tri(count, k=-1, dtype=np.float32).ravel()
 
 
 def _weigh(shape: Shape, told: _Lists, noise: float | None) -> tuple[Numbers, Numbers, float]:
@@ -331,13 +348,12 @@ def _together(shape: Shape, told: _Lists, sigma: float, theta: Numbers) -> list[
     if not shape.plain:
         return []
     pull, known = np.zeros((shape.issues, shape.issues)), np.full((shape.issues, shape.issues), 1 / INTERACTION**2)
-    tau = SMOOTH * sigma
-    for _, items in told.groups:
-        over = _over(items, sigma, theta)
-        weight = _share(over)[:, None]
+    tau = np.float32(SMOOTH * sigma)
+    for (_, items), over in zip(told.groups, told.chances(sigma, theta), strict=True):
+        weight = _share(over).astype(np.float32)[:, None]
         its = np.ascontiguousarray(items[:, :, : shape.issues]).reshape(-1, shape.issues)
-        push = (np.arange(0.5, items.shape[1], dtype=np.float32) - over.sum(axis=2)) * weight / tau
-        bound = ((over * (1 - over)).sum(axis=2) - 0.25) * weight / tau**2
+        push: Singles = (_middles(items.shape[1]) - over @ _ones(items.shape[1])) * weight / tau
+        bound = np.asarray(((over * (1 - over)) @ _ones(items.shape[1]) - 0.25) * weight / (tau * tau), dtype=np.float32)
         pull += product(its.T, its * push.reshape(-1, 1))
         known += product(its.T, its * bound.reshape(-1, 1))
     odds = np.triu(np.abs(pull) / np.sqrt(known), 1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import logging
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,7 +20,10 @@ from tutti.model.fact import Draft, Fact
 from tutti.model.money import to_millionths
 from tutti.model.view import AtMost, Thing
 
+log = logging.getLogger("tutti")
+
 HOP_LIMIT = 8  # signals that may lead from one to the next before a circle is assumed
+_UNDECIDED = 16  # subscriptions that a signal's fact names because their condition could not be evaluated; there may be as many as subscriptions
 _WORKS = 100_000  # pieces of work remembered for coalescing; what is forgotten is read from the view
 
 
@@ -74,6 +78,7 @@ class Reception:
         self._works: OrderedDict[str, _Work] = OrderedDict()
         self._meanings = intake.Meanings()
         self._secret = house.journal.keys.subject
+        self.undecided: Counter[tuple[str, str]] = Counter()  # (subscription, why its condition could not be evaluated) → signals since the process began
         self.declare: Declare | None = None  # says what an action means to touch, in the append that takes it in
 
     # --- signals ------------------------------------------------------------------------------------------------
@@ -100,7 +105,9 @@ class Reception:
         if department:
             data["department"] = department
         bundle.expect["signal", (key,)] = 0
-        matches = house.subscriptions.match(event)
+        matches, undecided = house.subscriptions.match(event)
+        if undecided:
+            data["undecided"] = [[subscription.id, why] for subscription, why in undecided[:_UNDECIDED]]
         if hops > HOP_LIMIT and matches:
             data["stopped"] = f"more than {HOP_LIMIT} signals led from one to the next"
             matches = []
@@ -213,7 +220,7 @@ class Reception:
         self._keep(key, work)
 
     def learn(self, facts: list[Fact]) -> None:
-        """Follow the work that has just been taken in, finished or given up."""
+        """Follow the work that has just been taken in, finished or given up, and conditions that could not be evaluated."""
         for fact in facts:
             if fact.kind == "subject.erased":
                 self._meanings.forget(fact.data["subject"])
@@ -226,6 +233,19 @@ class Reception:
                 if known is not None:  # not always its task: where that came to nothing, one that followed it did the work
                     known.version += 1
                     known.task, known.fresh_until, known.output = fact.about, fact.data["fresh_until"], fact.data["output"]
+            elif fact.kind == "signal.received" and "undecided" in fact.data:
+                for id, why in fact.data["undecided"]:
+                    self._tell_undecided(id, why)
+
+    def _tell_undecided(self, id: str, why: str) -> None:
+        """Count it, and log the first of its kind: a field that some signals do not have must not fill the log."""
+        self.undecided[id, why] += 1
+        if self.undecided[id, why] == 1:
+            row = self._house.journal.hot.table("subscription")[id,]
+            log.warning(
+                'fleet.on("%s", do="%s", when="%s"): its condition could not be evaluated on a signal: %s; more of these are not logged',
+                row["type"], row["skill"], row["condition"], why,
+            )  # fmt: skip
 
     def forsake(self, key: str | None, task: str) -> None:
         """The task that did this work came to nothing; the next asker does it anew."""

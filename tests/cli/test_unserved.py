@@ -50,6 +50,17 @@ def test_what_is_taken_in_is_kept_until_somebody_runs_it(person: Person) -> None
     assert len(person("tasks", "--state", "submitted", "--json").data) == 2
 
 
+def test_a_condition_that_could_not_be_evaluated_is_said(person: Person) -> None:
+    with person.file.open("a") as file:
+        file.write('\nfleet.on("churn.scored", do="ticket.triage", when="data.chrun > 0.5")\n')
+    person.run("refund.pay", {"amount": 5})
+    words = "ticket.triage: its condition could not be evaluated (no such key: chrun): data.chrun > 0.5"
+    sent = person("send", "churn.scored", '{"churn": 0.7}')
+    assert (sent.code, words in sent.err, words in sent.out) == (0, True, False)
+    why = person("why", sent.out.split()[1])
+    assert [line.strip(" ·") for line in why.out.splitlines()[1:]] == [words]
+
+
 def test_approving_before_it_runs(person: Person) -> None:
     left = person.run("refund.pay", {"amount": 500}, "--json")
     assert (left.code, left.data["stage"]) == (exits.NEEDS_A_HUMAN, "approval")

@@ -183,6 +183,18 @@ def test_a_signal_shows_all_that_it_led_to_and_its_tree_is_walked(window: Callab
     expect(page).to_have_url(re.compile(f"/(tasks|signals)/{tree['led_to'][0].get('task') or tree['led_to'][0].get('signal')}"))
 
 
+def test_a_signal_shows_which_condition_could_not_be_evaluated_on_it(window: Callable[..., Seen], served: Served):
+    sent = served.ask("POST", "/signals", {"specversion": "1.0", "id": "undecided", "source": "/test", "type": "negotiation.settled", "data": {}})
+    seen = window()
+    page = seen.page
+    seen.go("/signals?type=negotiation.settled")
+    expect(page.get_by_role("grid", name="Signals")).to_contain_text("nothing · 1 condition could not be evaluated")
+    seen.go(f"/signals/{sent['signal']}")
+    row = page.get_by_role("row").filter(has_text="no such key: about")
+    expect(row).to_contain_text("has(data.about.account)")
+    expect(row.get_by_role("link", name="terms.book")).to_be_visible()
+
+
 def _size(node: dict[str, Any]) -> int:
     return 1 + sum(_size(child) for child in node["led_to"])
 

@@ -74,7 +74,7 @@ async def walk(fleet, company, seed=1):
         return output
 
     async def take(type, subject, data):
-        for subscription in subscriptions.match({"type": type, "subject": subject, "data": data}):
+        for subscription in subscriptions.match({"type": type, "subject": subject, "data": data}).met:
             gathered = {}
             for field, skill in subscription.gather:
                 asked = [output for name, _, input, output in done[-200:] if name == skill and input == data]

@@ -14,7 +14,7 @@ EVENT = {"specversion": "1.0", "id": "1", "source": "/a", "type": "ticket.opened
 
 def met(*subscriptions: tuple[str, str | None, int], event: dict | None = None) -> list[str]:
     made = [Subscription(str(n), type, f"skill{n}", when, priority) for n, (type, when, priority) in enumerate(subscriptions)]
-    return [subscription.skill for subscription in Subscriptions(made).match(event or EVENT)]
+    return [subscription.skill for subscription in Subscriptions(made).match(event or EVENT).met]
 
 
 def test_exact_types_prefixes_and_all():
@@ -32,8 +32,21 @@ def test_conditions_decide_and_priorities_order():
     ]
 
 
-def test_a_condition_that_cannot_be_evaluated_is_not_met():
-    assert met(("ticket.opened", "data.nothing > 1", 0), ("ticket.opened", "data.urgency", 0), ("ticket.opened", "data.urgency.deep == 1", 0)) == []
+def test_a_condition_that_cannot_be_evaluated_is_not_met_and_says_why():
+    conditions = ["data.nothing > 1", "data.urgency", "data.urgency.deep == 1", "data.urgency < 0.5", "has(data.nothing) && data.nothing > 1", None]
+    found = Subscriptions([Subscription(str(n), "ticket.opened", "skill", when) for n, when in enumerate(conditions)]).match(EVENT)
+    assert [subscription.when for subscription in found.met] == [None]
+    assert [(subscription.when, why) for subscription, why in found.undecided] == [
+        ("data.nothing > 1", "no such key: nothing"), ("data.urgency", "it gives neither true nor false"),
+        ("data.urgency.deep == 1", "a value is not of the type that it needs"),
+    ]  # fmt: skip
+
+
+def test_a_text_that_is_no_unicode_leaves_every_condition_undecided():
+    subscriptions = Subscriptions([Subscription("on-1", "ticket.opened", "skill", "subject != ''"), Subscription("on-2", "ticket.opened", "other")])
+    found = subscriptions.match({**EVENT, "data": {"text": "\ud800"}})
+    assert [(each.id, why) for each, why in found.undecided] == [("on-1", "a value is none that CEL knows")]
+    assert [each.id for each in found.met] == ["on-2"]
 
 
 def test_an_absent_field_is_null_in_a_condition():

@@ -100,6 +100,14 @@ class _House(Collector):
         durable = HistogramMetricFamily("tutti_journal_batch_seconds", "Seconds until a batch of appends was durable.")
         durable.add_metric([], [*((str(bound), float(count)) for bound, count in times), ("+Inf", float(batches))], all_seconds)
         yield durable
+        undecided = CounterMetricFamily(
+            "tutti_conditions_undecided", "Signals on which a subscription's condition could not be evaluated, since this process began.",
+            labels=["subscription", "type", "skill", "why"],
+        )  # fmt: skip
+        for (id, why), count in sorted(workspace.corridor.reception.undecided.items()):
+            row = workspace.journal.hot.table("subscription")[id,]
+            undecided.add_metric([id, row["type"], row["skill"], why], count)
+        yield undecided
         yield GaugeMetricFamily("tutti_streams", "Open streams of changes.", self._events.readers)
         answers = CounterMetricFamily("tutti_http_answers", "Answers by method, route and status.", labels=["method", "route", "status"])
         for labels, count in sorted(self._counts.answers.items()):

@@ -102,7 +102,12 @@ async def pruned(workspace: Workspace, caller: Caller, tree: Mapping[str, Any]) 
     if not kept and "task" not in tree:
         return None
     hidden = len(branches) - len(kept)
-    return {**tree, "led_to": kept} | ({"hidden": hidden} if hidden else {})
+    found = {**tree, "led_to": kept} | ({"hidden": hidden} if hidden else {})
+    if "undecided" in tree:
+        offer = workspace.house.registry.offer
+        theirs = [(each, card.department) for each in tree["undecided"] if (card := offer(each["skill"])) is not None]
+        found["undecided"] = [each for each, department in theirs if may(caller, "decisions:read", department=department)]
+    return found
 
 
 def on_agent(workspace: Workspace, request: HTTPConnection, name: str, action: str = "agents:read") -> Caller:

@@ -276,7 +276,7 @@ class Arbiter:
             "reason": resolution.reason, "again_after": None if frees_at is None else to_text(frees_at),
         }  # fmt: skip
         event = emitted("conflict.lost", subject, data, id, 0, "tutti", task["hops"] + 1, task["department"])
-        if task["hops"] < HOP_LIMIT and house.subscriptions.match(event):
+        if task["hops"] < HOP_LIMIT and any(house.subscriptions.match(event)):  # met, or not to be decided: then the record says so
             origin = Origin("tutti", task["department"], -1 if bundle.drafts else task["seq"], task["hops"] + 1, id, None, "tutti")
             self._corridor.reception.signal(bundle, event, origin)
 

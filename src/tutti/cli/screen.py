@@ -173,6 +173,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def undecided(found: Record) -> str:
+    """A subscription whose condition could not be evaluated on a signal, in a line."""
+    return f"{found['skill']}: its condition could not be evaluated ({found['why']}): {found['condition']}"
+
+
 def ago(seconds: float) -> str:
     """A span of time as people say it."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
+
+import orjson
 
 from tutti.errors import Conflict, NotFound
 from tutti.model.fact import Draft
@@ -62,6 +64,19 @@ class Counter:
         if not row["open"]:
             raise Conflict(f"{id} has ended: {row['state']}.", hint=f"`tutti why {id}` says how.")
         return row
+
+    def _is_of(self, skill: str, departments: Collection[str] | None) -> bool:
+        card = self.corridor.house.registry.offer(skill)
+        return departments is None or (card is not None and card.department in departments)
+
+    def _undecided(self, signal: Row, departments: Collection[str] | None = None) -> list[dict[str, Any]]:
+        """The subscriptions to skills of these departments whose condition could not be evaluated on a signal, with why."""
+        rows = self._journal.hot.table("subscription")
+        found = [(rows[id,], why) for id, why in orjson.loads(signal["undecided"] or "[]")]
+        return [
+            {"subscription": row["id"], **{name: row[name] for name in ("type", "condition", "skill")}, "why": why}
+            for row, why in found if self._is_of(row["skill"], departments)
+        ]  # fmt: skip
 
     async def _text(self, payload: str | None) -> str:
         return str((await self._journal.payloads([payload])).get(payload, "")) if payload else ""

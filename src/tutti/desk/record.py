@@ -208,7 +208,13 @@ class Record(Work):
         return {"schema": "tutti.lineage/1", "signal": top["signal"], "tree": await self._task_tree(row, 0)}
 
     async def _signal_tree(self, row: Row, depth: int) -> dict[str, Any]:
-        node: dict[str, Any] = {"signal": row["id"], "type": row["type"], "at": to_text(row["at"]), "stopped": row["stopped"]}
+        node: dict[str, Any] = {
+            "signal": row["id"],
+            "type": row["type"],
+            "at": to_text(row["at"]),
+            "stopped": row["stopped"],
+            "undecided": self._undecided(row),
+        }
         node["subject"] = await self._journal.subject_name(row["subject"]) if row["subject"] else None
         tasks = await self._journal.select("SELECT * FROM task WHERE signal = ? ORDER BY seq", (row["id"],))
         node["led_to"] = [await self._task_tree(task, depth + 1) for task in tasks] if depth < 40 else []

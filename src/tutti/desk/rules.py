@@ -57,10 +57,6 @@ class Rules(Counter):
             for row in sorted(rows, key=lambda row: row["at"])
         ]
 
-    def _is_of(self, skill: str, departments: Collection[str] | None) -> bool:
-        card = self.corridor.house.registry.offer(skill)
-        return departments is None or (card is not None and card.department in departments)
-
     def _budgets(self, departments: Collection[str] | None, now: int) -> list[dict[str, Any]]:
         """Budgets with what is taken from them in the period that runs."""
         told = []

@@ -217,18 +217,23 @@ class Watching(Counter):
         limit = max(1, min(limit, 1000))
         pseudonym = None if subject is None else self._journal.pseudonym(subject)
         rows = await observation.signals(self._journal.survey, departments=departments, type=type, subject=pseudonym, task=task, after=after, limit=limit)
-        return {"signals": [await self._signal_told(row) for row in rows], "next": rows[-1]["rowid"] if len(rows) == limit else None}
+        return {"signals": [await self._signal_told(row, departments) for row in rows], "next": rows[-1]["rowid"] if len(rows) == limit else None}
 
     async def signal(self, id: str, *, departments: Collection[str] | None = None) -> dict[str, Any]:
         """One signal. Raises: `NotFound`."""
         rows = await observation.signals(self._journal.survey, departments=departments, id=id, limit=1)
         if not rows:
             raise NotFound(f"There is no signal {id}.", hint="`tutti tasks` shows the signals that tasks came from.")
-        return await self._signal_told(rows[0])
+        return await self._signal_told(rows[0], departments)
 
-    async def _signal_told(self, row: Row) -> dict[str, Any]:
+    async def _signal_told(self, row: Row, departments: Collection[str] | None) -> dict[str, Any]:
         told = {name: row[name] for name in ("id", "type", "department", "task", "tasks", "stopped")}
-        return told | {"subject": await self._journal.subject_name(row["subject"]) if row["subject"] else None, "at": to_text(row["at"]), "sent_by": row["by"]}
+        return told | {
+            "subject": await self._journal.subject_name(row["subject"]) if row["subject"] else None,
+            "at": to_text(row["at"]),
+            "sent_by": row["by"],
+            "undecided": self._undecided(row, departments),
+        }
 
     async def playbooks(self, *, departments: Collection[str] | None = None) -> list[dict[str, Any]]:
         """Plans by kind and name: those that run, with their steps, and those that ended within a day."""

@@ -548,7 +548,8 @@ class Fleet(Governance):
     ) -> None:
         """When a signal of this type comes in (and `when` holds), do a skill with the signal's data as input.
 
-        `when` is CEL over type, subject, data, source, time, department, priority. Higher priorities go first. `gather` maps fields of the input to
+        `when` is CEL over type, subject, data, source, time, department, priority; where it cannot be evaluated it does not hold, and the signal's
+        record says why. Higher priorities go first. `gather` maps fields of the input to
         skills: those are done first, side by side, and their outputs are put into the input of `do`.
         """
         fields = tuple(sorted((gather or {}).items()))

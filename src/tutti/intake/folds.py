@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import orjson
+
 from tutti.model.fact import Fact
 from tutti.model.outcome import WORKS
 from tutti.model.request import REQUESTS
@@ -31,6 +33,7 @@ def _received(fact: Fact) -> Iterable[Change]:
             "stopped": data.get("stopped"),
             "department": data.get("department"),
             "by": fact.by,
+            "undecided": orjson.dumps(data["undecided"]).decode() if "undecided" in data else None,
         },
     )
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from tutti.errors import Invalid
 from tutti.model.signal import Subscription
 from tutti.registry import Condition, prepared
 
 NAMES = ("type", "subject", "data", "source", "time", "department", "priority")
+
+
+class Matches(NamedTuple):
+    """The subscriptions an event meets, highest priority first; and those whose condition could not be evaluated on it, each with why."""
+
+    met: list[Subscription]
+    undecided: list[tuple[Subscription, str]]
 
 
 class Subscriptions:
@@ -33,24 +40,28 @@ class Subscriptions:
         else:
             self._exact.setdefault(pattern, []).append((subscription, condition))
 
-    def match(self, event: Mapping[str, Any]) -> list[Subscription]:
-        """The subscriptions an event meets, highest priority first. A condition that cannot be evaluated is not met."""
+    def match(self, event: Mapping[str, Any]) -> Matches:
+        """What an event meets. A condition that cannot be evaluated is not met."""
         type_ = event["type"]
         found = self._exact.get(type_, ())
         if self._prefix:
             found = [*found, *(entry for prefix, entries in self._prefix.items() if type_.startswith(prefix) for entry in entries)]
         values, asked = None, False
-        met = []
+        met: list[Subscription] = []
+        undecided: list[tuple[Subscription, str]] = []
         for subscription, condition in found:
             if condition is not None:
                 if not asked:
                     values, asked = prepared({name: event.get(name) for name in NAMES}), True
-                if condition.unmet(values):
+                unmet = condition.unmet(values)
+                if unmet is not None:
+                    if unmet.error:
+                        undecided.append((subscription, unmet.error))
                     continue
             met.append(subscription)
         if len(met) > 1:
             met.sort(key=lambda subscription: -subscription.priority)
-        return met
+        return Matches(met, undecided)
 
     def __len__(self) -> int:
         return sum(map(len, self._exact.values())) + sum(map(len, self._prefix.values()))

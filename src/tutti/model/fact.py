@@ -35,7 +35,7 @@ class Fact(NamedTuple):
 # Every kind with the fields its data may hold. A test holds every draft of the product against this table.
 KINDS: dict[str, tuple[str, ...]] = {
     # intake
-    "signal.received": ("key", "type", "event", "subject", "department", "priority", "hops", "task", "stopped"),
+    "signal.received": ("key", "type", "event", "subject", "department", "priority", "hops", "task", "stopped", "undecided"),  # undecided: [subscription, why]
     "task.submitted": (
         "skill",
         "nature",

@@ -182,8 +182,21 @@ class Found(TypedDict):
     at: str | None
 
 
+class Undecided(TypedDict):
+    """A subscription whose condition could not be evaluated on a signal, which therefore did not meet it; `why` speaks of the condition, never of the data."""
+
+    subscription: str
+    type: str
+    condition: str
+    skill: str
+    why: str
+
+
 class Signal(TypedDict):
-    """A signal. `task` sent it, where a task did; `tasks` counts those it called for; `stopped` says why it called for none."""
+    """A signal. `task` sent it, where a task did; `tasks` counts those it called for; `stopped` says why it called for none.
+
+    `undecided` are subscriptions, at most 16, whose condition could not be evaluated on it.
+    """
 
     id: str
     type: str
@@ -194,6 +207,7 @@ class Signal(TypedDict):
     sent_by: str
     tasks: int
     stopped: str | None
+    undecided: list[Undecided]
 
 
 class Signals(TypedDict):

@@ -34,6 +34,7 @@ SIGNALS = Table(
         "at": "int",
         "seq": "int",
         "stopped": "text",
+        "undecided": "text",  # JSON: [subscription, why its condition could not be evaluated], as far as the fact names them
         "department": "text",
         "by": "text",
     },

@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from tutti.cli.inputs import file_text, json_of, parsed
 from tutti.cli.options import Look, command, pass_look
-from tutti.cli.screen import Screen, count
+from tutti.cli.screen import Screen, count, undecided
 from tutti.cli.wire import Api, connect
 from tutti.clock import SystemClock, to_text
-from tutti.errors import Invalid
+from tutti.errors import Invalid, NotFound, Refused
 
 _SHOWN = 8  # tasks named after one signal
 
@@ -70,6 +71,10 @@ def _one(screen: Screen, api: Api, event: Any) -> None:
     elif not tasks:
         screen.text(f"signal {sent['signal']}")
         screen.say("No subscription takes it up.")
+    if not sent["duplicate"]:
+        with suppress(NotFound, Refused):  # who may only send is not told what listens
+            for each in api.get("/v1/signals/{}", sent["signal"])["undecided"]:
+                screen.say(undecided(each))
     for place, task in enumerate(tasks):
         screen.text(
             f"signal {sent['signal']} → task {task['id']} {task['skill']}"

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tutti.cli.options import Look, command, pass_look
-from tutti.cli.screen import Screen, ago, brief, pairs
+from tutti.cli.screen import Screen, ago, brief, pairs, undecided
 from tutti.cli.wire import connect
 
 Record = Mapping[str, Any]
@@ -167,6 +167,8 @@ def _tree(screen: Screen, node: Record, first: str, rest: str) -> None:
             + (f" ({node['reason']})" if node["reason"] else "")
         )
     screen.text(first + line)
+    for each in node.get("undecided", []):
+        screen.text(f"{rest}· {undecided(each)}")
     for place, child in enumerate(node["led_to"]):
         final = place == len(node["led_to"]) - 1
         _tree(screen, child, rest + ("└─ " if final else "├─ "), rest + ("   " if final else "│  "))

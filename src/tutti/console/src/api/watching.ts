@@ -1,7 +1,7 @@
 /** What the pages that watch the fleet read. */
-import type { Edge, Node, Playing, Subscribed, Waiting } from "./schema.ts";
+import type { Edge, Node, Playing, Subscribed, Undecided, Waiting } from "./schema.ts";
 
-export type { Bottleneck, Bottlenecks, Hop, Kpi, Kpis, KpiSide, Signal, Signals, Throughput, Traffic } from "./schema.ts";
+export type { Bottleneck, Bottlenecks, Hop, Kpi, Kpis, KpiSide, Signal, Signals, Throughput, Traffic, Undecided } from "./schema.ts";
 export type Attention = Waiting;
 export type Playbook = Playing;
 export type Subscription = Subscribed;
@@ -30,6 +30,7 @@ export interface SignalNode {
   at: string;
   subject: string | null;
   stopped: string | null;
+  undecided: Undecided[];
   led_to: Lineage[];
 }
 

@@ -12,7 +12,7 @@ const joined = (...parts: string[]): string => parts.filter(Boolean).join(", ");
 type Words = [did: string, detail?: (data: Fact["data"]) => string];
 
 const WORDS: Record<string, Words> = {
-  "signal.received": ["took a signal in", (data) => joined(text(data.type), text(data.stopped))],
+  "signal.received": ["took a signal in", (data) => joined(text(data.type), text(data.stopped), Array.isArray(data.undecided) ? `conditions that could not be evaluated: ${data.undecided.length}` : "")],
   "task.submitted": ["submitted", (data) => joined(text(data.skill), sum(data))],
   "task.coalesced": ["joined to equal work", (data) => text(data.into)],
   "task.routed": ["chose an agent", (data) => `${text(data.agent)} ${text(data.version)} for ${text(data.skill)}`],

@@ -4,7 +4,7 @@ import { type KeyboardEvent, useMemo, useRef, useState } from "react";
 import { Link, useLocation, useParams as useSegments } from "wouter";
 import { part } from "../../api/client.ts";
 import { useRead } from "../../api/queries.ts";
-import type { Signal, SignalNode } from "../../api/watching.ts";
+import type { Signal, SignalNode, Undecided } from "../../api/watching.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Card, Empty, Head, Shown } from "../../parts/frame.tsx";
 import { StatusTag } from "../../parts/status.tsx";
@@ -12,7 +12,7 @@ import { Id, pathOf } from "../../parts/text.tsx";
 import { At, ZoneNote } from "../../parts/time.tsx";
 import { money, plural, who } from "../../words/format.ts";
 import { statusOf } from "../../words/status.ts";
-import { ListeningTo } from "./signals.tsx";
+import { ListeningTo, notEvaluated } from "./signals.tsx";
 import { keyOf, type Row, rowsOf, sums } from "./tree.ts";
 import "./signals.css";
 
@@ -45,8 +45,32 @@ export default function SignalPage() {
           {({ tree }) => (tree.led_to.length ? <Tree key={id} top={tree} /> : <Empty>{tree.stopped ? `It went no further: ${tree.stopped}.` : "No subscription took it, so it led to nothing."}</Empty>)}
         </Shown>
       </Card>
+      {said && said.undecided.length > 0 && <div className="mt"><NotEvaluated found={said.undecided} /></div>}
       {said && <div className="mt"><ListeningTo type={said.type} /></div>}
     </>
+  );
+}
+
+/** Subscriptions that did not take it because their condition could not be evaluated on it. */
+function NotEvaluated({ found }: { found: readonly Undecided[] }) {
+  return (
+    <Card title="What could not be evaluated" sub="such a condition is not met; has(data.x) asks for a field that may be absent">
+      <div className="scroll">
+        <table>
+          <thead><tr><th>Signal</th><th>Where</th><th>Would become</th><th>Why</th></tr></thead>
+          <tbody>
+            {found.map((each) => (
+              <tr key={each.subscription}>
+                <td>{each.type}</td>
+                <td className="mono wrap">{each.condition}</td>
+                <td><Link href={`/agents?${new URLSearchParams({ skill: each.skill })}`}>{each.skill}</Link></td>
+                <td>{each.why}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </Card>
   );
 }
 
@@ -114,7 +138,7 @@ function Tree({ top }: { top: SignalNode }) {
 /** A row of the tree. Its link is for the mouse; the keyboard opens it with Enter. */
 function Words({ row: { node, below, open } }: { row: Row }) {
   const hidden = !open && below > 0 && <span className="sub"> · {below} below</span>;
-  if ("signal" in node) return <span className="cut"><b>{node.type}</b> <span className="sub">signal</span> <Link tabIndex={-1} className="mono" href={`/signals/${part(node.signal)}`}>{node.signal.slice(-6)}</Link>{node.subject && <span className="sub"> · {node.subject}</span>}{node.stopped && <span className="con"> · went no further: {node.stopped}</span>}{hidden}</span>;
+  if ("signal" in node) return <span className="cut"><b>{node.type}</b> <span className="sub">signal</span> <Link tabIndex={-1} className="mono" href={`/signals/${part(node.signal)}`}>{node.signal.slice(-6)}</Link>{node.subject && <span className="sub"> · {node.subject}</span>}{node.stopped && <span className="con"> · went no further: {node.stopped}</span>}{node.undecided.length > 0 && <span className="sub"> · {notEvaluated(node.undecided.length)}</span>}{hidden}</span>;
   return (
     <span className="cut">
       <StatusTag status={statusOf(node.state)}>{node.state}</StatusTag> <b>{node.skill}</b> <Link tabIndex={-1} className="mono" href={`/tasks/${part(node.task)}`}>{node.task.slice(-6)}</Link>

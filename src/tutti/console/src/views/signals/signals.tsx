@@ -18,6 +18,8 @@ import "./signals.css";
 const FILTERS = ["type", "subject", "task"] as const;
 const NAMES: Record<(typeof FILTERS)[number], string> = { type: "type", subject: "about", task: "sent by task" };
 
+export const notEvaluated = (number: number): string => `${plural(number, "condition")} could not be evaluated`;
+
 const COLUMNS: Column<Signal>[] = [
   { name: "At", width: "112px", cell: (row) => <At at={row.at} exact />, title: (row) => row.at },
   { name: "Signal", width: "96px", cell: (row) => <span className="mono">{short(row.id)}</span>, title: (row) => row.id },
@@ -25,7 +27,7 @@ const COLUMNS: Column<Signal>[] = [
   { name: "About", width: "minmax(110px, 1fr)", cell: (row) => row.subject ?? "", title: (row) => row.subject ?? "" },
   { name: "Sent by", width: "minmax(110px, 1fr)", cell: (row) => who(row.sent_by), title: (row) => row.sent_by ?? "" },
   { name: "Department", width: "minmax(90px, .8fr)", cell: (row) => row.department ?? "" },
-  { name: "Led to", width: "minmax(120px, 1fr)", cell: (row) => (row.stopped ? <span className="con">{row.stopped}</span> : row.tasks ? plural(row.tasks, "task") : <span className="sub">nothing</span>), title: (row) => row.stopped ?? "" },
+  { name: "Led to", width: "minmax(120px, 1fr)", cell: (row) => (row.stopped ? <span className="con">{row.stopped}</span> : <>{row.tasks ? plural(row.tasks, "task") : <span className="sub">nothing</span>}{row.undecided.length > 0 && <span className="sub"> · {notEvaluated(row.undecided.length)}</span>}</>), title: (row) => row.stopped ?? row.undecided.map((each) => `${each.condition}: ${each.why}`).join("\n") },
 ];
 
 export default function Signals() {

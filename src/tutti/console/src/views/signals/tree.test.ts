@@ -4,7 +4,7 @@ import { hears } from "./hears.ts";
 import { rowsOf, sums } from "./tree.ts";
 
 const task = (id: string, led_to: Lineage[] = [], more: Partial<TaskNode> = {}): TaskNode => ({ task: id, skill: "s", state: "completed", agent: null, nature: "advice", reason: null, amount: null, led_to, ...more });
-const signal = (id: string, led_to: Lineage[] = []): SignalNode => ({ signal: id, type: "x", at: "2026-11-29T12:00:00Z", subject: null, stopped: null, led_to });
+const signal = (id: string, led_to: Lineage[] = []): SignalNode => ({ signal: id, type: "x", at: "2026-11-29T12:00:00Z", subject: null, stopped: null, undecided: [], led_to });
 const TREE = signal("s-1", [task("t-1", [task("t-2", [], { nature: "action", state: "failed" }), signal("s-2", [task("t-3")])]), task("t-4")]);
 
 test("rows stand in the order of cause and effect, with depth and how much lies below", () => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -27,10 +28,12 @@ from tutti.model.party import Outcome
 from tutti.model.route import Bidder, Weights
 from tutti.model.signal import Subscription
 from tutti.model.task import ENDED_STATES
-from tutti.registry import Condition, Registry, card_to_json
+from tutti.registry import Condition, Registry, Undecidable, card_to_json
 from tutti.routing import CONDITION_NAMES, Board, Case
 from tutti.security import Egress, Secrets
 from tutti.transports import Bound, Outside, bind, reach
+
+log = logging.getLogger("tutti")
 
 Row = Mapping[str, Any]
 Scorer = Callable[[Sequence[Outcome | None], Any], Sequence[float]]  # a party's numbers for outcomes of a negotiation, and what that is about
@@ -116,6 +119,7 @@ class House:
         self._capacity: dict[str, int] = {}
         self._busy: dict[str, int] = {}
         self._absent: dict[str, dict[tuple[str, str], str]] = {}
+        self._unclassified: set[tuple[str, str]] = set()  # (skill, why no class was found): said once each
         # Memos of open tasks that came in while this process had the journal: complete, so a look in the database is saved.
         self._memos: dict[str, dict[str, str]] = {}
 
@@ -285,14 +289,27 @@ class House:
             known = await self.notes.about(task["subject"])
         left = None if task["deadline_at"] is None else (task["deadline_at"] - self.clock.now()) / 1000
         case = Case(input, {topic: value for topic, (_, value) in known.items()}, task["subject"], task["priority"], left)
-        task_class = ""
-        if condition is not None:
-            try:
-                found = condition.value(case.values(skill))
-                task_class = str(found)[:60] if isinstance(found, str | int | bool) else ""  # a map or a fraction names no class
-            except Exception:  # what the expression speaks of is not known of this case
-                task_class = ""
+        task_class = "" if condition is None else self._class_of(skill, condition, case)
         return case, {topic: id for topic, (id, _) in known.items()}, task_class
+
+    def _class_of(self, skill: str, condition: Condition, case: Case) -> str:
+        """The class that an expression gives a task; empty where it gives none, which is logged once for each reason."""
+        try:
+            found = condition.value(case.values(skill))
+            if isinstance(found, str | int | bool):
+                return str(found)[:60]
+            why = "it gives no text, whole number or truth value"
+        except Undecidable as undecidable:
+            why = str(undecidable)
+        if (skill, why) not in self._unclassified:
+            self._unclassified.add((skill, why))
+            log.warning(
+                'fleet.classify("%s", "%s"): it could not be evaluated on a task: %s; such tasks are in no class, and more of these are not logged',
+                skill,
+                condition.text,
+                why,
+            )
+        return ""
 
     def occupy(self, card: AgentCard, runs: int) -> None:
         """Count a run of a card that starts (1) or ends (-1)."""

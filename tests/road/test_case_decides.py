@@ -57,6 +57,17 @@ async def test_the_record_names_the_rule_that_ruled_an_agent_out(tutti):
     assert "its condition does not hold" in route["ruled_out"][0]["rule"]
 
 
+async def test_tasks_that_no_expression_could_classify_are_said_once_in_the_log(tutti, caplog):
+    fleet = answering()
+    fleet.classify("ticket.answer", "input.chanel")
+    run = await tutti(fleet).send("ticket.opened", subject="account/9", data={"text": "a secret"})
+    await run.send("ticket.opened", subject="account/9", data={"text": "Hello again"})
+    assert (await run.explain("ticket.answer"))["route"]["class"] == ""
+    (said,) = [record.getMessage() for record in caplog.records if "classify" in record.getMessage()]
+    assert "secret" not in said
+    assert said.startswith('fleet.classify("ticket.answer", "input.chanel"): it could not be evaluated on a task: no such key: chanel')
+
+
 def rivals() -> Fleet:
     fleet = Fleet("rivals")
     for name in ("left", "right"):

@@ -39,6 +39,7 @@ class Settings:
     tls_cert: str = ""  # file with the certificate and its chain
     tls_key: str = ""
     tls_client_ca: str = ""  # whose certificates callers must show (mTLS)
+    client_cert: str = ""  # file with the certificate and key that servers are shown that ask who calls
     behind_proxy: bool = False  # a proxy in front has the TLS; what it forwards is believed
     proxies: tuple[str, ...] = ("127.0.0.1",)  # addresses and networks of such proxies
     hosts: tuple[str, ...] = ()  # names that requests may be made to; empty: any, and on loopback only loopback's
@@ -130,7 +131,7 @@ def _several(name: str, value: Any) -> tuple[str, ...]:
 # How each setting is read, from the environment (always a text) and from a file.
 _KNOBS: dict[str, Callable[[str, Any], Any]] = {
     "folder": _text, "database": _text, "slots": _whole(1), "threads": _whole(1), "processes": _whole(1), "grace_seconds": _whole(0), "egress": _several,
-    "listen": _text, "tls_cert": _text, "tls_key": _text, "tls_client_ca": _text, "behind_proxy": _flag, "proxies": _several, "hosts": _several,
+    "listen": _text, "tls_cert": _text, "tls_key": _text, "tls_client_ca": _text, "client_cert": _text, "behind_proxy": _flag, "proxies": _several, "hosts": _several,
     "public_url": _text, "queue": _whole(1), "connections": _whole(1), "connections_per_address": _whole(1), "telemetry": _text,
 }  # fmt: skip
 

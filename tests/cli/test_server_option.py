@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from certificates import certificate
 from cli_site import Person
 
 from tutti.cli import exits
@@ -52,6 +54,33 @@ def test_an_address_that_is_none(away: SimpleNamespace) -> None:
     assert (plain.code, "does not speak TLS" in plain.err) == (exits.UNREACHABLE, True)
     assert away.call("tasks", "--server", "tutti.example:7777").code == exits.USAGE
     assert away.call("run", "x", "--fleet", "f.py", "--server", away.url).code in (exits.USAGE, exits.NOT_FOUND)
+
+
+def test_a_server_with_an_authority_of_its_own_that_asks_who_calls(tmp_path: Path) -> None:
+    ca = certificate(tmp_path, "ca")
+    for name in ("server", "caller"):
+        certificate(tmp_path, name, ca)
+    both = tmp_path / "both.pem"
+    both.write_bytes((tmp_path / "caller.pem").read_bytes() + (tmp_path / "caller.key").read_bytes())
+    someone = Person(tmp_path, "shoptls")
+    tls = {"TUTTI_TLS_CERT": "server.pem", "TUTTI_TLS_KEY": "server.key", "TUTTI_TLS_CLIENT_CA": "ca.pem"}
+    process = someone.start("up", "shoptls.py", "-o", "ndjson", "-q", **tls)
+    assert process.stdout is not None
+    try:
+        ready = json.loads(process.stdout.readline())
+        (tmp_path / "away").mkdir()
+        call, there = Person(tmp_path / "away"), ("--server", ready["url"].replace("127.0.0.1", "localhost"), "--token-file", ready["token_file"])
+        unknown = call("agents", *there)
+        assert (unknown.code, "is not trusted" in unknown.err, "SSL_CERT_FILE" in unknown.err) == (exits.UNREACHABLE, True, True)
+        silent = call("agents", *there, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
+        assert (silent.code, "TUTTI_CLIENT_CERT" in silent.err) == (exits.UNREACHABLE, True), silent.err
+        shown = call("agents", *there, "--json", SSL_CERT_FILE=str(tmp_path / "ca.pem"), TUTTI_CLIENT_CERT=str(both))
+        assert (shown.code, bool(shown.data)) == (0, True), shown.err
+        wrong = call("agents", *there, TUTTI_CLIENT_CERT=str(tmp_path / "caller.pem"))
+        assert (wrong.code, "caller.pem cannot be shown" in wrong.err) == (exits.USAGE, True), wrong.err
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
 
 
 def test_settings_come_from_a_file_and_what_is_wrong_is_one_line(person: Person) -> None:

@@ -17,6 +17,8 @@ from tutti.errors import Conflict, Invalid, NotFound, Refused, Unauthenticated, 
 from tutti.settings import Settings
 
 if TYPE_CHECKING:  # declaring fleets loads pydantic and numpy, talking to one does not
+    import ssl
+
     from tutti.fleet import Fleet
 
 _PROBE = 5.0  # seconds in which a running `tutti up` says that it is there
@@ -90,7 +92,7 @@ def connect(look: Look, fleet: Fleet | None = None) -> Iterator[Api]:
         if fleet is not None:
             raise Invalid("A fleet runs here, and --server is elsewhere.", hint="Leave --fleet out, or --server (and TUTTI_SERVER).")
         token = _token(look)
-        with Client(look.server or os.environ["TUTTI_SERVER"], token) as client:
+        with Client(look.server or os.environ["TUTTI_SERVER"], token, tls=_certified()) as client:
             try:
                 yield Api(client, Settings(), served=True, remote=True)
             except Unauthenticated as error:
@@ -118,6 +120,16 @@ def connect(look: Look, fleet: Fleet | None = None) -> Iterator[Api]:
         yield Api(here, settings, served=False)
     finally:
         here.close()
+
+
+def _certified() -> ssl.SSLContext | None:
+    """With the certificate that a server elsewhere is shown when it asks who calls, from TUTTI_CLIENT_CERT. Raises: `Invalid`."""
+    certificate = os.environ.get("TUTTI_CLIENT_CERT", "")
+    if not certificate:
+        return None
+    from tutti.security import trust
+
+    return trust(certificate)
 
 
 def _token(look: Look) -> str:

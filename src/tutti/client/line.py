@@ -115,17 +115,20 @@ class Line:
             connection.close()
             if error.reason == "WRONG_VERSION_NUMBER":
                 raise Unreachable(f"{self.where} does not speak TLS.", hint="Say http:// where it listens without.") from None
-            raise Unreachable(f"{self.where} is not trusted: {error.reason or error}.", hint="See whose certificate it shows.") from None
+            raise Unreachable(
+                f"{self.where} is not trusted: {error.reason or error}.",
+                hint="Where it has a certificate of your own authority, name that one's file in SSL_CERT_FILE.",
+            ) from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             if isinstance(error, ConnectionRefusedError | FileNotFoundError):
                 raise Unreachable(f"Nobody answers on {self.where}.", hint="Start it again with `tutti up fleet.py`.") from None
             if isinstance(error, socket.gaierror):
                 raise Unreachable(f"{self.where} is not found: there is no such host.", hint="See how its address is written.") from None
-            raise Unreachable(
-                f"The process behind {self.where} went away before it answered ({error or type(error).__name__}).",
-                hint="Start it again with `tutti up fleet.py` and look whether the request was taken in.",
-            ) from None
+            again = "Start it again with `tutti up fleet.py` and look whether the request was taken in."
+            if self._scheme == "https" and self._tls is None:
+                again = f"Where it asks its callers for a certificate, name yours in TUTTI_CLIENT_CERT. {again}"
+            raise Unreachable(f"The process behind {self.where} went away before it answered ({error or type(error).__name__}).", hint=again) from None
         except BaseException:  # interrupted: half an answer is left in it
             connection.close()
             raise

@@ -69,16 +69,22 @@ async def system_resolver(host: str, port: int) -> Sequence[str]:
 
 
 class Egress:
-    """What may be connected to. `allow` lists what is special and allowed all the same: host:port, host, or a network such as 10.0.0.0/8."""
+    """What may be connected to. `allow` lists what is special and allowed all the same: host:port, host, or a network such as 10.0.0.0/8.
 
-    def __init__(self, allow: Sequence[str] = (), resolver: Resolver = system_resolver) -> None:
+    `certificate` is a PEM file with the certificate, and its key, that servers are shown that ask for one.
+    """
+
+    def __init__(self, allow: Sequence[str] = (), resolver: Resolver = system_resolver, *, certificate: str = "") -> None:
         self.allowed: list[str] = []
+        self._certificate = certificate
         self._resolver = resolver
         self._names: set[str] = set()  # host, or host:port
         self._networks: list[tuple[IPv4Network | IPv6Network, int | None]] = []
         self._good: set[tuple[str, str, int | None]] = set()
         for origin in allow:
             self.allow(origin)
+        if certificate:
+            self.trust  # noqa: B018  what is wrong with it is told now, not at the first call
 
     def allow(self, origin: str) -> None:
         """Let one more origin through that the operator wrote down: host:port, host, address, network, or a whole URL.
@@ -169,10 +175,10 @@ class Egress:
 
     @cached_property
     def trust(self) -> ssl.SSLContext:
-        """Whose certificates count, for every client: the system's, or what SSL_CERT_FILE names."""
-        import ssl
+        """Whose certificates count, and which is shown, for every client. Raises: `Invalid`."""
+        from tutti.security.tls import trust
 
-        return ssl.create_default_context()
+        return trust(self._certificate)
 
     def connector(self, keep: float = 15.0) -> aiohttp.BaseConnector:
         """A connector for aiohttp that connects only where this rule allows. Sessions with it must send `allow_redirects=False`.

@@ -94,6 +94,7 @@ class Service:
     server: str = ""  # of the workspace that it is enrolled at, or is to be with `code`
     code: str = ""
     header_s: float = Connection.header_s
+    certificate: str = ""  # file with the certificate and key that is shown to who asks for one
     guard_logs: bool = False  # take secrets out of what this process logs
     joined: dict[str, Any] | None = None  # what that workspace said of it
 
@@ -104,7 +105,7 @@ class Service:
         Raises: `Refused`, `Conflict` when the port is taken, `StorageFailed`.
         """
         clock = SystemClock()
-        outside = Outside(Egress(), Secrets(), clock, Ids(clock))
+        outside = Outside(Egress(certificate=self.certificate), Secrets(), clock, Ids(clock))
         if self.guard_logs:
             outside.secrets.guard_logs()
         kept = self.key.with_name(f"{self.key.stem}.enrolled.json")

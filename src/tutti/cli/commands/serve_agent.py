@@ -57,7 +57,10 @@ def serve_agent(look: Look, /, agent: str, **said: Any) -> None:
         said["host"], said["port"], said["public_url"], token, said["tls_cert"] or "", said["tls_key"] or "", said["behind_proxy"], said["takeover"],
         grace=timedelta(seconds=said["grace"]),
     )  # fmt: skip
-    service = Service(offers, place, Path(said["key"] or f"{offers.name}.key"), server=said["server"], code=said["code"], guard_logs=True)
+    service = Service(
+        offers, place, Path(said["key"] or f"{offers.name}.key"), server=said["server"], code=said["code"],
+        certificate=os.environ.get("TUTTI_CLIENT_CERT", ""), guard_logs=True,
+    )  # fmt: skip
 
     for remark in offers.remarks:
         screen.warn(remark)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tutti import intake
+from tutti.errors import Invalid
 from tutti.intake import Subscriptions
 from tutti.model.signal import Subscription
 
@@ -40,6 +42,19 @@ def test_a_condition_that_cannot_be_evaluated_is_not_met_and_says_why():
         ("data.nothing > 1", "no such key: nothing"), ("data.urgency", "it gives neither true nor false"),
         ("data.urgency.deep == 1", "a value is not of the type that it needs"),
     ]  # fmt: skip
+
+
+def test_a_condition_may_look_at_the_elements_of_a_list():
+    event = {**EVENT, "data": {"items": [{"price": 3, "late": False}, {"price": 11, "late": True}], "limit": 10}}
+    conditions = [
+        "data.items.exists(item, item.late && item.price > data.limit)", "data.items.all(item, item.price < data.limit)", "data.items.map(i, i.price).exists_one(p, p == 3)",
+        "size(data.items.filter(item, item.late)) == 1", "data.items.exists(item, item.late) && item.late",
+    ]  # fmt: skip
+    found = Subscriptions([Subscription(str(n), "ticket.opened", f"skill{n}", when, 0) for n, when in enumerate(conditions)]).match(event)
+    assert [subscription.skill for subscription in found.met] == ["skill0", "skill2", "skill3"]
+    assert [(subscription.skill, why) for subscription, why in found.undecided] == [("skill4", "item is known only where it stands for an element")]
+    with pytest.raises(Invalid, match="speaks of `itm`"):
+        Subscriptions([Subscription("a", "ticket.opened", "skill", "data.items.exists(item, itm.late)", 0)])
 
 
 def test_a_text_that_is_no_unicode_leaves_every_condition_undecided():

@@ -9,6 +9,7 @@ from tutti.errors import Invalid
 
 # Names that a text may look up in data: `.field` and `['field']`. Only of these is it ever said that one is missing.
 _FIELDS = re.compile(r"""\.\s*([A-Za-z_]\w*)|\[\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*\]""")
+_BOUND = re.compile(r"\.\s*(?:all|exists|exists_one|filter|map)\s*\(\s*([A-Za-z_]\w*)\s*,")  # what stands for an element: `data.items.exists(item, item.late)`
 _CALLED = re.compile(r"[Ff]unction:? '(\w+)'")
 
 
@@ -30,7 +31,7 @@ class Condition:
     or speaks of another name.
     """
 
-    __slots__ = ("_fields", "_not_true", "_program", "text")
+    __slots__ = ("_bound", "_fields", "_not_true", "_program", "text")
 
     def __init__(self, text: str, names: tuple[str, ...], where: str, example: str) -> None:
         import cel  # a compiled extension, loaded when the first condition is
@@ -41,10 +42,12 @@ class Condition:
             used = set(self._program.variables())
         except ValueError as error:
             raise Invalid(f"{where} is not CEL: {_first_problem(str(error))}", hint=advice) from error
-        unknown = sorted(used - set(names))
+        bound = frozenset(_BOUND.findall(text))
+        unknown = sorted(used - set(names) - bound)
         if unknown:
             raise Invalid(f"{where} speaks of `{unknown[0]}`, which is not known here.", hint=advice)
         self.text = text
+        self._bound = bound - set(names)
         self._fields = frozenset(name for names in _FIELDS.findall(text) for name in names if name)
         self._not_true = Unmet(f"its condition does not hold: {text}", "")
 
@@ -82,6 +85,8 @@ class Condition:
             if isinstance(error, kind):
                 return words
         called = _CALLED.search(str(error))
+        if called and called[1] in self._bound:
+            return f"{called[1]} is known only where it stands for an element"
         if called and called[1] in self._program.functions():
             return f"{called[1]}() is not known, or does not take what it is given"
         return "a function does not take what it is given"

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from tutti.errors import Conflict, Invalid, JournalBroken, StorageFailed, TuttiError
@@ -74,13 +75,20 @@ _FEW = 8  # rows up to which each number has a statement of its own
 _CHUNK = 256  # keys per lookup; SQLite takes far more, this keeps the number of distinct statements small
 
 
-@contextmanager
-def clear_errors(path: str) -> Iterator[None]:
-    """SQLite's errors in the house's words."""
-    try:
-        yield
-    except (sqlite3.Error, OverflowError) as error:
-        raise translated(error, path) from error
+class _ClearErrors:
+    """SQLite's errors in the house's words. One for all statements of a file: a generator for each took a fiftieth of an A2A call."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, (sqlite3.Error, OverflowError)):
+            raise translated(error, self._path) from error
 
 
 def translated(error: Exception, path: str) -> TuttiError:
@@ -110,14 +118,14 @@ class SqliteReader:
     bytewise = ""
 
     def __init__(self, path: str, busy_ms: int = 5000) -> None:
-        self._path = path
-        with clear_errors(path):
+        self._clear_errors = _ClearErrors(path)
+        with self._clear_errors:
             self._db = sqlite3.connect(f"file:{_escaped(path)}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
             self._db.execute(f"PRAGMA busy_timeout={int(busy_ms)}")
             self._db.execute("PRAGMA query_only=1")
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
-        with clear_errors(self._path):
+        with self._clear_errors:
             cursor = self._db.execute(sql, tuple(params))
             return [column[0] for column in cursor.description or ()], cursor.fetchall()
 
@@ -126,7 +134,7 @@ class SqliteReader:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        with clear_errors(self._path):
+        with self._clear_errors:
             self._db.execute("BEGIN")
         try:
             yield
@@ -139,7 +147,7 @@ class SqliteReader:
         self._db.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
 
     def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        with clear_errors(self._path):
+        with self._clear_errors:
             cursor = self._db.execute(sql, tuple(params))
             cursor.arraysize = 1000
             while rows := cursor.fetchmany():
@@ -160,6 +168,7 @@ class Sqlite:
 
     def __init__(self, path: Path | str, busy_ms: int = 5000) -> None:
         self.path = str(path)
+        self._clear_errors = _ClearErrors(self.path)
         self._busy_ms = busy_ms
         self._lock: int | None = None
         self._db: sqlite3.Connection | None = None
@@ -174,7 +183,7 @@ class Sqlite:
         Path(self.path).parent.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         try:
-            with clear_errors(self.path):
+            with self._clear_errors:
                 _for_its_owner_only(Path(self.path))
                 self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=1024)
                 self._db.execute(f"PRAGMA busy_timeout={int(self._busy_ms)}")
@@ -260,7 +269,7 @@ class Sqlite:
         return self._db
 
     def begin(self, wait: bool = True) -> HeadRow:
-        with clear_errors(self.path):
+        with self._clear_errors:
             if wait != self._waits:
                 self._waits = wait
                 self.db.execute(f"PRAGMA busy_timeout={int(self._busy_ms) if wait else 0}")
@@ -273,7 +282,7 @@ class Sqlite:
 
     def commit(self) -> None:
         try:
-            with clear_errors(self.path):
+            with self._clear_errors:
                 self.db.execute("COMMIT")
         except TuttiError:
             self.rollback()
@@ -297,13 +306,13 @@ class Sqlite:
     # statements
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with clear_errors(self.path):
+        with self._clear_errors:
             return self.db.execute(sql, tuple(params)).fetchall()
 
     def read(self, shape: Shape, keys: Sequence[Key], columns: Sequence[str]) -> dict[Key, tuple[Any, ...]]:
         width = len(shape.key)
         found: dict[Key, tuple[Any, ...]] = {}
-        with clear_errors(self.path):
+        with self._clear_errors:
             for start in range(0, len(keys), _CHUNK):
                 part = keys[start : start + _CHUNK]
                 padded = 1 << (len(part) - 1).bit_length()
@@ -334,7 +343,7 @@ class Sqlite:
         takes few steps. Large counts are powers of two, which keeps the number of distinct statements small.
         """
         start, left = 0, len(rows)
-        with clear_errors(self.path):
+        with self._clear_errors:
             while left:
                 count = left if left <= _FEW else min(_ROWS, 1 << left.bit_length() - 1)
                 sql = self._statements.get((form, count))
@@ -353,8 +362,8 @@ class Sqlite:
             lambda count: f"INSERT INTO payload (id, subject, salt, body) VALUES {_marks(4, count)} ON CONFLICT DO NOTHING",
             [(payload.id, payload.subject, payload.salt, payload.body) for payload in payloads],
         )
-        names = {payload.subject: payload.name for payload in payloads if payload.subject is not None}
-        self._put(("subject",), lambda count: f"INSERT INTO subject (id, name) VALUES {_marks(2, count)} ON CONFLICT DO NOTHING", list(names.items()))
+        if names := {payload.subject: payload.name for payload in payloads if payload.subject is not None}:
+            self._put(("subject",), lambda count: f"INSERT INTO subject (id, name) VALUES {_marks(2, count)} ON CONFLICT DO NOTHING", list(names.items()))
 
     def change(self, tables: Mapping[str, Shape], merged: Mapping[Thing, Merged]) -> None:
         groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
@@ -385,16 +394,16 @@ class Sqlite:
             good |= kinds
 
     def set_head(self, seq: int, at: int, frontier: bytes) -> None:
-        with clear_errors(self.path):
+        with self._clear_errors:
             self.db.execute("UPDATE head SET seq = ?, at = ?, frontier = ?", (seq, at, frontier))
 
     def add_signed_head(self, head: SignedHead) -> None:
-        with clear_errors(self.path):
+        with self._clear_errors:
             self.db.execute("INSERT OR REPLACE INTO signed_head (seq, at, root, key, signature) VALUES (?, ?, ?, ?, ?)", head)
 
     def forget(self, subject: str) -> int:
         """Delete a subject's payloads and name, inside the transaction that is open; returns how many payloads there were, -1 for an unknown subject."""
-        with clear_errors(self.path):
+        with self._clear_errors:
             self.db.execute("PRAGMA secure_delete=ON")
             gone = self.db.execute("DELETE FROM payload WHERE subject = ?", (subject,)).rowcount
             known = self.db.execute("DELETE FROM subject WHERE id = ?", (subject,)).rowcount
@@ -402,7 +411,7 @@ class Sqlite:
 
     def scrub(self) -> None:
         """Leave no byte of what was deleted in the file or in its log: rewrite the one, empty the other."""
-        with clear_errors(self.path):
+        with self._clear_errors:
             self._waits = True
             self.db.execute(f"PRAGMA busy_timeout={int(self._busy_ms)}")
             self.db.execute("VACUUM")
@@ -418,7 +427,7 @@ class Sqlite:
         part = target.with_name(target.name + ".part")
         part.unlink(missing_ok=True)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with clear_errors(self.path):
+        with self._clear_errors:
             source = sqlite3.connect(f"file:{_escaped(self.path)}?mode=ro", uri=True)
             try:
                 _for_its_owner_only(part)

@@ -11,6 +11,7 @@ from tutti.clock import SystemClock
 from tutti.errors import Invalid, JournalBroken, Refused
 from tutti.ids import Ids
 from tutti.security import Keys, canonical, digest, open_body, seal, sign_approval, statement, verify, verify_approval
+from tutti.security.sealing import salt_at
 
 IDS = Ids(SystemClock(), seed=3)
 QUESTION = {
@@ -91,6 +92,15 @@ def test_sealing() -> None:
     assert open_body(payload.body) == {"b": 1, "a": [None, 1.5]}
     assert "Anna" not in repr(payload)
     assert "1.5" not in repr(payload)
+
+
+def test_payloads_sort_by_the_time_they_were_sealed_at() -> None:
+    ids = [seal(number, salt_at(at, IDS.bytes(16)), None, None).id for number, at in enumerate((0, 999_000, 1_795_000_000_000_000, 1_795_000_000_001_000))]
+    assert ids == sorted(ids)
+    payload = seal("x", salt_at(1_795_000_000_000_999, IDS.bytes(16)), None, None)
+    assert payload.id[:12] == ids[2][:12]
+    assert payload.id == digest(payload.salt, payload.body)
+    assert payload.id != digest(bytes(6) + payload.salt[6:], payload.body)
 
 
 @pytest.mark.parametrize("value", [float("nan"), {"x": [float("inf"), None]}, {1: 2}, b"x", 1 << 70, object(), "\udc00", [(1, {"x": (float("nan"),)})]])

@@ -29,7 +29,7 @@ from tutti.journal.writer import Outcome, Writer
 from tutti.model.fact import Draft, Fact
 from tutti.model.view import AtMost, Fold, Key, Put, Set, Table, Thing
 from tutti.security.keys import Keys
-from tutti.security.sealing import SALT_BYTES, Payload, canonical, open_body, seal
+from tutti.security.sealing import SALT_BYTES, Payload, canonical, open_body, salt_at, seal
 
 T = TypeVar("T")
 log = logging.getLogger("tutti.journal")
@@ -174,7 +174,8 @@ class Journal:
 
     def seal(self, value: Any, subject: str | None = None) -> Payload:
         """Seal a JSON value about a subject (by name); append it with the facts that name its id. Raises: `Invalid`."""
-        payload = seal(value, self._ids.bytes(SALT_BYTES), self.pseudonym(subject) if subject is not None else None, subject)
+        salt = salt_at(self._clock.now(), self._ids.bytes(SALT_BYTES))
+        payload = seal(value, salt, self.pseudonym(subject) if subject is not None else None, subject)
         if len(payload.body) > self._limits.payload_bytes:
             raise Invalid(
                 f"a payload of {len(payload.body)} bytes is over the limit of {self._limits.payload_bytes}", hint="store it elsewhere and pass a reference"

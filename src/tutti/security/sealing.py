@@ -54,9 +54,18 @@ def _has_no_number(value: Any) -> bool:
     return False
 
 
+def salt_at(now: int, drawn: bytes) -> bytes:
+    """A salt: the millisecond of an instant in six bytes, then `SALT_BYTES` that nobody can guess."""
+    return (now // 1000).to_bytes(6) + drawn
+
+
 def digest(salt: bytes, body: bytes) -> str:
-    """The salted digest of a stored body: SHA-256 of salt and body, in hex."""
-    return sha256(salt + body).hexdigest()
+    """The salted digest of a stored body, in hex: what stands in the salt before its last `SALT_BYTES`, then SHA-256 of salt and body.
+
+    So the ids of payloads sort by the time they were sealed at, and new ones stand together at the end of the index instead of all over it:
+    two thirds of the pages that a batch of 64 A2A calls wrote were that index's.
+    """
+    return salt[:-SALT_BYTES].hex() + sha256(salt + body).hexdigest()
 
 
 def seal(value: Any, salt: bytes, subject: str | None, name: str | None) -> Payload:

@@ -17,7 +17,7 @@ from tutti.context import Notes
 from tutti.errors import Invalid, NotFound
 from tutti.evaluation import Check
 from tutti.execution import Breakers
-from tutti.gates import Book, Gatekeeper, Policies, parse_policies
+from tutti.gates import Book, Gatekeeper, parse_policies
 from tutti.ids import Ids
 from tutti.intake import Subscriptions
 from tutti.journal import Journal
@@ -111,7 +111,7 @@ class House:
         self.breakers = Breakers()
         self.draws = np.random.default_rng(ids.rng.getrandbits(64))
         self.running: dict[tuple[str, str], int] = {}
-        self._policies: dict[str, Policies] = {}
+        self._books: dict[str, Book] = {}
         self._current: str | None = None
         self._gatekeeper = Gatekeeper()
         self._boards: dict[str, dict[str, Board]] = {}
@@ -338,23 +338,21 @@ class House:
     # --- gates --------------------------------------------------------------------------------------------------
 
     def book(self, digest: str | None = None) -> Book:
-        """What the gates read now; the policy is the current one, or the one a task started with."""
+        """What the gates read now; the policy is the current one, or the one a task started with. Each is parsed once, and stands beside the live rows."""
         hot = self.journal.hot
-        return Book(self.policies(digest), self._gatekeeper, hot.table("autonomy"), hot.table("budget"), hot.table("spending"), hot.table("kill"))
-
-    def policies(self, digest: str | None = None) -> Policies:
-        """Policies by digest, parsed once; the current ones without."""
-        rows = self.journal.hot.table("policy")
         if digest is None:
             if self._current is None:
-                self._current = max(rows.values(), key=lambda row: row["current"])["digest"] if rows else ""
+                rows = hot.table("policy").values()
+                self._current = max(rows, key=lambda row: row["current"])["digest"] if rows else ""
             digest = self._current
-        found = self._policies.get(digest)
+        found = self._books.get(digest)
         if found is None:
-            row = rows.get((digest,))
+            row = hot.table("policy").get((digest,))
             if row is None:
                 raise Invalid("No policy is published in this workspace.", hint="Start it once with `tutti up fleet.py`.")
-            found = self._policies[digest] = parse_policies(row["text"], f"policy {digest}")
+            policies = parse_policies(row["text"], f"policy {digest}")
+            tables = (hot.table(name) for name in ("autonomy", "budget", "spending", "kill"))
+            found = self._books[digest] = Book(policies, self._gatekeeper, *tables)
         return found
 
 

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -98,19 +98,21 @@ async def ask(
 
     Raises: `AgentFailed` when nothing was sent, `OutcomeUnknown`, `Invalid` (code wrong_output) for an answer over the cap or in a coding.
     """
-    async with _open(outside, method, url, headers, body, total, link) as response:
-        return Answer(response.status, response.headers, await _whole(response, cap))
+    with _failing(url):
+        async with await _answered(outside, method, url, headers, body, total, link) as response:
+            return Answer(response.status, response.headers, await _whole(response, cap))
 
 
 @asynccontextmanager
 async def stream(outside: Outside, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None, link: Link = PLAIN) -> AsyncIterator[Any]:
     """A request whose answer may be a stream: yields (answer, None) for a whole one, (answer without body, events) for server-sent events."""
-    async with _open(outside, method, url, headers, body, None, link) as response:
-        if response.status == 200 and response.content_type == "text/event-stream":
-            _refuse_coding(response)
-            yield Answer(200, response.headers, b""), _events(response)
-        else:
-            yield Answer(response.status, response.headers, await _whole(response, ANSWER)), None
+    with _failing(url):
+        async with await _answered(outside, method, url, headers, body, None, link) as response:
+            if response.status == 200 and response.content_type == "text/event-stream":
+                _refuse_coding(response)
+                yield Answer(200, response.headers, b""), _events(response)
+            else:
+                yield Answer(response.status, response.headers, await _whole(response, ANSWER)), None
 
 
 def turned_away(answer: Answer, words: str = "") -> Exception:
@@ -143,18 +145,24 @@ async def patiently(outside: Outside, timeout: timedelta, call: Callable[[], Awa
         pause = min(pause * 2, 0.3)
 
 
-@asynccontextmanager
-async def _open(
+async def _answered(
     outside: Outside, method: str, url: str, headers: Mapping[str, str], body: bytes | None, total: float | None, link: Link
-) -> AsyncIterator[aiohttp.ClientResponse]:
+) -> aiohttp.ClientResponse:
+    outside.egress.check(url)
+    response = await _sent(outside, method, url, {**headers, **telemetry.headers()}, body, total, link)
+    if 300 <= response.status < 400 and response.status != 304:
+        response.close()
+        raise OutcomeUnknown("The agent sends callers elsewhere, and redirects are not followed.", hint="Declare the address it means.", retry=False)
+    return response
+
+
+@contextmanager
+def _failing(url: str) -> Iterator[None]:
+    """What a call's failing says about whether anything happened."""
     import aiohttp
 
     try:
-        outside.egress.check(url)
-        async with await _sent(outside, method, url, {**headers, **telemetry.headers()}, body, total, link) as response:
-            if 300 <= response.status < 400 and response.status != 304:
-                raise OutcomeUnknown("The agent sends callers elsewhere, and redirects are not followed.", hint="Declare the address it means.", retry=False)
-            yield response
+        yield
     except Refused as error:
         raise AgentFailed(error.message, hint=error.hint, retry=False) from error
     except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:

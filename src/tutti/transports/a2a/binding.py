@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import orjson
 
-from tutti import telemetry
 from tutti.errors import AgentFailed
 from tutti.transports import calls
 from tutti.transports.a2a import wire
@@ -110,7 +109,7 @@ class Binding:
             headers["Authorization"] = self.outside.secrets.resolve(self.auth)
         elif self.audience and self.outside.token_for is not None:
             headers["Authorization"] = f"Bearer {self.outside.token_for(self.audience, self.caller)}"
-        return headers | telemetry.headers() | dict(more or {})
+        return headers | dict(more or {})
 
     def _response(self, answer: calls.Answer, operation: str) -> Json:
         if answer.status != 200:

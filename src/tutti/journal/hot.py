@@ -18,6 +18,7 @@ class Hot:
     def __init__(self, tables: Mapping[str, Shape]) -> None:
         self._tables = tables
         self._rows: dict[str, dict[Key, Row]] = {name: {} for name, shape in tables.items() if shape.hot}
+        self.closed: dict[Thing, Row] = {}  # rows that the facts which are being told have closed, as they stand in the database now
         self.seq = 0
 
     def table(self, name: str) -> dict[Key, Row]:
@@ -42,6 +43,8 @@ class Hot:
         name, key = thing
         if row is None or (self._tables[name].closes and not row["open"]):
             self._rows[name].pop(key, None)
+            if row is not None:
+                self.closed[thing] = row
         else:
             self._rows[name][key] = row
 
@@ -63,5 +66,6 @@ class Hot:
         row["version"] += merged.count
         if shape.closes and not row["open"]:
             table.pop(key, None)
+            self.closed[thing] = row
         else:
             table[key] = row

@@ -271,6 +271,7 @@ class Journal:
         hot.seq = outcome.seq
         if outcome.facts:
             self._tell(outcome.facts)
+        hot.closed.clear()
 
     def _tell(self, facts: list[Fact]) -> None:
         for listener in self.on_facts:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from tutti import dialogue
 from tutti.app import Workspace
 from tutti.model.fact import Fact
 
+Row = Mapping[str, Any]
 _MOST = 256  # things that may wait for one reader; a task has about ten in its life
 _LOOK_S = 0.25  # how often the agents' words on their progress are looked at
 _KINDS = frozenset(dialogue.KINDS)
@@ -24,10 +26,11 @@ class Progress(NamedTuple):
 
 
 class Watch:
-    """One reader of one task. `lost` says that it read too slowly and things were dropped: it has to begin anew."""
+    """One reader of one task. `row` is the task by the last fact that was found; `lost` says that things were dropped, which were read too slowly."""
 
     def __init__(self, feed: Feed, task: str) -> None:
         self.task = task
+        self.row: Row | None = None
         self.lost = False
         self._feed = feed
         self._found: deque[Fact | Progress] = deque()
@@ -120,9 +123,12 @@ class Feed:
     def _follow(self, facts: list[Fact]) -> None:
         if not self._watches:
             return
+        hot = self._workspace.journal.hot
         for fact in facts:
             if fact.kind in _KINDS:
-                for watch in self._watches.get(fact.data["task"] if fact.kind.startswith("approval.") else fact.about, ()):
+                task = fact.data["task"] if fact.kind.startswith("approval.") else fact.about
+                for watch in self._watches.get(task, ()):
+                    watch.row = hot.table("task").get((task,)) or hot.closed.get(("task", (task,)))
                     watch.put(fact)
 
     async def _look(self) -> None:

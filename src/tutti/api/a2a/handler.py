@@ -26,10 +26,9 @@ from tutti.api.a2a.tasks import Tasks
 from tutti.api.a2a.telling import Teller
 from tutti.api.a2a.usual import Usual
 from tutti.api.a2a.webhooks import Webhooks
-from tutti.app import FOLDS, Workspace
+from tutti.app import Workspace
 from tutti.errors import Conflict
 from tutti.model.task import Stage, State
-from tutti.model.view import Set
 from tutti.transports.a2a import wire
 
 Json = dict[str, Any]
@@ -96,28 +95,20 @@ class Handler(RequestHandler):
                     yield event
 
     async def _settled(self, sent: Sent, *, at_once: bool) -> tuple[Row, bool]:
-        """The task once it has ended or waits for somebody, and whether its agent has asked anything.
-
-        The facts that go by say all that the row would; reading it back would cost more than the rest of the wait.
-        """
+        """The task once it has ended or waits for somebody, and whether its agent has asked anything."""
         sent.watch.take()
-        known = self._tasks.open(sent.task)
-        if known is None:
+        row = self._tasks.open(sent.task)
+        if row is None:
             return await self._tasks.row(sent.task), True
-        row, asked = dict(known), known["stage"] == Stage.ASKING
-        while not at_once and row["open"] and State(row["state"]) not in wire.INTERRUPTED:
+        asked = row["stage"] == Stage.ASKING
+        while not at_once and row["open"] and row["state"] not in wire.INTERRUPTED:
             found = await sent.watch.next()
             if sent.watch.lost:
                 raise InternalError("Too much happened to this task; get it instead.")
-            for fact in found:
-                if not isinstance(fact, Progress):
-                    asked = asked or fact.kind == "task.asked"
-                    for fold in FOLDS[fact.kind]:
-                        for change in fold(fact):
-                            if isinstance(change, Set) and change[:2] == ("task", (sent.task,)):
-                                row |= change.values
             if not found:
                 break  # the process stops
+            asked = asked or any(not isinstance(fact, Progress) and fact.kind == "task.asked" for fact in found)
+            row = sent.watch.row or row
         return row, asked
 
     async def _events(self, sent: Sent, history: int | None, *, until_asked: bool) -> AsyncGenerator[A2AEvent]:

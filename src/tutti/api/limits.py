@@ -14,6 +14,7 @@ from tutti.api.problems import problem
 BODY_BYTES = 2 * 1024 * 1024  # twice what a payload may have in the journal
 BODY_S = 30.0  # seconds until a body must be there
 DEPTH = 32  # levels, as intake allows
+BODY = "tutti.body"  # where the body stands in the ASGI scope: what a framework reads it with costs as much as all that is done here
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -68,6 +69,7 @@ class Limits:
                 elif depth(body) > DEPTH:
                     refusal = problem(400, "invalid", f"The body is nested deeper than {DEPTH} levels.", "Flatten it, or send a reference to it.")
                 else:
+                    scope[BODY] = body
                     await self._app(scope, _once(body, receive), send)
                     return
         refusal.headers["connection"] = "close"  # the rest of a body that is refused is not read

@@ -159,9 +159,11 @@ class Writer:
         row = self.engine.begin(wait)
         try:
             outcome = Outcome()
-            if row.seq != self.seq:
+            if row.seq == self.seq:
+                frontier = self._stands[2].copy()
+            else:
                 self._read_others(row, outcome)
-            frontier = self._frontier(row)
+                frontier = self._frontier(row)
             now = self._clock.now()
             at = max(row.at, now)
             prepared = Prepared(outcome, frontier, row.at, now, wrote=way(appends, row.seq, at, frontier, outcome), together=way == self._together)

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Send
 
 from tutti.api import problems
 from tutti.api.guard import caller_of
+from tutti.api.limits import BODY
 from tutti.app import Workspace
 from tutti.errors import TuttiError
 
@@ -170,8 +171,7 @@ class _Door:
         service = self._service
         if not _readable(request):
             return JSONResponse(service.rpc_refusal())
-        body = await request.body()
-        without_id = _without_id(body)
+        without_id = _without_id(request.scope[BODY])
         if without_id is None:
             return _left_to_http(request, await service.rpc(request))
         answer = _left_to_http(request, await service.rpc(_with_body(request, orjson.dumps({**without_id, "id": 0}))))
@@ -241,4 +241,4 @@ def _with_body(request: Request, body: bytes) -> Request:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return Request(request.scope, receive)
+    return Request({**request.scope, BODY: body}, receive)

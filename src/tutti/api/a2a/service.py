@@ -29,6 +29,7 @@ from tutti.api.a2a.handler import Handler
 from tutti.api.a2a.telling import Teller
 from tutti.api.a2a.usual import usual, usual_rest
 from tutti.api.a2a.webhooks import Webhooks
+from tutti.api.limits import BODY
 from tutti.app import Workspace
 from tutti.transports.a2a import wire
 
@@ -119,7 +120,7 @@ class Service:
 
     async def rpc(self, request: Request) -> Response:
         """One JSON-RPC call."""
-        call = usual(request.scope, await request.body(), request.scope["tutti.a2a"])
+        call = usual(request.scope, request.scope[BODY], request.scope["tutti.a2a"])
         if call is None:
             return await self._rpc.handle_requests(request)
         try:
@@ -130,7 +131,7 @@ class Service:
 
     async def send(self, request: Request) -> Response:
         """`message:send` of the HTTP+JSON binding."""
-        call = usual_rest(request.scope, await request.body(), request.scope["tutti.a2a"])
+        call = usual_rest(request.scope, request.scope[BODY], request.scope["tutti.a2a"])
         if call is None:
             return await self.dispatcher.on_message_send(request)
         try:

@@ -11,6 +11,9 @@ from server_site import Gate, Site, make_fleet, message, site, until
 
 from tutti.api.a2a.feed import Feed, Watch
 
+FILE = {"url": "https://example.com/a.pdf", "mediaType": "application/pdf", "filename": "a.pdf"}
+RAW = {"raw": "aGk=", "mediaType": "text/plain"}
+
 
 async def settle_approval(served: Site, task: str, answer: str) -> None:
     await served.workspace.answer_as_owner(task, answer)
@@ -95,11 +98,42 @@ async def test_a_file_is_an_object_to_the_skill_that_takes_it(tmp_path: Path):
         seen.append(found)
         return len(found)
 
-    file = {"url": "https://example.com/a.pdf", "mediaType": "application/pdf", "filename": "a.pdf"}
     async with site(fleet, tmp_path) as served:
-        sent = {**message("", "x"), "parts": [{"text": "Look at this"}, file, {"raw": "aGk=", "mediaType": "text/plain"}]}
+        sent = {**message("", "x"), "parts": [{"text": "Look at this"}, FILE, RAW]}
         assert (await served.result("SendMessage", {"message": sent}))["task"]["artifacts"][0]["parts"][0]["data"] == 3
-        assert seen == [["Look at this", file, {"raw": "aGk=", "mediaType": "text/plain"}]]
+        assert seen == [["Look at this", FILE, RAW]]
+
+
+@pytest.mark.parametrize("found", [FILE, RAW, [FILE, RAW], ["Here it is", FILE, {"pages": 3}]])
+async def test_a_file_in_a_result_is_a_file_part(tmp_path: Path, found: Any):
+    fleet = make_fleet()
+
+    @fleet.agent(name="scanner", skill="invoice.find", department="support", owner="ana@example.com")
+    async def find(text: str) -> Any:
+        return found
+
+    async with site(fleet, tmp_path) as served:
+        parts = (await served.result("SendMessage", {"message": message("invoice.find", "x")}))["task"]["artifacts"][0]["parts"]
+        wanted = {"Here it is": {"text": "Here it is", "mediaType": "text/plain"}}
+        several = found if isinstance(found, list) else [found]
+        assert parts == [each if "mediaType" in each else wanted.get(str(each), {"data": each, "mediaType": "application/json"}) for each in several]
+        listed = (await served.result("ListTasks", {"includeArtifacts": True}))["tasks"][0]["artifacts"][0]["parts"]
+        assert [part.get("url") for part in listed] == [part.get("url") for part in parts]
+
+
+@pytest.mark.parametrize(
+    "other", [{"url": "https://example.com"}, {**FILE, "pages": 3}, {**FILE, **RAW}, {**RAW, "raw": "not base 64"}, {**FILE, "url": 1}, [FILE]]
+)
+async def test_an_object_that_only_looks_like_a_file_stays_data(tmp_path: Path, other: Any):
+    fleet = make_fleet()
+
+    @fleet.agent(name="scanner", skill="invoice.find", department="support", owner="ana@example.com")
+    async def find(text: str) -> Any:
+        return other
+
+    async with site(fleet, tmp_path) as served:
+        task = (await served.result("SendMessage", {"message": message("invoice.find", "x")}))["task"]
+        assert task["artifacts"][0]["parts"] == [{"data": other, "mediaType": "application/json"}]
 
 
 async def test_metadata_names_subject_priority_and_deadline(served: Site):

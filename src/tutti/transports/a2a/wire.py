@@ -6,6 +6,7 @@ Source: A2A specification 1.0 (ProtoJSON field names); 0.3 for what is called le
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -91,6 +92,18 @@ def value_of(parts: object) -> Any:
     return None if not values else values[0] if len(values) == 1 else values
 
 
+def _is_file(value: Any) -> bool:
+    """Whether a value has the form in which files come in (`value_of`), with what kind of file it is: then it is no other object that happens to name an address."""
+    if not isinstance(value, dict) or "mediaType" not in value or not all(isinstance(each, str) for each in value.values()):
+        return False
+    if value.keys() - {"filename", "mediaType"} == {"raw"}:
+        try:
+            return bool(b64decode(value["raw"], validate=True))
+        except ValueError:
+            return False
+    return value.keys() - {"filename", "mediaType"} == {"url"}
+
+
 def _value(part: object) -> Any:
     if not isinstance(part, dict):
         raise wrong("a part is an object")
@@ -153,8 +166,10 @@ def status(state: State, at: str, said: Json | None = None) -> Json:
 
 
 def artifact(id: str, value: Any, *, name: str = "output") -> Json:
-    """A value as an artifact."""
-    return {"artifactId": id, "name": name, "parts": parts_of(value)}
+    """A value as an artifact; what is a file in it, alone or in a list with others, is a file part."""
+    several = isinstance(value, list) and len(value) > 1 and any(map(_is_file, value))
+    parts = [part for item in (value if several else [value]) for part in ([item] if _is_file(item) else parts_of(item))]
+    return {"artifactId": id, "name": name, "parts": parts}
 
 
 def task(

@@ -8,6 +8,7 @@ from tutti.security import enrolment, oidc, passwords, tokens
 from tutti.security.approvals import sign_approval, statement, verify_approval
 from tutti.security.dpop import check_dpop, make_dpop, proof_key
 from tutti.security.egress import ANSWER_BYTES, CONNECTING, Connecting, Egress, read_capped
+from tutti.security.egress_clients import connector, transport
 from tutti.security.keys import Keys, SigningKey, verify
 from tutti.security.links import Links
 from tutti.security.sealing import Payload, canonical, digest, open_body, seal
@@ -16,6 +17,6 @@ from tutti.security.throttle import Throttle
 from tutti.security.tls import trust
 
 __all__ = [
-    "ANSWER_BYTES", "CONNECTING", "Connecting", "Egress", "Keys", "Links", "Payload", "Secrets", "SigningKey", "Throttle", "canonical", "check_dpop", "digest", "enrolment", "make_dpop", "oidc", "open_body", "passwords", "proof_key", "read_capped",
-    "seal", "sign_approval", "statement", "tokens", "trust", "verify", "verify_approval",
+    "ANSWER_BYTES", "CONNECTING", "Connecting", "Egress", "Keys", "Links", "Payload", "Secrets", "SigningKey", "Throttle", "canonical", "check_dpop", "connector", "digest", "enrolment", "make_dpop", "oidc", "open_body", "passwords", "proof_key", "read_capped",
+    "seal", "sign_approval", "statement", "tokens", "transport", "trust", "verify", "verify_approval",
 ]  # fmt: skip

@@ -17,12 +17,12 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import TYPE_CHECKING, Any
 
 from tutti.errors import AgentFailed, Refused
+from tutti.security.tls import trust
 
 if TYPE_CHECKING:
     import ssl
 
     import aiohttp
-    import httpx
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]  # the addresses of a name, as text; raises OSError when there are none
 Address = IPv4Address | IPv6Address
@@ -171,45 +171,10 @@ class Egress:
         ):
             raise _refused(f"{name}:{port} is not called: {address} is a loopback, private or other special address.", _HINT)
 
-    # --- the clients --------------------------------------------------------------------------------------------
-
     @cached_property
     def trust(self) -> ssl.SSLContext:
         """Whose certificates count, and which is shown, for every client. Raises: `Invalid`."""
-        from tutti.security.tls import trust
-
         return trust(self._certificate)
-
-    def connector(self, keep: float = 15.0) -> aiohttp.BaseConnector:
-        """A connector for aiohttp that connects only where this rule allows. Sessions with it must send `allow_redirects=False`.
-
-        A connection is used again within `keep` seconds after an answer; with 0, never. `CONNECTING` is told about it.
-        """
-        from tutti.security.egress_aiohttp import connector
-
-        return connector(self, keep)
-
-    def httpx_transport(self, limit: int = ANSWER_BYTES) -> httpx.AsyncBaseTransport:
-        """A transport for an `httpx.AsyncClient` that connects only where this rule allows, and reads at most `limit` bytes of an answer.
-
-        Of a stream of events each event may have that much. Pass `follow_redirects=False` (httpx's own default) and `trust_env=False`.
-        """
-        import httpcore
-        import httpx
-
-        from tutti.security.egress_httpx import transport
-
-        made: httpx.AsyncBaseTransport = transport(httpx, httpcore, self, limit)
-        return made
-
-    def httpx2_transport(self, limit: int = ANSWER_BYTES) -> Any:
-        """The same for an `httpx2.AsyncClient`."""
-        import httpcore2
-        import httpx2
-
-        from tutti.security.egress_httpx import transport
-
-        return transport(httpx2, httpcore2, self, limit)
 
 
 async def read_capped(response: aiohttp.ClientResponse, limit: int = ANSWER_BYTES) -> bytes:

@@ -11,12 +11,10 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from tutti.errors import Refused
-from tutti.security.egress import CONNECTING
+from tutti.security.egress import CONNECTING, Egress
 
 if TYPE_CHECKING:
     import asyncio
-
-    from tutti.security.egress import Egress
 
 
 class _Resolver(AbstractResolver):
@@ -33,7 +31,7 @@ class _Resolver(AbstractResolver):
         """There is nothing to close."""
 
 
-class _Connector(aiohttp.TCPConnector):
+class Connector(aiohttp.TCPConnector):
     """aiohttp asks a resolver for names only, never for addresses: so each request is looked at before it gets a connection."""
 
     def __init__(self, egress: Egress, keep: float) -> None:
@@ -78,8 +76,3 @@ def _is_over(transport: asyncio.Transport | None) -> bool:
     waiting = select.poll()
     waiting.register(transport.get_extra_info("socket"), select.POLLIN)
     return bool(waiting.poll(0))
-
-
-def connector(egress: Egress, keep: float) -> aiohttp.BaseConnector:
-    """A connector that keeps the rule."""
-    return _Connector(egress, keep)

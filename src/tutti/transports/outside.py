@@ -16,7 +16,7 @@ from tutti.clock import Clock
 from tutti.errors import AgentFailed, Invalid, Refused
 from tutti.ids import Ids
 from tutti.model.agent import AgentCard, Endpoint, Skill
-from tutti.security import Egress, Secrets
+from tutti.security import Egress, Secrets, connector
 from tutti.transports.inprocess import Bound, Context
 from tutti.transports.schemas import reader, writer
 
@@ -64,7 +64,7 @@ class Outside:
             import aiohttp
 
             session = aiohttp.ClientSession(
-                connector=self.egress.connector(keep), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, headers={"Accept-Encoding": "identity"}
+                connector=connector(self.egress, keep), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, headers={"Accept-Encoding": "identity"}
             )  # packed answers are refused, so none is asked for
             self._sessions[keep] = session
         return session

@@ -14,7 +14,7 @@ import orjson
 
 from tutti.errors import Invalid
 from tutti.transports.inprocess import Bound, Context, _plain
-from tutti.transports.llm.spec import bordered
+from tutti.transports.llm.agent import bordered
 
 log = logging.getLogger("tutti")
 FRAMEWORKS = {  # root module → (the framework's name, the adapter's module, its agents' class names)

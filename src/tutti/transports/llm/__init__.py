@@ -4,6 +4,7 @@ Every call is held against the caps before it is made and recorded when it retur
 lets a tool go past the gates, and loads its library (the extra `llm`) when an agent is first called.
 """
 
-from tutti.transports.llm.spec import Spec, llm_agent
+from tutti.transports.llm.agent import llm_agent
+from tutti.transports.llm.spec import Spec
 
 __all__ = ["Spec", "llm_agent"]

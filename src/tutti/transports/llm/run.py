@@ -21,6 +21,7 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import UsageLimits
 
 from tutti.errors import AgentFailed, Invalid, TuttiError
+from tutti.security import transport
 from tutti.transports.inprocess import Context, _plain
 from tutti.transports.llm.metered import Metered, of_ours
 from tutti.transports.llm.spec import Spec
@@ -106,7 +107,7 @@ class _Client:
         import httpx2
 
         # The attempt has a timeout of its own, and pauses while the agent waits for others; this one is only for a line that is dead.
-        self.http = httpx2.AsyncClient(transport=outside.egress.httpx2_transport(), trust_env=False, follow_redirects=False, timeout=None)
+        self.http = httpx2.AsyncClient(transport=transport(outside.egress), trust_env=False, follow_redirects=False, timeout=None)
         self.close: Callable[[], Awaitable[None]] = self.http.aclose
 
 

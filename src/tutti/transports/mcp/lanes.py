@@ -21,6 +21,7 @@ from opentelemetry.trace import NoOpTracer
 from tutti import __version__
 from tutti.errors import AgentFailed, TuttiError
 from tutti.model.agent import Endpoint
+from tutti.security import transport
 from tutti.transports.outside import Outside
 
 log = logging.getLogger("tutti.transports.mcp")
@@ -89,7 +90,7 @@ class Lane:
         try:
             async with (
                 httpx2.AsyncClient(
-                    transport=self._outside.egress.httpx2_transport(), auth=_Auth(self._outside, auth) if auth else None,
+                    transport=transport(self._outside.egress), auth=_Auth(self._outside, auth) if auth else None,
                     timeout=httpx2.Timeout(_CONNECT_S, read=None), event_hooks={"response": [self._answered]}, trust_env=False,
                 ) as http,
                 Client(

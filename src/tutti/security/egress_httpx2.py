@@ -1,24 +1,22 @@
-"""Egress under httpx and httpx2, which are the same library twice: the module is an argument. Loaded when a client of them is needed."""
+"""Egress under httpx2, which the SDKs of models and of MCP bring. Loaded when a client of them is needed."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import httpcore2
+import httpx2
 
 from tutti.errors import Refused
-from tutti.security.egress import packed, too_long
-
-if TYPE_CHECKING:
-    from tutti.security.egress import Egress
+from tutti.security.egress import Egress, packed, too_long
 
 
-class _Network:
+class _Network(httpcore2.AsyncNetworkBackend):
     """What the connection pool connects with: names become addresses here, once, after every one was looked at."""
 
-    def __init__(self, httpcore: Any, egress: Egress) -> None:
-        self._plain = httpcore.AnyIOBackend()
-        self._failed: type[Exception] = httpcore.ConnectError
+    def __init__(self, egress: Egress) -> None:
+        self._plain = httpcore2.AnyIOBackend()
         self._egress = egress
 
     async def connect_tcp(
@@ -27,11 +25,11 @@ class _Network:
         try:
             addresses = await self._egress.addresses(host, port)
         except OSError as error:
-            raise self._failed(str(error)) from error
+            raise httpcore2.ConnectError(str(error)) from error
         for address in addresses[:-1]:
             try:
                 return await self._plain.connect_tcp(address, port, timeout, local_address, socket_options)
-            except self._failed:
+            except httpcore2.ConnectError:
                 continue
         return await self._plain.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
 
@@ -42,7 +40,7 @@ class _Network:
         await self._plain.sleep(seconds)
 
 
-class _Body:
+class _Body(httpx2.AsyncByteStream):
     """An answer's bytes, counted as they come. Of a stream of events each event counts for itself: the stream may go on for days."""
 
     def __init__(self, stream: Any, limit: int, *, events: bool) -> None:
@@ -68,14 +66,19 @@ class _Body:
         await self._stream.aclose()
 
 
-class _Transport:
-    def __init__(self, plain: Any, body: Any, egress: Egress, limit: int) -> None:
-        self._plain = plain
-        self._body = body
+class Transport(httpx2.AsyncBaseTransport):
+    """A transport that keeps the rule, and reads at most `limit` bytes of an answer."""
+
+    def __init__(self, egress: Egress, limit: int) -> None:
+        self._plain = httpx2.AsyncHTTPTransport(verify=egress.trust, trust_env=False)
+        # The transport has no argument for what it connects with; its pool has.
+        self._plain._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=egress.trust, max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0, network_backend=_Network(egress)
+        )
         self._egress = egress
         self._limit = limit
 
-    async def handle_async_request(self, request: Any) -> Any:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         url = request.url
         self._egress.check_origin(url.scheme, url.raw_host.decode("ascii"), url.port)
         request.headers["accept-encoding"] = "identity"
@@ -89,25 +92,8 @@ class _Transport:
             await response.aclose()
             raise too_long(self._limit)
         events = response.headers.get("content-type", "").startswith("text/event-stream")
-        response.stream = self._body(response.stream, self._limit, events=events)
+        response.stream = _Body(response.stream, self._limit, events=events)
         return response
 
     async def aclose(self) -> None:
         await self._plain.aclose()
-
-
-@cache
-def _classes(httpx: Any) -> tuple[type, type]:
-    """The library looks at the types of what it is given: ours must be children of its own."""
-    return type("EgressTransport", (_Transport, httpx.AsyncBaseTransport), {}), type("EgressBody", (_Body, httpx.AsyncByteStream), {})
-
-
-def transport(httpx: Any, httpcore: Any, egress: Egress, limit: int) -> Any:
-    """A transport of this library that keeps the rule."""
-    made, body = _classes(httpx)
-    plain = httpx.AsyncHTTPTransport(verify=egress.trust, trust_env=False)
-    # The transport has no argument for what it connects with; its pool has.
-    plain._pool = httpcore.AsyncConnectionPool(
-        ssl_context=egress.trust, max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0, network_backend=_Network(httpcore, egress)
-    )
-    return made(plain, body, egress, limit)

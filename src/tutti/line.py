@@ -4,11 +4,12 @@ models are held against their caps."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tutti import execution, gates
+from tutti.corridor import Corridor
 from tutti.errors import AgentFailed, Conflict, Refused
 from tutti.ids import derived
 from tutti.model.agent import AgentCard, Skill
@@ -19,17 +20,16 @@ from tutti.model.usage import Held, Spent
 from tutti.reception import HOP_LIMIT, Bundle, Origin
 from tutti.transports import Outside
 
-if TYPE_CHECKING:
-    from tutti.orchestrator import Orchestrator
-
 log = logging.getLogger("tutti")
 
 
 class Line:
     """What a running agent reaches the fleet through. Children and questions are numbered, so a run that starts again finds its own."""
 
-    def __init__(self, corridor: Orchestrator, card: AgentCard, task: str) -> None:
+    def __init__(self, corridor: Corridor, card: AgentCard, task: str, told: Callable[[float, str], None]) -> None:
+        """`told` hears how far the run says it is."""
         self._corridor = corridor
+        self._told = told
         self._card = card
         self._task = task
         self._waits = 0
@@ -169,7 +169,7 @@ class Line:
 
     def progress(self, share: float, text: str) -> None:
         """Keep how far the run is, for whoever looks."""
-        self._corridor.runs.progress[self._task] = (min(max(float(share), 0.0), 1.0), str(text)[:200])
+        self._told(min(max(float(share), 0.0), 1.0), str(text)[:200])
 
     @contextmanager
     def paused(self, awaited: str = "") -> Iterator[None]:

@@ -62,7 +62,7 @@ class Orchestrator:
         self.arbiter.load()
         self.reception.declare = self.arbiter.intents.declare
         self._tasks = house.journal.hot.table("task")
-        self.runs = Runs(self, executor)
+        self.runs = Runs(self, executor, self.arbiter.leases)
 
     def follow(self, facts: list[Fact]) -> None:
         """Take in facts that have just been committed: what is known first, then who goes on."""

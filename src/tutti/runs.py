@@ -6,16 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tutti import execution, gates, telemetry, transports
 from tutti.clock import MICROS
+from tutti.corridor import Corridor
 from tutti.line import Line
 from tutti.model.agent import AgentCard, Skill
+from tutti.model.conflict import Lease
 from tutti.model.outcome import Ending, Outcome
-
-if TYPE_CHECKING:
-    from tutti.orchestrator import Orchestrator
 
 Row = Mapping[str, Any]
 
@@ -23,8 +22,12 @@ Row = Mapping[str, Any]
 class Runs:
     """The runs that are under way in this process. What comes of them the corridor records."""
 
-    def __init__(self, corridor: Orchestrator, executor: Callable[[transports.Mode], Executor | None]) -> None:
+    def __init__(
+        self, corridor: Corridor, executor: Callable[[transports.Mode], Executor | None], leases: Callable[[str], Awaitable[tuple[Lease, ...]]]
+    ) -> None:
+        """`leases` gives what a task holds."""
         self._corridor = corridor
+        self._leases = leases
         self._executor = executor
         self._tasks = corridor.house.journal.hot.table("task")
         self._open: set[str] = set()  # tasks whose agent is being called
@@ -35,11 +38,11 @@ class Runs:
         corridor, house, id = self._corridor, self._corridor.house, task["id"]
         input = await house.input(task)
         known = await house.notes.about(task["subject"]) if skill.when or house.classes.get(skill.name) else {}
-        line = Line(corridor, card, id)
+        line = Line(corridor, card, id, lambda share, words: self.progress.__setitem__(id, (share, words)))
         subject = await house.subject(task)
         context = transports.Context(id, skill.name, id, attempt, task["deadline_at"], subject, {topic: value for topic, (_, value) in known.items()}, line)
         if skill.intends:
-            context.leases = await corridor.arbiter.leases(id)
+            context.leases = await self._leases(id)
         bound = house.functions[card.name, card.version, skill.name]
         timeout = skill.timeout.total_seconds()
         if task["deadline_at"] is not None:

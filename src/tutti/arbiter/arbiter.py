@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tutti import conflicts
 from tutti.arbiter.ends import ENDS, Ends
@@ -15,15 +15,13 @@ from tutti.arbiter.talks import LOOK, Talks
 from tutti.arbiter.telling import proposer, words_of
 from tutti.clock import MICROS, micros, to_text
 from tutti.conflicts import Fate, Met, Resolution, Wanted
+from tutti.corridor import Corridor
 from tutti.errors import Conflict, Invalid, NotFound
 from tutti.model.agent import Skill
 from tutti.model.conflict import Lease
 from tutti.model.fact import Draft, Fact
 from tutti.model.task import Stage
 from tutti.reception import HOP_LIMIT, Bundle, Origin, emitted
-
-if TYPE_CHECKING:
-    from tutti.orchestrator import Orchestrator
 
 Row = Mapping[str, Any]
 _HEARD = ENDS | {
@@ -34,7 +32,7 @@ _HEARD = ENDS | {
 class Arbiter:
     """Intents, leases and conflicts of one workspace in this process. It records through the corridor."""
 
-    def __init__(self, corridor: Orchestrator) -> None:
+    def __init__(self, corridor: Corridor) -> None:
         self._corridor = corridor
         self._house = corridor.house
         hot = corridor.house.journal.hot

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from tutti.arbiter.standing import Standing, live
 from tutti.clock import MICROS
+from tutti.corridor import Corridor
 from tutti.errors import Conflict, Overloaded, StorageFailed
 from tutti.model.fact import Draft
 from tutti.reception import Bundle
-
-if TYPE_CHECKING:
-    from tutti.orchestrator import Orchestrator
 
 _TOGETHER = 200  # leases that expire in one append
 _IDLE = 256  # resources nobody holds any more that memory keeps
@@ -22,7 +19,7 @@ _PAUSE = 1.0  # seconds before leases are expired again after the database refus
 class Expiry:
     """Records through the corridor that leases have run out."""
 
-    def __init__(self, corridor: Orchestrator, standing: Standing) -> None:
+    def __init__(self, corridor: Corridor, standing: Standing) -> None:
         self._corridor = corridor
         self._house = corridor.house
         self._open = standing

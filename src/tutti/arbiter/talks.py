@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tutti.arbiter.standing import kind_of, pair
 from tutti.arbiter.telling import proposer, words_of
 from tutti.clock import MICROS
 from tutti.conflicts import Resolution
+from tutti.corridor import Corridor
 from tutti.errors import Conflict
 from tutti.ids import derived
 from tutti.model.fact import Draft
 from tutti.model.task import Stage
 from tutti.reception import Bundle, Origin
-
-if TYPE_CHECKING:
-    from tutti.orchestrator import Orchestrator
 
 Row = Mapping[str, Any]
 LOOK = 60 * MICROS  # after which one in line looks again at the latest
@@ -28,7 +26,7 @@ _ANSWER = "negotiation.answer"  # the skill of agents that take part in negotiat
 class Talks:
     """Opens negotiations through the corridor, has both tasks wait in line for them, and reads what they ended with."""
 
-    def __init__(self, corridor: Orchestrator) -> None:
+    def __init__(self, corridor: Corridor) -> None:
         self._corridor = corridor
         self._house = corridor.house
         self._tasks = corridor.house.journal.hot.table("task")

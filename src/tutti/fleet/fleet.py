@@ -14,19 +14,18 @@ from typing import Any, Literal, TypeVar
 from tutti.conflicts import check_intent
 from tutti.errors import Invalid
 from tutti.evaluation import Check
+from tutti.fleet.declaration import Declaration
 from tutti.fleet.declared import Remote
-from tutti.fleet.governance import Governance
 from tutti.fleet.parties import answering, level_of, methods_of, scorer
 from tutti.fleet.playbooks import border, digest_of, playbook_of
-from tutti.fleet.problems import problems_of
 from tutti.fleet.resources import plain_intents
 from tutti.intake import ALIKE, Subscriptions
 from tutti.model.agent import AgentCard, Endpoint, Nature, Skill
 from tutti.model.conflict import Intent
 from tutti.model.money import to_millionths
 from tutti.model.negotiation import Level as Candour
-from tutti.model.party import SKILL, Outcome, PartyAnswer, PartyQuestion
-from tutti.model.plan import Playbook, Step
+from tutti.model.party import SKILL, PartyAnswer, PartyQuestion
+from tutti.model.plan import Step
 from tutti.model.route import Bidder
 from tutti.model.signal import Subscription
 from tutti.model.usage import Price
@@ -40,26 +39,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _DEFAULT_CONCURRENCY = {"async": 64, "thread": 8, "process": 2}
 
 
-class Fleet(Governance):
+class Fleet(Declaration):
     """A declaration of agents and of what they may do. Nothing runs until a `Workspace` opens it."""
-
-    def __init__(self, name: str, *, currency: str = "EUR", departments: Mapping[str, float] | None = None) -> None:
-        """`departments` gives each department's share of the work under overload (weights, default 1 each)."""
-        if not name or not name.replace("-", "").replace("_", "").isalnum():
-            raise Invalid(f"{name!r} is no fleet name.", hint="Use letters, digits, - and _, for example Fleet('support').")
-        super().__init__(currency)
-        self.name = name
-        self.departments = dict(departments or {})
-        self.cards: dict[tuple[str, str], AgentCard] = {}
-        self.functions: dict[tuple[str, str, str], Bound] = {}  # (agent, version, skill)
-        self.remotes: list[Remote] = []
-        self.models: set[str] = set()  # agents that are language models
-        self.scorers: dict[str, Callable[[Sequence[Outcome | None], Any], Sequence[float]]] = {}  # parties that may be asked without a message
-        self.bids: dict[tuple[str, str, str], Bidder] = {}  # (agent, version, skill)
-        self.subscriptions: dict[str, Subscription] = {}
-        self.checks: dict[str, list[Check]] = {}
-        self.classes: dict[str, Condition] = {}
-        self.playbooks: dict[tuple[str, str, str], Playbook] = {}  # (agent, version, skill)
 
     # --- agents -------------------------------------------------------------------------------------------------
 
@@ -574,10 +555,6 @@ class Fleet(Governance):
         """Split a skill's tasks into classes that are learned apart: a CEL expression over input, case, subject, priority that gives a text."""
         where = f'fleet.classify("{skill}", "{expression}")'
         self.classes[skill] = Condition(expression, CONDITION_NAMES, where, "has(case.risk) && case.risk > 0.5 ? 'at risk' : 'healthy'")
-
-    def problems(self) -> list[str]:
-        """What is declared and cannot work, in words, for `tutti doctor`. A fleet with problems still runs."""
-        return problems_of(self)
 
 
 def _check_amount(where: str, amount: str | None, schema: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ from tutti.reception import Bundle
 from tutti.transports import Context
 
 if TYPE_CHECKING:
-    from tutti.orchestrator import Orchestrator
+    from tutti.corridor import Corridor
 
 log = logging.getLogger("tutti")
 Row = Mapping[str, Any]
@@ -80,7 +80,7 @@ class Adoption:
     words: str
 
 
-def mediator(corridor: Orchestrator) -> Own:
+def mediator(corridor: Corridor) -> Own:
     """The house's agent that mediates."""
 
     async def mediate(opening: Opening, ctx: Context) -> Settled:
@@ -124,7 +124,7 @@ def opened(opening: Opening, id: str, kept: Mapping[str, Any]) -> Case:
 class _Mediation:
     """One run of one case."""
 
-    def __init__(self, corridor: Orchestrator, opening: Opening, ctx: Context) -> None:
+    def __init__(self, corridor: Corridor, opening: Opening, ctx: Context) -> None:
         self._corridor = corridor
         self._house = corridor.house
         self._opening = opening
@@ -386,7 +386,7 @@ class _Mediation:
         return replace(settled, outcome=negotiation.outcome_of(self._opening, offer))
 
 
-async def _adopt(corridor: Orchestrator, adoption: Adoption, ctx: Context) -> Outcome:
+async def _adopt(corridor: Corridor, adoption: Adoption, ctx: Context) -> Outcome:
     """Record that the better outcome holds, once however often it is asked for."""
     journal = corridor.house.journal
     row = await journal.row("negotiation", (adoption.negotiation,))

@@ -20,7 +20,7 @@ from tutti.negotiation import Opening
 from tutti.reception import Bundle, Origin, emitted
 
 if TYPE_CHECKING:
-    from tutti.orchestrator import Orchestrator
+    from tutti.corridor import Corridor
 
 Row = Mapping[str, Any]
 _TRIES = 50  # times that it looks again where the negotiation moved meanwhile
@@ -33,7 +33,7 @@ async def needs(house: House, id: str, outcome: Any) -> tuple[str, ...]:
     return () if offer is None else negotiation.Space(case.sizes, case.policy, case.approval).pending(offer)
 
 
-async def take_over(corridor: Orchestrator, id: str, outcome: Any, note: str, by: str) -> None:
+async def take_over(corridor: Corridor, id: str, outcome: Any, note: str, by: str) -> None:
     """End a negotiation as a person says. Durable when it returns; questions that are still open are not waited for any more.
 
     Raises: `Refused` for what policy rules out, with the rules; `Invalid` for what is no outcome of it; `Conflict` when it has ended.
@@ -88,7 +88,7 @@ async def _read(house: House, task: Row, outcome: Any) -> tuple[Opening, Case, O
     return opening, case, offer
 
 
-async def _ended(corridor: Orchestrator, row: Row, task: Row, outcome: Any, note: str, by: str) -> Bundle:
+async def _ended(corridor: Corridor, row: Row, task: Row, outcome: Any, note: str, by: str) -> Bundle:
     house, id = corridor.house, task["id"]
     journal, subject = house.journal, await house.subject(task)
     opening, case, offer = await _read(house, task, outcome)
@@ -114,7 +114,7 @@ async def _ended(corridor: Orchestrator, row: Row, task: Row, outcome: Any, note
     return bundle
 
 
-async def _dismiss(corridor: Orchestrator, id: str) -> None:
+async def _dismiss(corridor: Corridor, id: str) -> None:
     """End the questions that nobody waits for any more. One that ends by itself meanwhile is let be."""
     for child in [row for row in corridor.house.journal.hot.table("task").values() if row["parent"] == id and row["skill"] == SKILL]:
         with suppress(Conflict):

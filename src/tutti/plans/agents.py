@@ -16,13 +16,13 @@ from tutti.registry import card_to_json
 from tutti.transports import Bound, Context
 
 if TYPE_CHECKING:
-    from tutti.orchestrator import Orchestrator
+    from tutti.corridor import Corridor
 
 _TIMEOUT = timedelta(minutes=5)  # of the planner's own work; waiting for steps does not count
 _ATTEMPTS = 100  # processes that may end while a plan runs: one that waits for weeks sees many; a plan that fails is not tried again
 
 
-def planner(corridor: Orchestrator) -> Own:
+def planner(corridor: Corridor) -> Own:
     """The house's own agent that runs plans."""
 
     async def run(input: dict[str, Any], ctx: Context) -> Any:
@@ -34,7 +34,7 @@ def planner(corridor: Orchestrator) -> Own:
     return made._replace(card=replace(card, digest=sha256(card_to_json(card).encode()).hexdigest()[:16]))
 
 
-def played(corridor: Orchestrator, playbooks: Mapping[tuple[str, str, str], Playbook], functions: Mapping[tuple[str, str, str], Bound]) -> dict[Any, Bound]:
+def played(corridor: Corridor, playbooks: Mapping[tuple[str, str, str], Playbook], functions: Mapping[tuple[str, str, str], Bound]) -> dict[Any, Bound]:
     """The functions of playbooks, bound to the corridor that runs their steps."""
 
     def function(agent: str, playbook: Playbook) -> Callable[[Any, Context], Awaitable[Any]]:

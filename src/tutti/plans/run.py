@@ -21,7 +21,7 @@ from tutti.reception import Bundle
 from tutti.transports import Context
 
 if TYPE_CHECKING:
-    from tutti.orchestrator import Orchestrator
+    from tutti.corridor import Corridor
 
 log = logging.getLogger("tutti")
 _MEMO = "plan"
@@ -63,7 +63,7 @@ class _Kept:
 class Run:
     """One run of a plan, from its making to its end."""
 
-    def __init__(self, corridor: Orchestrator, ctx: Context, order: Order, agent: str) -> None:
+    def __init__(self, corridor: Corridor, ctx: Context, order: Order, agent: str) -> None:
         self._corridor = corridor
         self._house = corridor.house
         self._ctx = ctx

@@ -15,6 +15,11 @@ from tutti.model.view import Change, Fold, Put, Set
 
 # As texts, once: reading the value of an enum's member runs Python, and these folds run twice a task.
 _SUBMITTED, _COALESCED = State.SUBMITTED.value, Stage.COALESCED.value
+# What a submission may say, and the column that holds it. A new row is written without the columns that nobody speaks of.
+_SAID = {
+    "deadline_at": "deadline_at", "subject": "subject", "input": "input", "parent": "parent", "signal": "signal", "key": "work_key", "amount": "amount",
+    "currency": "currency", "from_agent": "from_agent", "asker": "asker", "addressed": "addressed", "trace": "trace",
+}  # fmt: skip
 
 
 def _received(fact: Fact) -> Iterable[Change]:
@@ -49,30 +54,19 @@ def _submitted(fact: Fact) -> Iterable[Change]:
             "nature": data["nature"],
             "department": data["department"],
             "priority": data["priority"],
-            "deadline_at": data.get("deadline_at"),
             "hops": data["hops"],
-            "subject": data.get("subject"),
             "state": _SUBMITTED,
             "state_at": fact.at,
             "stage": stage,
-            "input": data.get("input"),
-            "parent": data.get("parent"),
-            "signal": data.get("signal"),
-            "work_key": data.get("key"),
-            "amount": data.get("amount"),
-            "currency": data.get("currency"),
             "attempts": 0,
             "by_person": 0,
-            "from_agent": data.get("from_agent"),
-            "asker": data.get("asker"),
-            "addressed": data.get("addressed"),
-            "trace": data.get("trace"),
-            "caller": None if data.get("parent") else fact.by,  # who asked from outside; what follows has a parent
             "from_at": fact.at,
             "submitted_at": fact.at,
             "seq": fact.seq,
             "open": 1,
         }
+        | {column: data[name] for name, column in _SAID.items() if name in data}
+        | ({} if data.get("parent") else {"caller": fact.by})  # who asked from outside; what follows has a parent
         | ({"waited": 1} if data.get("joins") else {}),
     )
     for number, (field, awaited) in enumerate(data.get("joins", ())):

@@ -173,7 +173,6 @@ class Sqlite:
         self._lock: int | None = None
         self._db: sqlite3.Connection | None = None
         self._statements: dict[tuple[Any, ...], str] = {}
-        self._known: set[tuple[str, tuple[str, ...]]] = set()  # columns of new rows that were found good
         self._good: dict[tuple[Any, ...], set[tuple[type, ...]]] = {}  # types of rows that were found good, by form of change
         self._waits = True
 
@@ -368,15 +367,8 @@ class Sqlite:
     def change(self, tables: Mapping[str, Shape], merged: Mapping[Thing, Merged]) -> None:
         groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
         for (table, key), row in merged.items():
-            if row.fresh and not row.deltas:  # what it does not have needs no word: a third of a task's columns
-                start, values = tables[table].start_put, row.values
-                if (columns := (table, tuple(values))) not in self._known:
-                    tables[table].check_changed(values)
-                    self._known.add(columns)
-                names = tuple([name for name, value in values.items() if value is not None or start.get(name) is not None])
-                groups[table, "new", names, ()].append((*key, *[values[name] for name in names], row.count))
-            else:
-                groups[table, row.create, tuple(row.values), tuple(row.deltas)].append((*key, *row.values.values(), *row.deltas.values(), row.count))
+            create = "new" if row.fresh and not row.deltas else row.create
+            groups[table, create, tuple(row.values), tuple(row.deltas)].append((*key, *row.values.values(), *row.deltas.values(), row.count))
         for form, rows in groups.items():
             shape = tables[form[0]]
             self._check(shape, form, rows)

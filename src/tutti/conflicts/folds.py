@@ -8,7 +8,7 @@ import orjson
 
 from tutti.model.conflict import CONFLICTS, INTENTS, LEASES, RESOURCE_CLASSES, RESOURCES
 from tutti.model.fact import Fact
-from tutti.model.outcome import Ending, Outcome
+from tutti.model.outcome import unsure
 from tutti.model.task import Stage, State
 from tutti.model.view import Change, Fold, Put, Set
 
@@ -32,7 +32,7 @@ def _declared(fact: Fact) -> Iterable[Change]:
 
 def _tried(fact: Fact) -> Iterable[Change]:
     """What an attempt leaves open stays open, whatever a later one says of itself."""
-    if Outcome(Ending(fact.data["outcome"]), error=fact.data.get("error", "")).unsure:
+    if unsure(fact.data["outcome"], fact.data.get("error", "")):
         yield Set("intent", (fact.about, 0), {"unsure": 1})
 
 

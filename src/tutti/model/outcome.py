@@ -65,9 +65,14 @@ class Outcome:
 
     @property
     def unsure(self) -> bool:
-        """Whether it may have had its effect all the same. An agent that knows that nothing happened says so with `AgentFailed`; whatever else
-        it raises or wrongly returns may have come after the effect."""
-        return self.ending in (Ending.TIMED_OUT, Ending.UNKNOWN) or (self.ending is Ending.FAILED and self.error not in _SURE)
+        """Whether it may have had its effect all the same."""
+        return unsure(self.ending, self.error)
+
+
+def unsure(ending: str, error: str) -> bool:
+    """Whether an attempt that ended so may have had its effect all the same. An agent that knows that nothing happened says so with `AgentFailed`;
+    whatever else it raises or wrongly returns may have come after the effect."""
+    return ending in (Ending.TIMED_OUT, Ending.UNKNOWN) or (ending == Ending.FAILED and error not in _SURE)
 
 
 class Source(StrEnum):

@@ -91,7 +91,7 @@ class Traffic:
 
     def pump(self) -> None:
         """Start walks as long as there are slots and tasks whose skill has capacity."""
-        while self.open and not self._draining and self._used < self._slots:
+        while self._queue and self.open and not self._draining and self._used < self._slots:
             id = self._queue.take(self._may_go, self._house.clock.now())
             if id is None:
                 return

@@ -9,7 +9,7 @@ from tutti.arbiter.standing import CONTESTED, Standing
 from tutti.house import House
 from tutti.ids import derived
 from tutti.model.fact import Draft
-from tutti.model.outcome import Ending, Outcome
+from tutti.model.outcome import Ending, unsure
 from tutti.model.task import ENDED_STATES, Stage
 from tutti.reception import Bundle
 
@@ -113,8 +113,7 @@ class Ends:
 
 
 def _nothing_happened(data: Mapping[str, Any]) -> bool:
-    outcome = Outcome(Ending(data["outcome"]), error=data.get("error", ""))
-    return outcome.ending in (Ending.FAILED, Ending.STOPPED) and not outcome.unsure
+    return data["outcome"] in (Ending.FAILED, Ending.STOPPED) and not unsure(data["outcome"], data.get("error", ""))
 
 
 def undo_id(task: str, skill: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -83,13 +82,15 @@ async def test_batches_come_seldom(workspace: Workspace) -> None:
         async for block in stream:
             times.extend(loop.time() for name, _ in parsed(block) if name == "changes")
 
+    began = loop.time()
     reading = asyncio.create_task(read())
     async with asyncio.timeout(60):
-        while len(times) < 3:
+        while len(times) < 6:
             await workspace.result(await workspace.submit("ticket.triage", {"text": "x"}))
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
-    assert all(later - earlier > 0.1 for earlier, later in pairwise(times)), times
+    # A starved reader may find two at once, but never more than have been sent; there are many changes in each.
+    assert len(times) <= (times[-1] - began) / 0.2 + 2, times
 
 
 async def test_a_change_says_who_and_where(workspace: Workspace) -> None:

@@ -50,7 +50,7 @@ from tutti.model.signal import Subscription
 from tutti.model.view import Fold, Table
 from tutti.orchestrator import Orchestrator
 from tutti.reception import Bundle
-from tutti.security import Egress, Keys, Secrets
+from tutti.security import Egress, Keys, Secrets, certified
 from tutti.settings import Settings
 from tutti.transports import Outside
 
@@ -126,7 +126,7 @@ class Workspace(Desk):
         declared = (
             Declared() if fleet is None else Declared(fleet.functions, fleet.checks, fleet.classes, fleet.departments, fleet.weights, fleet.scorers, fleet.bids)
         )
-        self.outside = Outside(Egress(self.settings.egress, certificate=self.settings.client_cert), Secrets(self.settings.secrets), self.clock, self.ids)
+        self.outside = Outside(Egress(self.settings.egress, tls=certified(self.settings.client_cert)), Secrets(self.settings.secrets), self.clock, self.ids)
         self.house = House(self.journal, declared, self.clock, self.ids, self.outside)
         self._chores: list[asyncio.Task[None]] = []
 

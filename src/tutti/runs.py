@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from tutti import execution, gates, telemetry, transports
@@ -38,7 +39,7 @@ class Runs:
         corridor, house, id = self._corridor, self._corridor.house, task["id"]
         input = await house.input(task)
         known = await house.notes.about(task["subject"]) if skill.when or house.classes.get(skill.name) else {}
-        line = Line(corridor, card, id, lambda share, words: self.progress.__setitem__(id, (share, words)))
+        line = Line(corridor, card, id, partial(self._told, id))
         subject = await house.subject(task)
         context = transports.Context(id, skill.name, id, attempt, task["deadline_at"], subject, {topic: value for topic, (_, value) in known.items()}, line)
         if skill.intends:
@@ -72,6 +73,9 @@ class Runs:
             return Outcome(Ending.CANCELED, error="canceled", detail="a kill switch stopped it while it ran")
         finally:
             self._open.discard(id)
+
+    def _told(self, id: str, share: float, words: str) -> None:
+        self.progress[id] = share, words
 
     def stop(self, scope: str, name: str) -> int:
         """Cancel the agents' calls a kill switch speaks of; returns how many. What is being recorded meanwhile is let be."""

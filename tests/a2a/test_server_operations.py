@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +106,9 @@ async def test_a_file_is_an_object_to_the_skill_that_takes_it(tmp_path: Path):
         assert seen == [["Look at this", FILE, RAW]]
 
 
-@pytest.mark.parametrize("found", [FILE, RAW, [FILE, RAW], ["Here it is", FILE, {"pages": 3}]])
-async def test_a_file_in_a_result_is_a_file_part(tmp_path: Path, found: Any):
+@asynccontextmanager
+async def finding(tmp_path: Path, found: Any) -> AsyncIterator[Site]:
+    """A fleet with a skill `invoice.find` that always finds this."""
     fleet = make_fleet()
 
     @fleet.agent(name="scanner", skill="invoice.find", department="support", owner="ana@example.com")
@@ -113,6 +116,12 @@ async def test_a_file_in_a_result_is_a_file_part(tmp_path: Path, found: Any):
         return found
 
     async with site(fleet, tmp_path) as served:
+        yield served
+
+
+@pytest.mark.parametrize("found", [FILE, RAW, [FILE, RAW], ["Here it is", FILE, {"pages": 3}]])
+async def test_a_file_in_a_result_is_a_file_part(tmp_path: Path, found: Any):
+    async with finding(tmp_path, found) as served:
         parts = (await served.result("SendMessage", {"message": message("invoice.find", "x")}))["task"]["artifacts"][0]["parts"]
         wanted = {"Here it is": {"text": "Here it is", "mediaType": "text/plain"}}
         several = found if isinstance(found, list) else [found]
@@ -125,13 +134,7 @@ async def test_a_file_in_a_result_is_a_file_part(tmp_path: Path, found: Any):
     "other", [{"url": "https://example.com"}, {**FILE, "pages": 3}, {**FILE, **RAW}, {**RAW, "raw": "not base 64"}, {**FILE, "url": 1}, [FILE]]
 )
 async def test_an_object_that_only_looks_like_a_file_stays_data(tmp_path: Path, other: Any):
-    fleet = make_fleet()
-
-    @fleet.agent(name="scanner", skill="invoice.find", department="support", owner="ana@example.com")
-    async def find(text: str) -> Any:
-        return other
-
-    async with site(fleet, tmp_path) as served:
+    async with finding(tmp_path, other) as served:
         task = (await served.result("SendMessage", {"message": message("invoice.find", "x")}))["task"]
         assert task["artifacts"][0]["parts"] == [{"data": other, "mediaType": "application/json"}]
 

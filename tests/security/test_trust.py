@@ -13,8 +13,9 @@ import pytest
 from certificates import certificate
 from cryptography.hazmat.primitives import serialization
 
+from tutti import Settings, Workspace
 from tutti.errors import Invalid
-from tutti.security import Egress, connector, transport, trust
+from tutti.security import Egress, certified, connector, transport
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ async def by_httpx2(egress: Egress, url: str) -> int:
 @pytest.mark.parametrize("get", [by_aiohttp, by_httpx2])
 async def test_a_server_that_asks_who_calls_is_shown_the_certificate(strict, tmp_path, get):
     url, allowed = f"https://localhost:{strict}/", [f"localhost:{strict}"]
-    assert await get(Egress(allowed, certificate=str(tmp_path / "both.pem")), url) == 200
+    assert await get(Egress(allowed, tls=certified(str(tmp_path / "both.pem"))), url) == 200
     with pytest.raises((aiohttp.ClientError, httpx2.TransportError, ssl.SSLError)):
         await get(Egress(allowed), url)
 
@@ -63,6 +64,6 @@ def test_a_file_that_holds_no_pair_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "locked.pem").write_bytes((tmp_path / "a.pem").read_bytes() + locked)
     for name in ("none.pem", "a.pem", "a.key", "locked.pem"):
         with pytest.raises(Invalid, match=f"{name} cannot be shown"):
-            trust(str(tmp_path / name))
+            certified(str(tmp_path / name))
         with pytest.raises(Invalid, match=name):
-            Egress(certificate=str(tmp_path / name))
+            Workspace(None, Settings("x", tmp_path / "tutti", client_cert=str(tmp_path / name)))

@@ -125,11 +125,11 @@ def connect(look: Look, fleet: Fleet | None = None) -> Iterator[Api]:
 def _certified() -> ssl.SSLContext | None:
     """With the certificate that a server elsewhere is shown when it asks who calls, from TUTTI_CLIENT_CERT. Raises: `Invalid`."""
     certificate = os.environ.get("TUTTI_CLIENT_CERT", "")
-    if not certificate:
+    if not certificate:  # what is not needed is not loaded
         return None
-    from tutti.security import trust
+    from tutti.security import certified
 
-    return trust(certificate)
+    return certified(certificate)
 
 
 def _token(look: Look) -> str:

@@ -15,10 +15,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from tutti import negotiation
 from tutti.clock import MICROS, to_text
+from tutti.corridor import Corridor
 from tutti.errors import AgentFailed, Conflict, Invalid, NoRoute
 from tutti.house import House, Own, Scorer, own
 from tutti.ids import derived
@@ -28,9 +29,6 @@ from tutti.model.party import SKILL, Outcome, PartyAnswer
 from tutti.negotiation import Ask, End, Opening, Propose
 from tutti.reception import Bundle
 from tutti.transports import Context
-
-if TYPE_CHECKING:
-    from tutti.corridor import Corridor
 
 log = logging.getLogger("tutti")
 Row = Mapping[str, Any]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tutti import negotiation
 from tutti.clock import MICROS
+from tutti.corridor import Corridor
 from tutti.errors import Conflict, Invalid, NotFound, Refused
 from tutti.house import House
 from tutti.mediation.mediate import Settled, opened
@@ -18,9 +19,6 @@ from tutti.model.party import SKILL
 from tutti.model.task import Stage
 from tutti.negotiation import Opening
 from tutti.reception import Bundle, Origin, emitted
-
-if TYPE_CHECKING:
-    from tutti.corridor import Corridor
 
 Row = Mapping[str, Any]
 _TRIES = 50  # times that it looks again where the negotiation moved meanwhile

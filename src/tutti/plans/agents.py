@@ -6,17 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tutti.corridor import Corridor
 from tutti.house import Own, own
 from tutti.model.plan import Playbook
 from tutti.plans.order import RUN, Order, order_of
 from tutti.plans.run import Run
 from tutti.registry import card_to_json
 from tutti.transports import Bound, Context
-
-if TYPE_CHECKING:
-    from tutti.corridor import Corridor
 
 _TIMEOUT = timedelta(minutes=5)  # of the planner's own work; waiting for steps does not count
 _ATTEMPTS = 100  # processes that may end while a plan runs: one that waits for weeks sees many; a plan that fails is not tried again

@@ -6,10 +6,11 @@ import asyncio
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tutti import planning
 from tutti.clock import MICROS
+from tutti.corridor import Corridor
 from tutti.errors import AgentFailed, Conflict, NoRoute
 from tutti.model.fact import Draft, Fact
 from tutti.model.money import to_millionths
@@ -19,9 +20,6 @@ from tutti.plans.order import Order
 from tutti.plans.steps import Row, Steps
 from tutti.reception import Bundle
 from tutti.transports import Context
-
-if TYPE_CHECKING:
-    from tutti.corridor import Corridor
 
 log = logging.getLogger("tutti")
 _MEMO = "plan"

@@ -51,24 +51,21 @@ class Condition:
         self._fields = frozenset(name for names in _FIELDS.findall(text) for name in names if name)
         self._not_true = Unmet(f"its condition does not hold: {text}", "")
 
-    def value(self, values: dict[str, Any]) -> Any:
-        """The expression's value. Raises: `Undecidable` (an absent field, a wrong type)."""
+    def value(self, values: Any) -> Any:
+        """The expression's value; `values` is a dict, or what `prepared` made of one. Raises: `Undecidable` (an absent field, a wrong type)."""
         try:
             return self._program.execute(values)
         except Exception as error:  # the evaluator raises KeyError, TypeError, ValueError and RuntimeError by turns
             raise Undecidable(self._why(error)) from None
 
     def unmet(self, values: Any) -> Unmet | None:
-        """None when the value is `true`, else why not. An absent field or a wrong type is not true: a condition never opens by an error.
-
-        `values` is a dict, or what `prepared` made of one.
-        """
+        """None when the value is `true`, else why not. An absent field or a wrong type is not true: a condition never opens by an error."""
         if values is None:
             return self._undecided("a value is none that CEL knows")
         try:
-            value = self._program.execute(values)
-        except Exception as error:  # as in `value`
-            return self._undecided(self._why(error))
+            value = self.value(values)
+        except Undecidable as undecidable:
+            return self._undecided(str(undecidable))
         if value is True:
             return None
         return self._not_true if value is False else self._undecided("it gives neither true nor false")

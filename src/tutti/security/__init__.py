@@ -14,9 +14,9 @@ from tutti.security.links import Links
 from tutti.security.sealing import Payload, canonical, digest, open_body, seal
 from tutti.security.secrets import Secrets
 from tutti.security.throttle import Throttle
-from tutti.security.tls import trust
+from tutti.security.tls import certified
 
 __all__ = [
-    "ANSWER_BYTES", "CONNECTING", "Connecting", "Egress", "Keys", "Links", "Payload", "Secrets", "SigningKey", "Throttle", "canonical", "check_dpop", "connector", "digest", "enrolment", "make_dpop", "oidc", "open_body", "passwords", "proof_key", "read_capped",
-    "seal", "sign_approval", "statement", "tokens", "transport", "trust", "verify", "verify_approval",
+    "ANSWER_BYTES", "CONNECTING", "Connecting", "Egress", "Keys", "Links", "Payload", "Secrets", "SigningKey", "Throttle", "canonical", "certified", "check_dpop", "connector", "digest", "enrolment", "make_dpop", "oidc", "open_body", "passwords", "proof_key", "read_capped",
+    "seal", "sign_approval", "statement", "tokens", "transport", "verify", "verify_approval",
 ]  # fmt: skip

@@ -17,7 +17,6 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import TYPE_CHECKING, Any
 
 from tutti.errors import AgentFailed, Refused
-from tutti.security.tls import trust
 
 if TYPE_CHECKING:
     import ssl
@@ -71,20 +70,18 @@ async def system_resolver(host: str, port: int) -> Sequence[str]:
 class Egress:
     """What may be connected to. `allow` lists what is special and allowed all the same: host:port, host, or a network such as 10.0.0.0/8.
 
-    `certificate` is a PEM file with the certificate, and its key, that servers are shown that ask for one.
+    `tls` is what connects to https; without it that trusts the system's list of certificates, or what SSL_CERT_FILE names.
     """
 
-    def __init__(self, allow: Sequence[str] = (), resolver: Resolver = system_resolver, *, certificate: str = "") -> None:
+    def __init__(self, allow: Sequence[str] = (), resolver: Resolver = system_resolver, *, tls: ssl.SSLContext | None = None) -> None:
         self.allowed: list[str] = []
-        self._certificate = certificate
+        self._tls = tls
         self._resolver = resolver
         self._names: set[str] = set()  # host, or host:port
         self._networks: list[tuple[IPv4Network | IPv6Network, int | None]] = []
         self._good: set[tuple[str, str, int | None]] = set()
         for origin in allow:
             self.allow(origin)
-        if certificate:
-            self.trust  # noqa: B018  what is wrong with it is told now, not at the first call
 
     def allow(self, origin: str) -> None:
         """Let one more origin through that the operator wrote down: host:port, host, address, network, or a whole URL.
@@ -173,8 +170,10 @@ class Egress:
 
     @cached_property
     def trust(self) -> ssl.SSLContext:
-        """Whose certificates count, and which is shown, for every client. Raises: `Invalid`."""
-        return trust(self._certificate)
+        """Whose certificates count, and which is shown, for every client."""
+        import ssl
+
+        return self._tls or ssl.create_default_context()
 
 
 async def read_capped(response: aiohttp.ClientResponse, limit: int = ANSWER_BYTES) -> bytes:

@@ -20,7 +20,7 @@ from tutti.clock import SystemClock
 from tutti.connection import Connection, close_listener
 from tutti.errors import Conflict, Overloaded, Refused, TuttiError, Unreachable
 from tutti.ids import Ids
-from tutti.security import Egress, Secrets, SigningKey
+from tutti.security import Egress, Secrets, SigningKey, certified
 from tutti.service import identity
 from tutti.service.app import Admit, Door, bearer
 from tutti.service.membership import Membership
@@ -105,7 +105,7 @@ class Service:
         Raises: `Refused`, `Conflict` when the port is taken, `StorageFailed`.
         """
         clock = SystemClock()
-        outside = Outside(Egress(certificate=self.certificate), Secrets(), clock, Ids(clock))
+        outside = Outside(Egress(tls=certified(self.certificate)), Secrets(), clock, Ids(clock))
         if self.guard_logs:
             outside.secrets.guard_logs()
         kept = self.key.with_name(f"{self.key.stem}.enrolled.json")

@@ -125,6 +125,7 @@ def test_a_token_is_shown_once(window: Callable[..., Seen], served: Served):
     assert token not in page.content()
     page.get_by_role("button", name="End the till").click()
     page.get_by_role("button", name="End it").click()
+    expect(page.get_by_text("The token the till holds no more.").first).to_be_visible()  # while the dialog is open no role behind it is seen
     expect(page.get_by_role("cell", name="the till", exact=True)).to_have_count(0)
     assert served.ask("GET", "/tokens?holder=service/till") == []
 

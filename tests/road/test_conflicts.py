@@ -277,6 +277,33 @@ async def test_an_alternative_of_the_proposal_is_taken_and_goes_through_the_gate
     assert run.task("room.book").state == "rejected"
 
 
+@pytest.mark.parametrize("bad", [
+    {"room": "red", "start": "2030-01-01T12:00:00Z", "end": "2030-01-01T11:00:00Z"}, {"other": 1},
+    {"room": "red", "start": "1990-01-01T12:00:00Z", "end": "1990-01-01T13:00:00Z"}, {"room": "red", "start": "2030-01-01T12:00:00Z", "end": "2030-01-01T13:00:00Z", "seats": 9},
+])  # fmt: skip
+async def test_an_alternative_that_cannot_be_is_passed_over(tutti, bad):
+    booked = []
+    fleet = Fleet("rooms")
+
+    @fleet.action("room.book", department="office", intends=[Intent("room/{room}", start="start", end="end", units="seats")])
+    async def book(slot: dict[str, Any]) -> None:
+        booked.append(slot["start"][11:13])
+
+    @fleet.agent(skill="visit.plan", department="office")
+    async def plan(others: list[Any], ctx: Context) -> None:
+        at = lambda hour: {"room": "red", "start": f"2030-01-01T{hour:02}:00:00Z", "end": f"2030-01-01T{hour + 1:02}:00:00Z", "seats": 3}  # noqa: E731
+        ctx.propose("room.book", at(10), alternatives=[*others, at(14)] if others else [bad])
+
+    fleet.resource("room", capacity=4)
+    fleet.autonomy("room.book", level="act")
+    run = tutti(fleet)
+    for others in ([bad], [bad], []):
+        await run.submit("visit.plan", others)
+    assert booked == ["10", "14"]
+    assert [task.state for task in run.tasks("room.book")] == ["completed", "completed", "rejected"]
+    assert "it took an alternative" in (await run.workspace.why(run.tasks("room.book")[1].id))["sentence"]
+
+
 async def test_an_agent_that_proposed_learns_by_a_signal_why_it_lost_and_when_it_may_come_again(tutti):
     heard = []
     fleet = pricing(World())
@@ -361,6 +388,23 @@ async def test_what_was_done_is_undone_by_its_inverse_and_the_way_is_free(tutti)
         await run.workspace.undo(run.task("price.raise").id)
 
 
+async def test_an_undo_that_came_to_nothing_is_proposed_again_and_frees_the_way(tutti):
+    world = World()
+    fleet = pricing(world)
+    fleet.autonomy("price.restore", level="approve")
+    run = await tutti(fleet).submit("renewal.discount", {"account": "17"})
+    first = await run.workspace.undo(run.task("renewal.discount").id)
+    await run.advance(timedelta(seconds=1))
+    await run.reject(first)
+    second = await run.workspace.undo(run.task("renewal.discount").id)
+    assert (second != first, second == await run.workspace.undo(run.task("renewal.discount").id)) == (True, True)
+    await run.advance(timedelta(seconds=1))
+    await run.approve(second)
+    assert second == await run.workspace.undo(run.task("renewal.discount").id)
+    await run.submit("price.raise", {"account": "17"})
+    assert done(world) == ["discount 17", "restore 17", "raise 17"]
+
+
 async def test_an_inverse_that_says_nothing_of_what_it_touches_frees_the_way_as_well(tutti):
     fleet, done = Fleet("plain"), []
 
@@ -409,6 +453,24 @@ async def test_capacity_lets_so_many_at_a_time_and_the_line_is_by_priority_then_
     assert order[1:] == [0, 1, 7, 2, 3, 4, 5, 6]
 
 
+async def test_who_asks_for_more_units_than_there_are_gets_none(tutti):
+    fleet = Fleet("rooms")
+
+    @fleet.action("room.book", department="office", intends=[Intent("room/{room}", units="seats")])
+    async def book(slot: dict[str, Any]) -> str:
+        return "booked"
+
+    fleet.resource("room", capacity=4)
+    fleet.autonomy("room.book", level="act")
+    run = tutti(fleet)
+    for seats in (4, 5, 2.5):
+        await run.submit("room.book", {"room": "red", "seats": seats})
+    assert [task.state for task in run.tasks("room.book")] == ["completed", "failed", "failed"]
+    assert [task["detail"] for task in [await run.workspace.task(task.id) for task in run.tasks("room.book")[1:]]] == [
+        "room.book on room/{room}: it takes 5 units of 4. Ask for fewer, or raise the capacity of room.", "room.book on room/{room}: 2.5 units. Ask for a whole number, 1 or more.",
+    ]  # fmt: skip
+
+
 async def test_a_child_may_touch_what_its_parent_holds(tutti):
     fleet = Fleet("nested")
 
@@ -443,8 +505,35 @@ async def test_what_cannot_be_declared_is_refused_at_its_line():
     for capacity in (0, 1.5):
         with pytest.raises(Invalid, match="capacity is a whole number, 1 or more"):
             fleet.resource("price", capacity=capacity)  # type: ignore[arg-type]
-    with pytest.raises(Invalid, match="order is a list"):
-        fleet.resource("price", order="discount")
+    for wrong, words in ({"order": "discount"}, "order is a list"), ({"waits": 60}, "waits is a timedelta"):
+        with pytest.raises(Invalid, match=words):
+            fleet.resource("price", **wrong)  # type: ignore[arg-type]
+
+    async def plain(price: Price) -> str:
+        return "set"
+
+    for intends, words in (
+        (Intent("price/{account}"), "intends is a list of intents"), (["price/{account}"], "intends is a list of intents"),
+        ([Intent("price/{account}", lasts=30)], "lasts is a timedelta"), ([Intent("price/{account}", units=1.5)], "whole number"),  # type: ignore[arg-type]
+    ):  # fmt: skip
+        with pytest.raises(Invalid, match=words):
+            fleet.action("price.set", department="d", intends=intends)(plain)  # type: ignore[arg-type]
+
+
+def test_a_rule_about_effects_or_classes_that_no_action_names_is_a_problem():
+    fleet = Fleet("prices")
+
+    @fleet.action("price.cut", department="d", owner="a@example.com", intends=[Intent("price/{account}", effect="cut"), Intent("inbox/{account}")])
+    async def cut(price: Price) -> str:
+        return "cut"
+
+    fleet.resource("price", incompatible=[("cut", "rais")], order=["price.cut", "cit"], exclusive=["inbox"])
+    fleet.resource("inbox", exclusive=["inboks"])
+    fleet.resource("prise", incompatible=[("cut", "raise")])
+    assert fleet.problems() == [
+        "fleet.resource('price'): no action does rais", "fleet.resource('price'): no action does cit", "fleet.resource('inbox'): no action touches inboks",
+        "fleet.resource('prise'): no action touches prise",
+    ]  # fmt: skip
 
 
 class Department:

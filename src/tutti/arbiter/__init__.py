@@ -3,7 +3,7 @@ decide where two collide, and keeps the reasons. What the ladder says is in the 
 """
 
 from tutti.arbiter.arbiter import Arbiter
-from tutti.arbiter.ends import undo_id
+from tutti.arbiter.ends import undo_ids
 from tutti.arbiter.telling import of, sentence_of, view
 
-__all__ = ["Arbiter", "of", "sentence_of", "undo_id", "view"]
+__all__ = ["Arbiter", "of", "sentence_of", "undo_ids", "view"]

@@ -93,6 +93,7 @@ class Arbiter:
         house, id, now = self._house, task["id"], self._house.clock.now()
         try:
             wants = conflicts.wanted(skill, await house.input(task))
+            conflicts.check_room(wants, skill, self._open.rules)
         except Invalid as error:
             await self._corridor.end(task, "task.failed", {"error": "invalid_input"}, error.words)
             return False

@@ -14,6 +14,7 @@ from tutti.model.task import ENDED_STATES, Stage
 from tutti.reception import Bundle
 
 ENDS = frozenset(f"task.{state.value}" for state in ENDED_STATES)
+_UNDOES = 20  # tries to undo one task; an inverse that came to nothing so often needs another remedy
 _UNDER_WAY = (Stage.RUNNING, Stage.ASKING, Stage.BACKOFF)
 
 
@@ -71,7 +72,7 @@ class Ends:
     def _undone(self, bundle: Bundle, id: str, place: int) -> None:
         """What an inverse undid stands no longer, whether the inverse says itself what it touches or not."""
         task = self._tasks.get((id,))
-        if task is not None and task["parent"] in self._open.touched and id == undo_id(task["parent"], task["skill"]):
+        if task is not None and task["parent"] in self._open.touched and id in undo_ids(task["parent"], task["skill"]):
             self._let_go(bundle, task["parent"], place, "undone", acted=True)
 
     def give_up(self, bundle: Bundle, id: str) -> None:
@@ -116,6 +117,6 @@ def _nothing_happened(data: Mapping[str, Any]) -> bool:
     return data["outcome"] in (Ending.FAILED, Ending.STOPPED) and not unsure(data["outcome"], data.get("error", ""))
 
 
-def undo_id(task: str, skill: str) -> str:
-    """The id of the task that undoes another: there is one."""
-    return derived("t", task, "undo", skill)
+def undo_ids(task: str, skill: str) -> list[str]:
+    """The ids of the tasks that undo another, in the order in which they are tried: the next one only when the one before came to nothing."""
+    return [derived("t", task, "undo", skill, *([str(number)] if number else [])) for number in range(_UNDOES)]

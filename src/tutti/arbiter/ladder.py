@@ -13,13 +13,11 @@ from tutti.conflicts import Claim, Fate, Held, Option, Resolution, Wanted
 from tutti.errors import Invalid, NoRoute
 from tutti.house import House
 from tutti.model.agent import Skill
-from tutti.model.conflict import Need
 from tutti.model.task import Stage
 
 Row = Mapping[str, Any]
 _AGE = 60 * MICROS  # what one step of priority is worth in waiting: who has waited a minute longer stands as high as one of the next priority
 _CROWD = 12  # actions that are packed together; in a larger crowd only the line decides, so that a turn costs little
-_NOWHERE = Need("/", 0, 0)
 
 
 class Ladder:
@@ -62,18 +60,22 @@ class Ladder:
     def _claim(self, task: Row, skill: Skill, keyed: Sequence[Wanted], alternatives: Sequence[Any], now: int) -> Claim:
         running = micros(skill.timeout)
         wants = [list(keyed)]
-        for input in alternatives:
-            try:
-                wants.append([want._replace(resource=self._open.key(want.resource)) for want in conflicts.wanted(skill, input)])
-            except Invalid:  # one that cannot be done has no needs and no value
-                wants.append([])
+        wants += [self._wanted(skill, input, now) for input in alternatives]
         worths = [conflicts.worth(option) for option in wants]
         valued = all(worth is not None for worth, option in zip(worths, wants, strict=True) if option)
-        options = tuple(
-            Option(tuple(want.need(now, running) for want in option) or (_NOWHERE,), float(worth or 0.0)) for option, worth in zip(wants, worths, strict=True)
-        )
+        options = tuple(Option(tuple(want.need(now, running) for want in option), float(worth or 0.0)) for option, worth in zip(wants, worths, strict=True))
         moves = task["stage"] in (Stage.READY, Stage.APPROVED, Stage.QUEUED, Stage.BACKOFF)
         return Claim(task["id"], skill.name, options, (task["submitted_at"] - task["priority"] * _AGE, task["id"]), moves, valued)
+
+    def _wanted(self, skill: Skill, input: Any, now: int) -> list[Wanted]:
+        """What an alternative wants, by the resources' keys; nothing where it cannot be done."""
+        try:
+            wants = conflicts.wanted(skill, input)
+        except Invalid:
+            return []
+        keyed = [want._replace(resource=self._open.key(want.resource)) for want in wants]
+        possible = len({want.resource for want in keyed}) == len(keyed) and all(want.end is None or want.end > now for want in keyed)
+        return keyed if possible else []
 
     def _rival(self, task: str, rows: Sequence[Row], inputs: Mapping[str, Any], now: int) -> Claim | None:
         row = self._tasks.get((task,))

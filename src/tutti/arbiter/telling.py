@@ -68,13 +68,14 @@ def sentence_of(conflict: Mapping[str, Any], task: str) -> str:
     if conflict["state"] != "resolved":
         return f"{met}; that is not decided yet{', a person is asked' if conflict['state'] == 'asked' else ''}."
     first = "it goes first" if conflict["winner"] == task else "the other one goes first"
-    return f"{met}; by {conflict['rung']} {first}: {conflict['reason']}."
+    took = "; it took an alternative that it brought" if conflict["outcome"] == "amended" and conflict["winner"] != task else ""
+    return f"{met}; by {conflict['rung']} {first}: {conflict['reason']}{took}."
 
 
 def words_of(resolution: Resolution) -> str:
     """Why an action is not first, without a name of anything that it touches."""
     first = resolution.behind[0]
     rules = {
-        "incompatible": f"{first.mine} must not meet {first.effect}", "capacity": "there is no more room", "exclusive": f"{kind_of(first.resource)} is taken",
+        "incompatible": f"{first.mine} must not meet {first.effect} by", "capacity": "there is no more room beside", "exclusive": f"{kind_of(first.resource)} is taken by",
     }  # fmt: skip
-    return f"{kind_of(first.resource)}: {rules[first.rule]} by {first.skill} ({first.task}); {resolution.reason}"
+    return f"{kind_of(first.resource)}: {rules[first.rule]} {first.skill} ({first.task}); {resolution.reason}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from tutti.clock import from_datetime, micros
 from tutti.errors import Invalid
 from tutti.model.agent import Skill
-from tutti.model.conflict import Intent, Need
+from tutti.model.conflict import Intent, Need, Rules
 
 _FIELD = re.compile(r"\{([A-Za-z_][\w.]*)\}")
 _CLASS = re.compile(r"^[A-Za-z][\w.-]*/[^/]")
@@ -42,9 +42,11 @@ def check_intent(intent: Intent, schema: Mapping[str, Any], where: str) -> None:
         raise Invalid(
             f"{where}: an intent has start and end, or neither.", hint="Without them it begins when the action runs, and lasts= says how long it stays."
         )
-    if isinstance(intent.units, int) and intent.units < 1:
-        raise Invalid(f"{where}: units are 1 or more.")
-    if intent.lasts.total_seconds() < 0:
+    if not isinstance(intent.units, str) and (intent.units < 1 or intent.units % 1):
+        raise Invalid(f"{where}: units are a whole number, 1 or more, or the field that holds it.")
+    if not isinstance(intent.lasts, timedelta):
+        raise Invalid(f"{where}: lasts is a timedelta.", hint="For example lasts=timedelta(days=30).")
+    if intent.lasts < timedelta():
         raise Invalid(f"{where}: lasts is no time before the effect.")
     known = schema.get("properties")
     named = [*_FIELD.findall(intent.resource), intent.start, intent.end, *(part for part in (intent.units, intent.value) if isinstance(part, str))]
@@ -65,11 +67,11 @@ def _wanted(intent: Intent, skill: Skill, input: Any) -> Wanted:
     start, end = (_instant(input, field, where) if field else None for field in (intent.start, intent.end))
     if start is not None and end is not None and end <= start:
         raise Invalid(f"{where}: it ends before it starts.", code="invalid_input")
-    units = int(_number(input, intent.units, where))
-    if units < 1:
-        raise Invalid(f"{where}: {units} units.", hint="Ask for 1 or more.", code="invalid_input")
+    units = _number(input, intent.units, where)
+    if units < 1 or units % 1:
+        raise Invalid(f"{where}: {units} units.", hint="Ask for a whole number, 1 or more.", code="invalid_input")
     value = None if intent.value is None or _left_out(input, intent.value) else _number(input, intent.value, where)
-    return Wanted(f"{kind}/{name}", intent.effect or skill.name, units, value, start, end, micros(intent.lasts))
+    return Wanted(f"{kind}/{name}", intent.effect or skill.name, int(units), value, start, end, micros(intent.lasts))
 
 
 def _left_out(input: Any, given: float | str) -> bool:
@@ -109,6 +111,19 @@ def _instant(input: Any, field: str, where: str) -> int:
         return from_datetime(datetime.fromisoformat(value))
     except (TypeError, ValueError) as error:
         raise Invalid(f"{where}: {field} is no instant.", hint="Write it as 2026-11-22T10:00:00Z.", code="invalid_input") from error
+
+
+def check_room(wants: Sequence[Wanted], skill: Skill, rules: Rules) -> None:
+    """Refuse what asks for more units than there are at any time. Raises: `Invalid` (code invalid_input).
+
+    Of a class that nobody declared one action is done at a time, so units say nothing there.
+    """
+    for want, intent in zip(wants, skill.intends, strict=True):
+        kind = intent.resource.partition("/")[0]
+        capacity = rules[kind].capacity
+        if kind in rules and capacity is not None and want.units > capacity:
+            words = f"{skill.name} on {intent.resource}: it takes {want.units} units of {capacity}."
+            raise Invalid(words, hint=f"Ask for fewer, or raise the capacity of {kind}.", code="invalid_input")
 
 
 def worth(wants: Sequence[Wanted]) -> float | None:

@@ -166,7 +166,7 @@ def _worth(more: float, less: float, valued: bool) -> str:
 def _priced(claim: Claim, valued: bool) -> list[Option]:
     if valued:
         return list(claim.options)
-    return [Option(option.needs, max(1.0 - PREFERENCE * place, PREFERENCE)) for place, option in enumerate(claim.options)]
+    return [Option(option.needs, max(1.0 - PREFERENCE * place, PREFERENCE) if option.needs else 0.0) for place, option in enumerate(claim.options)]
 
 
 def _lost(mine: Claim, rung: str, met: Sequence[Met], taken: Sequence[Need], rules: Rules, reason: str) -> Resolution:

@@ -189,14 +189,17 @@ class Deciding(Work):
         return await self.conflict(id)
 
     async def undo(self, id: str, *, by: str = OWNER) -> str:
-        """Propose the action that undoes a completed one, with the same input; returns its task, the same one however often. It goes through the gates."""
+        """Propose the action that undoes a completed one, with the same input; returns its task. It goes through the gates.
+
+        However often it is asked for, there is one task, unless that came to nothing: then the next.
+        """
         row = await self._row("task", id, "task")
         inverse = self.corridor.house.registry.skill(row["skill"]).undo
         if inverse is None:
             raise Conflict(f"{row['skill']} has no inverse.", hint='Declare one: fleet.action(..., undo="the.inverse").')
         if row["state"] != "completed":
             raise Conflict(f"{id} has not been done: it is {row['state']}.", hint="Only what was done can be undone.")
-        undo = arbiter.undo_id(id, inverse)
+        undo = await self._next_undo(id, inverse)
         subject = await self.corridor.house.subject(row)
         input = await self.corridor.house.input(row)
         origin = Origin(by, row["department"], row["seq"], row["hops"], id, None, "person" if by.startswith("person/") else by)
@@ -204,3 +207,10 @@ class Deciding(Work):
             with suppress(Conflict):  # somebody else was quicker
                 await self.corridor.bring(lambda bundle: self.corridor.reception.task(bundle, inverse, input, subject, origin, id=undo, action=True))
         return undo
+
+    async def _next_undo(self, id: str, inverse: str) -> str:
+        for undo in arbiter.undo_ids(id, inverse):
+            row = await self._journal.row("task", (undo,))
+            if row is None or row["state"] not in ("failed", "rejected", "canceled"):
+                return undo
+        raise Conflict(f"{inverse} has come to nothing for {id} too often.", hint=f"`tutti why {undo}` says what was in the way of the last.")

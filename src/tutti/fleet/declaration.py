@@ -10,6 +10,7 @@ from tutti.errors import Invalid
 from tutti.evaluation import Check
 from tutti.fleet.declared import Remote
 from tutti.fleet.governance import Governance
+from tutti.fleet.resources import unheard
 from tutti.model.agent import AgentCard, Skill
 from tutti.model.party import Outcome
 from tutti.model.plan import Playbook
@@ -71,6 +72,7 @@ class Declaration(Governance):
         found += [
             f"{name} is undone by {skill.undo}, which no agent offers" for name, skill in self._actions().items() if skill.undo and skill.undo not in offered
         ]
+        found += unheard(self.resources, self._actions().values())
         for playbook in self.playbooks.values():
             asked = dict.fromkeys(step.skill for step in playbook.plan.steps if step.skill and step.skill not in offered)
             found += [f"playbook {playbook.skill}: no agent offers {name}" for name in asked]

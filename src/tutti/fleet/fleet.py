@@ -18,7 +18,7 @@ from tutti.fleet.declaration import Declaration
 from tutti.fleet.declared import Remote
 from tutti.fleet.parties import answering, level_of, methods_of, scorer
 from tutti.fleet.playbooks import border, digest_of, playbook_of
-from tutti.fleet.resources import plain_intents
+from tutti.fleet.resources import listed, plain_intents
 from tutti.intake import ALIKE, Subscriptions
 from tutti.model.agent import AgentCard, Endpoint, Nature, Skill
 from tutti.model.conflict import Intent
@@ -123,7 +123,7 @@ class Fleet(Declaration):
         offer = {
             "quality": quality, "cost": cost, "latency": latency, "timeout": timeout, "attempts": attempts, "when": when,
             "amount": amount, "currency": currency or (self.currency if amount else None), "idempotent": idempotent, "reversible": reversible, "says": says,
-            "intends": tuple(intends), "undo": undo,
+            "intends": listed(skill, intends), "undo": undo,
         }  # fmt: skip
         return self._declare(skill, Nature.ACTION, offer, department, owner, name, version, concurrency, cpu, bids)
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from tutti.errors import Invalid
+from tutti.model.agent import Skill
 from tutti.model.conflict import Intent, Rule
 
 
@@ -18,14 +19,43 @@ def rule_of(name: str, capacity: int | None, incompatible: Iterable[tuple[str, s
     if capacity is not None and (not isinstance(capacity, int) or capacity < 1):
         raise Invalid(f"Resource {name}: its capacity is a whole number, 1 or more.")
     if isinstance(order, str) or isinstance(exclusive, str):
-        raise Invalid(f"Resource {name}: {'order' if isinstance(order, str) else 'exclusive'} is a list.", hint='For example order=["discount", "raise"].')
+        hint = 'For example order=["discount", "raise"].' if isinstance(order, str) else 'For example exclusive=["inbox"].'
+        raise Invalid(f"Resource {name}: {'order' if isinstance(order, str) else 'exclusive'} is a list.", hint=hint)
     pairs = [tuple(pair) for pair in incompatible]
     if any(len(pair) != 2 for pair in pairs):
         raise Invalid(f"Resource {name}: incompatible effects come in pairs.", hint='For example incompatible=[("discount", "raise")].')
+    if not isinstance(waits, timedelta):
+        raise Invalid(f"Resource {name}: waits is a timedelta.", hint="For example waits=timedelta(minutes=10).")
     if waits < timedelta():
         raise Invalid(f"Resource {name}: waits is a time, or nothing.")
     held = 1 if capacity is None and not pairs else capacity
     return Rule(held, frozenset((one, other) for one, other in pairs), tuple(order), frozenset(exclusive) - {name}, waits)
+
+
+def listed(skill: str, intends: Iterable[Intent]) -> tuple[Intent, ...]:
+    """What an action says it touches. Raises: `Invalid` where that is no list of intents."""
+    found = () if isinstance(intends, Intent) else tuple(intends)
+    if isinstance(intends, Intent) or not all(isinstance(intent, Intent) for intent in found):
+        raise Invalid(f"{skill}: intends is a list of intents.", hint='For example intends=[Intent("price/{account}", effect="raise")].')
+    return found
+
+
+def unheard(resources: Mapping[str, Rule], actions: Iterable[Skill]) -> list[str]:
+    """What the rules speak of that no action touches or does: mostly a misspelling, which would leave two actions free to contradict each other."""
+    done: dict[str, set[str]] = {}
+    for skill in actions:
+        for intent in skill.intends:
+            done.setdefault(intent.resource.partition("/")[0], set()).update((intent.effect or skill.name, skill.name))
+    found = []
+    for name, rule in resources.items():
+        where = f"fleet.resource({name!r})"
+        if name in done:
+            effects = dict.fromkeys([*(effect for pair in sorted(rule.incompatible) for effect in pair), *rule.order])
+            found += [f"{where}: no action does {effect}" for effect in effects if effect not in done[name]]
+        else:
+            found.append(f"{where}: no action touches {name}")
+        found += [f"{where}: no action touches {other}" for other in sorted(rule.exclusive) if other not in done]
+    return found
 
 
 def plain_intents(offer: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,10 @@ class Corridor(Protocol):
         """Register the house's own agent that offers a skill, where it is not yet."""
         ...
 
+    def approved(self, task: Row) -> bool:
+        """Whether a person's yes to it has not been used yet."""
+        ...
+
     async def end(self, task: Row, kind: str, data: dict[str, Any], detail: str = "", bundle: Bundle | None = None, by: str = "tutti") -> None:
         """End or park a task, and let those go on that waited for its result."""
         ...

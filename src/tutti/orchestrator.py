@@ -198,13 +198,13 @@ class Orchestrator:
             case Stage.QUEUED if self._late(task):
                 await self.arbiter.run_out(task)
             case Stage.QUEUED:
-                await (self._dispatch_approved(task) if self._approved(task) else self._dispatch(task))
+                await (self._dispatch_approved(task) if self.approved(task) else self._dispatch(task))
             case Stage.BACKOFF | Stage.ASKING:
                 await self._start(task, Bundle(), task["attempts"] + (task["stage"] == Stage.BACKOFF))
             case Stage.RUNNING if await self._answered_early(task):
                 await self._start(task, Bundle(), task["attempts"])
 
-    def _approved(self, task: Row) -> bool:
+    def approved(self, task: Row) -> bool:
         """Whether a person's yes to it has not been used yet."""
         approval = self.house.journal.hot.table("approval").get((task["approval"],))
         return approval is not None and approval["state"] == "approved"

@@ -47,3 +47,16 @@ def test_what_collided_is_listed_shown_told_and_undone(tmp_path: Path) -> None:
     assert "raise must not meet" in person("why", conflict["sides"][0]["task"], *workspace).out
     undone = person("undo", winner, *workspace)
     assert (undone.code, "proposed: t-" in undone.err + undone.out) == (0, True)
+
+
+def test_what_a_person_is_told_to_do_about_a_collision_is_to_decide_who_goes_first(tmp_path: Path) -> None:
+    person, workspace = Person(tmp_path), ("--workspace", "prices")
+    person.file = tmp_path / "contested.py"
+    person.file.write_text(FLEET.replace(', order=["discount"]', "") + 'fleet.autonomy("price.discount", level="approve")\n')
+    asked = person.run("price.discount", {"account": "17"}, "--json").data["id"]
+    early = person("tasks", "settle", asked, "again", *workspace)
+    assert (early.code, f"tutti approve {asked}" in early.err) == (6, True)
+    stopped = person.run("price.raise", {"account": "17"})
+    (conflict,) = json.loads(person("conflicts", "--json", *workspace).out)
+    assert f"next: tutti conflicts show {conflict['id']}" in stopped.err
+    assert f"next: tutti conflicts show {conflict['id']}" in person("tasks", "--waiting", *workspace).err

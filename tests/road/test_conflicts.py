@@ -191,6 +191,9 @@ async def test_without_order_value_or_alternative_a_person_decides_and_sees_both
     assert found["state"] == "asked"
     assert sorted(side["input"]["account"] for side in found["sides"]) == ["17", "17"]
     winner = run.task("price.raise").id
+    await run.settle("price.raise", "again")
+    await run.advance(timedelta(seconds=1))
+    assert run.task("price.raise").stage == "parked"  # the same question, and the approval that it has stays good
     with pytest.raises(Invalid):
         await run.workspace.settle_conflict(found["id"], "t-nobody")
     await run.workspace.settle_conflict(found["id"], winner)

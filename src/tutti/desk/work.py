@@ -18,6 +18,9 @@ from tutti.model.outcome import Judgement, Source
 from tutti.model.task import ENDED_STATES, OPEN_STATUSES, Stage, Status, is_retrying, status_of
 from tutti.reception import Bundle, Origin
 
+_INSTEAD = {  # what a task wants that is not parked, by its stage
+    Stage.APPROVAL: "It waits for an approval: `tutti approve {id}`, or reject.", Stage.ASKING: "It asks a question: `tutti tasks answer {id} ANSWER`.",
+}  # fmt: skip
 _AGAIN_S = 5.0  # seconds that an answer waits for an agent to come to its question again
 _LOOKS = 5  # times that an answer looks again at a task which moves meanwhile
 _WAITS = {
@@ -313,10 +316,11 @@ class Work(Counter):
         """Decide about a parked task: `again` (back on the road), `happened` (it is done), `drop` (cancel it)."""
         row = await self._open_row(id)
         if row["stage"] != Stage.PARKED:
-            raise Conflict(f"{id} is not parked.", hint=f"It is {row['state']}.")
+            raise Conflict(f"{id} is not parked.", hint=_INSTEAD.get(row["stage"], "It is {state}.").format(id=id, state=row["state"]))
         if how == "again":
             bundle = Bundle(expect={("task", (id,)): row["version"]})
-            bundle.add(Draft("task.resumed", id, by, {"stage": Stage.READY.value, "reason": reason or "a person sent it on"}, row["seq"]))
+            stage = Stage.APPROVED if self.corridor.approved(row) else Stage.READY  # a yes that was not used stays good
+            bundle.add(Draft("task.resumed", id, by, {"stage": stage.value, "reason": reason or "a person sent it on"}, row["seq"]))
             await self.corridor.record(bundle)
         elif how == "happened":
             bundle = Bundle()

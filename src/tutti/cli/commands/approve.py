@@ -123,7 +123,7 @@ def _went(screen: Screen, api: Api, answered: dict[str, Any], answer: str) -> in
     task = waited["task"]
     if screen.look.machine:
         screen.data({**answered, "task_state": task["state"], "output": task["output"]})
-    code = exits.OK
+    code, following = exits.OK, f"tutti why {id}"
     if answer == "reject":
         screen.done(f"rejected: {id} will not be done")
     elif task["state"] == "completed":
@@ -131,7 +131,8 @@ def _went(screen: Screen, api: Api, answered: dict[str, Any], answer: str) -> in
     elif waited["done"] or waited["waits"]:
         screen.warn(f"approved, but {id} {words.stands(task)}: {task['reason']}" + (f": {brief(task['detail'])}" if task["detail"] else ""))
         code = exits.NEEDS_A_HUMAN if waited["waits"] else exits.FAILED
+        following = words.what_to_do(task) if id in waited["waits"] else following
     else:
         screen.done(f"approved; {id} " + ("goes on" if waited["running"] else "is done when `tutti up` runs"))
-    screen.next(f"tutti why {id}")
+    screen.next(following)
     return code

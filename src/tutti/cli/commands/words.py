@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from tutti.clock import MICROS, SystemClock, from_datetime
 
 Task = Mapping[str, Any]
 _STAGES = {"joining": "waiting", "coalesced": "waiting", "backoff": "retrying", "ready": "queued", "approved": "queued"}
+_CONFLICT = re.compile(r"conflict (c-\w+):")  # how the reason begins where a person decides who goes first
 _STATES = {"input-required": "needs a human", "working": "running", "submitted": "queued"}
 
 
@@ -73,6 +75,8 @@ def what_to_do(task: Task) -> str:
             return f"tutti approve {task['id']}"
         case "asking":
             return f"tutti tasks answer {task['id']} '\"…\"'"
+        case "parked" if found := _CONFLICT.match(task["reason"] or ""):
+            return f"tutti conflicts show {found[1]}"
         case _:
             return f"tutti tasks settle {task['id']} again|happened|drop"
 

@@ -119,6 +119,21 @@ async def test_of_who_said_nothing_no_gain_is_claimed(tutti):
     none = await tutti(fleet_of(Failing("renewal"), Failing("pricing"))).submit("negotiation.mediate", opening())
     told = (await none.workspace.negotiation(none.task("negotiation.mediate").id))["explained"]
     assert told[0] == "The fallback holds: nobody has said what it wants."
+    assert one.task("negotiation.mediate").output["gains"]["pricing"] is None
+
+
+async def test_the_gains_of_the_answer_are_those_of_the_record_however_vaguely_a_party_speaks(tutti):
+    run = await tutti(fleet_of(Answering("renewal"), Ranking("pricing"))).submit("negotiation.mediate", opening())
+    task = run.task("negotiation.mediate")
+    told = " ".join((await run.workspace.negotiation(task.id))["explained"])
+    for name, gain in task.output["gains"].items():
+        assert f"{name} (weight 1) gains {gain:.3g} over the fallback" in told
+
+
+async def test_a_party_whose_code_fails_is_not_called_silent(tutti):
+    run = await tutti(fleet_of(Scoring("renewal"), Failing("pricing"))).submit("negotiation.mediate", opening())
+    told = (await run.workspace.negotiation(run.task("negotiation.mediate").id))["rounds_told"]
+    assert [said["missing"] for each in told for said in each["said"] if said["party"] == "pricing"][:2] == ["failed", "failed"]
 
 
 class Telling(Scoring):

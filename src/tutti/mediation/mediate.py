@@ -24,7 +24,7 @@ from tutti.errors import AgentFailed, Conflict, Invalid, NoRoute
 from tutti.house import House, Own, Scorer, own
 from tutti.ids import derived
 from tutti.model.fact import Draft
-from tutti.model.negotiation import Case, Exchange, Level, Offer, Question, Reply, Utility
+from tutti.model.negotiation import Case, Exchange, Level, Offer, Question, Reply
 from tutti.model.party import SKILL, Outcome, PartyAnswer
 from tutti.negotiation import Ask, End, Opening, Propose
 from tutti.reception import Bundle
@@ -298,7 +298,7 @@ class _Mediation:
         count = 0
         for question, reply in reversed(self._said):
             if question.party == party:
-                if reply.missing not in ("silent", "late", "gone"):
+                if reply.missing not in ("silent", "late", "failed", "gone"):
                     break
                 count += 1
         return count
@@ -309,7 +309,9 @@ class _Mediation:
         reason = "" if row is None else row["reason"] or ""
         if reason == "deadline_passed":
             return "late"
-        return "garbled" if reason in ("wrong_output", "invalid_input") else "silent"
+        if reason in ("wrong_output", "invalid_input"):
+            return "garbled"
+        return "failed" if row is not None and row["state"] == "failed" else "silent"
 
     async def _dismiss(self, id: str) -> None:
         """Nobody waits for this answer any more."""
@@ -363,10 +365,14 @@ class _Mediation:
         better = None
         if end.better is not None:
             needs = list(negotiation.Space(case.sizes, case.policy, case.approval).pending(end.better))
-            better = Better(negotiation.outcome_of(self._opening, end.better), needs, _gains(case, end, end.better))
-        gains = {} if end.offer is None else _gains(case, end, end.offer)
+            better = Better(negotiation.outcome_of(self._opening, end.better), needs, self._gains(end, end.better))
+        gains = {} if end.offer is None else self._gains(end, end.offer)
         messages = sum(reply.missing != "gone" for _, reply in self._said)
         return Settled(end.how, outcome, end.why, gains, better, self._rounds, messages, self._cost / MICROS)
+
+    def _gains(self, end: End, offer: Offer) -> dict[str, float | None]:
+        """What the parties are believed to gain by an offer; empty where nothing is believed of them (in free bargaining)."""
+        return negotiation.expected(self._case, end.beliefs, self._said, offer) if len(end.beliefs) == len(self._case.parties) else {}
 
     def _adoption(self, settled: Settled, better: Better) -> Adoption:
         gains = ", ".join(f"{name} {_signed(gain - (settled.gains.get(name) or 0.0))}" for name, gain in better.gains.items() if gain is not None)
@@ -420,23 +426,6 @@ def _read(output: Any) -> PartyAnswer:
         return TypeAdapter(PartyAnswer).validate_python(output)
     except ValidationError as error:
         raise Invalid(f"That is no answer: {error.error_count()} problems.", code="wrong_output") from None
-
-
-def _gains(case: Case, end: End, offer: Offer) -> dict[str, float | None]:
-    """What the parties are believed to gain by an offer, above the fallback, each on its own scale; None where nothing is known."""
-    if len(end.beliefs) != len(case.parties):
-        return {}
-    return {
-        party.name: round(sum(worth(model, offer) - model.reservation for model in belief.models) / len(belief.models), 6) if belief.models else None
-        for party, belief in zip(case.parties, end.beliefs, strict=True)
-    }
-
-
-def worth(model: Utility, offer: Offer) -> float:
-    """What an offer is worth by a model."""
-    return sum(row[value] for row, value in zip(model.contrib, offer, strict=True)) + sum(
-        extra for one, value, other, its, extra in model.pairs if offer[one] == value and offer[other] == its
-    )
 
 
 def _recorded(case: Case, said: Sequence[Exchange], end: End) -> dict[str, Any]:

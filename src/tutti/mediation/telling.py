@@ -10,8 +10,8 @@ import orjson
 from tutti import negotiation
 from tutti.clock import MICROS, to_text
 from tutti.house import House
-from tutti.mediation.mediate import opened, worth
-from tutti.model.negotiation import Case, Offer, Utility
+from tutti.mediation.mediate import opened
+from tutti.model.negotiation import Belief, Case, Offer, Utility
 
 Row = Mapping[str, Any]
 
@@ -38,12 +38,12 @@ async def told(house: House, row: Row, state: str) -> dict[str, Any]:
     if opening is None or kept is None:
         return view
     case = _case(opening, row["id"], kept)
-    models = [[Utility(_tuples(each["contrib"]), _tuples(each["pairs"]), each["reservation"]) for each in party] for party in record.get("models", ())]
+    gains = _Gains(case, record)
     facts = await house.journal.facts(about=row["id"], kind="negotiation.answered", limit=1000)
     exchanges = await house.journal.payloads([fact.data["exchanges"] for fact in facts])
     for fact in facts:
         kept_round = exchanges.get(fact.data["exchanges"])
-        said = [_said(opening, case, each, models) for each in kept_round["exchanges"]] if kept_round else []
+        said = [_said(opening, case, each, gains) for each in kept_round["exchanges"]] if kept_round else []
         view["rounds_told"].append({"round": fact.data["round"], "at": to_text(fact.at), "cost": fact.data["cost"] / MICROS, "said": said})
     return view
 
@@ -83,8 +83,8 @@ def _case(opening: Any, id: str, kept: Any) -> Case:
     return opened(negotiation.read_opening(opening), id, kept)
 
 
-def _said(opening: Any, case: Case, data: list[Any], models: list[list[Utility]]) -> dict[str, Any]:
-    """One message, readable; for proposals with the gain that each party is believed to have by it."""
+def _said(opening: Any, case: Case, data: list[Any], gains: _Gains) -> dict[str, Any]:
+    """One message, readable; for proposals with the gain that each party is believed to have by it, where anything is known of its wishes."""
     read = negotiation.read_opening(opening)
     question, reply = negotiation.exchange_from_json(data)
     asked = negotiation.question_of(read, case, question, "")
@@ -94,11 +94,31 @@ def _said(opening: Any, case: Case, data: list[Any], models: list[list[Utility]]
         said |= {"outcome": asked.outcome, "answer": "accept" if word else "reject" if word is False else "counter" if counter else None}
         said["counter"] = None if counter is None else negotiation.outcome_of(read, counter)
         if offer := question.lists[0][0]:
-            said["gains"] = _gains(case, models, offer)
+            said["gains"] = gains.of(offer)
     else:
         said["answer"] = data[4]
         said |= {"outcomes": asked.outcomes} if question.ask == "score" else {"lists": asked.lists} if question.ask == "rank" else {}
     return said
+
+
+class _Gains:
+    """What the parties are believed to gain by offers, from the models of a record."""
+
+    def __init__(self, case: Case, record: Mapping[str, Any]) -> None:
+        self._case = case
+        self._said = [negotiation.exchange_from_json(each) for each in record.get("said", ())]
+        self._beliefs = [
+            Belief(tuple(Utility(_tuples(each["contrib"]), _tuples(each["pairs"]), each["reservation"]) for each in models))
+            for models in record.get("models", ())
+        ]
+        self._known: dict[Offer, dict[str, float]] = {}
+
+    def of(self, offer: Offer) -> dict[str, float]:
+        """By party; without those of whom nothing is known."""
+        if offer not in self._known:
+            found = negotiation.expected(self._case, self._beliefs, self._said, offer) if self._beliefs else {}
+            self._known[offer] = {name: gain for name, gain in found.items() if gain is not None}
+        return self._known[offer]
 
 
 def _word(value: Any) -> tuple[bool | None, Offer | None]:
@@ -108,14 +128,6 @@ def _word(value: Any) -> tuple[bool | None, Offer | None]:
     if len(value) == 2 and isinstance(value[0], bool):
         return value[0], tuple(value[1]) or None
     return None, tuple(value)
-
-
-def _gains(case: Case, models: list[list[Utility]], offer: Offer) -> dict[str, float]:
-    return {
-        party.name: round(sum(worth(model, offer) - model.reservation for model in its) / len(its), 6)
-        for party, its in zip(case.parties, models, strict=False)
-        if its
-    }
 
 
 def _tuples(value: Any) -> Any:

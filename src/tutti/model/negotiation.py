@@ -109,7 +109,7 @@ class Reply(NamedTuple):
     party: int
     number: int
     value: Any = None  # table: a Utility; score: numbers; rank: lists of positions, best first; respond, confirm: True, False or an Offer
-    missing: str = ""  # silent | late | garbled | gone
+    missing: str = ""  # silent | late | garbled | failed | gone
 
 
 class Exchange(NamedTuple):

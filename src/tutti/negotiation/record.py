@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tutti.errors import Invalid
-from tutti.model.negotiation import Belief, Case, Constraints, Issue, Level, Limit, Offer, Party, Utility
+from tutti.model.negotiation import Belief, Case, Constraints, Exchange, Issue, Level, Limit, Offer, Party, Utility
 from tutti.negotiation.mediator import End, step
 from tutti.negotiation.messages import exchange_from_json
 from tutti.negotiation.settle import NOTHING, RISK, Judged, Settlement, contenders, judge, ranked, settle
@@ -104,7 +104,7 @@ def explain(record: Mapping[str, Any]) -> list[str]:
     """The record in sentences: what was settled, what each party has of it, what was passed over, and what would have changed the outcome."""
     told = record["settlement"]
     weights = {party["name"]: party["weight"] for party in record["case"]["parties"]}
-    mute = _mute(record)
+    mute = _mute([party["name"] for party in record["case"]["parties"]], [(party, ask, missing) for party, _, ask, _, _, missing in record["said"]])
     lines = [f"{_outcome(told['outcome'])} is what the parties end with." if told["outcome"] else _no_agreement(record, mute)]
     for name, gain in told["gains"].items() if told["outcome"] else ():
         if name in mute:
@@ -137,6 +137,18 @@ def explain(record: Mapping[str, Any]) -> list[str]:
         extra = {name: gain - told["gains"][name] for name, gain in told["better"]["gains"].items()}
         lines.append(f"If a person approved ({', '.join(told['better']['needs'])}), it could be {_outcome(told['better']['outcome'])}: {_differences(extra)}.")
     return lines
+
+
+def expected(case: Case, beliefs: Sequence[Belief], said: Sequence[Exchange], offer: Offer) -> dict[str, float | None]:
+    """What each party is expected to gain by an offer, above the fallback and on its own scale, as the settlement counts it.
+
+    None for a party that was asked what it wants and never said it.
+    """
+    models = [model for belief in beliefs for model in belief.models]
+    means = judge(Space(case.sizes).worth(models, [offer]), beliefs).means[:, 0]
+    names = [party.name for party in case.parties]
+    mute = _mute(names, [(question.party, question.ask, reply.missing) for question, reply in said])
+    return {name: None if name in mute else round(float(mean), 6) for name, mean in zip(names, means, strict=True)}
 
 
 def case_to_json(case: Case) -> dict[str, Any]:
@@ -320,10 +332,9 @@ def _passed_over_told(other: Mapping[str, Any]) -> str:
     return f"Passed over: {changes} would {_differences(other['differences'])}{under}."
 
 
-def _mute(record: Mapping[str, Any]) -> set[str]:
-    """The parties that were asked what they want and never said it; a word on what was proposed does not say it."""
-    names = [party["name"] for party in record["case"]["parties"]]
-    asked = [(names[party], missing) for party, _, ask, _, _, missing in record["said"] if ask != "confirm"]
+def _mute(names: Sequence[str], said: Iterable[tuple[int, str, str]]) -> set[str]:
+    """The parties that were asked what they want and never said it; a word on what was proposed does not say it. `said`: party, question, what is missing."""
+    asked = [(names[party], missing) for party, ask, missing in said if ask != "confirm"]
     return {name for name, _ in asked} - {name for name, missing in asked if not missing}
 
 

@@ -637,6 +637,16 @@ async def test_parties_of_different_owners_take_turns_until_all_accept_an_offer(
     assert [each["said"][0]["party"] for each in told["rounds_told"][:4]] == ["pricing", "renewal", "pricing", "renewal"][: settled["rounds"]]
 
 
+@pytest.mark.parametrize("kind", [Scoring, Telling, Ranking])
+async def test_an_offer_that_may_not_be_is_told_as_a_pass_and_is_not_made_again(tutti, kind):
+    rules = {"policy": [{"rule": "never cheap", "forbid": {"price": "-10 %"}}], "approval": [{"rule": "long", "forbid": {"term": 36}}]}
+    run = await tutti(fleet_of(kind("renewal"), kind("pricing"))).submit("negotiation.mediate", opening(protocol="alternating", turns=8, **rules))
+    told = await run.workspace.negotiation(run.task("negotiation.mediate").id)
+    passes = [(said["party"], str(said["counter"]), said["refused"]) for each in told["rounds_told"] for said in each["said"] if said.get("refused")]
+    assert ("renewal", str({"price": "-10 %", "term": 36}), ["never cheap", "long"]) in passes
+    assert len({(party, outcome) for party, outcome, _ in passes}) == len(passes)
+
+
 async def test_who_falls_silent_has_left_the_table(tutti):
     run = await tutti(fleet_of(Bargaining("renewal"), Scoring("pricing", says=0))).submit(
         "negotiation.mediate", opening(protocol="alternating", deadline_ms=30_000)

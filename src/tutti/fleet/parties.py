@@ -159,7 +159,10 @@ def _turn(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
         return {"counter": said} if isinstance(said, Mapping) else {"accept": said is True or (isinstance(said, tuple) and bool(said[0]))}
     if prod(map(len, question.issues.values())) > _LISTED:
         return {"accept": False}
-    outcomes: list[Outcome | None] = [dict(zip(question.issues, values, strict=True)) for values in product(*question.issues.values())]
+    every = (dict(zip(question.issues, values, strict=True)) for values in product(*question.issues.values()))
+    outcomes: list[Outcome | None] = [outcome for outcome in every if outcome not in question.refused]
+    if not outcomes:
+        return {"accept": False}
     if _counts(methods):
         *scores, held = yield from _numbers(methods, [*outcomes, question.fallback])
     else:

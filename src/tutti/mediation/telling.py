@@ -93,12 +93,20 @@ def _said(opening: Any, case: Case, data: list[Any], gains: _Gains) -> dict[str,
         word, counter = _word(reply.value)
         said |= {"outcome": asked.outcome, "answer": "accept" if word else "reject" if word is False else "counter" if counter else None}
         said["counter"] = None if counter is None else negotiation.outcome_of(read, counter)
+        if question.ask == "offer" and counter is not None and (rules := _refused(case, counter)):
+            said["refused"] = rules
         if offer := question.lists[0][0]:
             said["gains"] = gains.of(offer)
     else:
         said["answer"] = data[4]
         said |= {"outcomes": asked.outcomes} if question.ask == "score" else {"lists": asked.lists} if question.ask == "rank" else {}
     return said
+
+
+def _refused(case: Case, offer: Offer) -> list[str]:
+    """The rules by which an offer counts as a pass: those that forbid it, then those that want a person's word."""
+    space = negotiation.Space(case.sizes, case.policy, case.approval)
+    return [*space.broken(offer), *space.pending(offer)]
 
 
 class _Gains:

@@ -100,7 +100,8 @@ class Question(NamedTuple):
     party: int
     number: int  # counts from 1, for this party
     ask: str  # table | score | rank | respond | confirm (take it or leave it)
-    lists: tuple[tuple[Offer | None, ...], ...] = ()  # score: one list; rank: lists, at most 64 outcomes in all (None is the fallback); else one offer
+    # score: one list; rank: lists, at most 64 outcomes in all (None is the fallback); offer: what is on the table, then its own that were refused; else one offer
+    lists: tuple[tuple[Offer | None, ...], ...] = ()
 
 
 class Reply(NamedTuple):

@@ -41,6 +41,9 @@ class PartyQuestion:
     answer_by: str = ""  # instant, ISO 8601; an answer after it is not read
     words: str = ""
     turns: int = 0
+    refused: list[Outcome] = field(
+        default_factory=list
+    )  # offer: those that it made and that counted as passes, since rules forbid them or want a person's word
     schema: str = SCHEMA
 
 

@@ -17,7 +17,8 @@ _WORDS = {
     "rank": "Put each of these lists into your order: the places of its outcomes, counted from 0, the best for you first. null is no agreement.",
     "respond": "Accept this outcome if it is at least as good for you as the fallback, else reject it. Either way name as counter the outcome with one issue "
     "changed that you would like most; this same outcome if you would change nothing.",
-    "offer": "It is your turn. Accept the outcome that is on the table (where there is one), or offer another as counter. Neither is a pass.",
+    "offer": "It is your turn. Accept the outcome that is on the table (where there is one), or offer another as counter. Neither is a pass, and so is an offer "
+    "that may not be: those that you made already are in refused.",
     "confirm": "This is what would be settled. Accept it, or it will not be.",
 }
 
@@ -34,7 +35,7 @@ def question_of(opening: Opening, case: Case, question: Question, answer_by: str
         case.id, question.number, question.ask, dict(opening.issues), opening.fallback,  # type: ignore[arg-type]
         outcomes=lists[0] if question.ask == "score" else [], lists=lists if question.ask == "rank" else [],
         outcome=None if not lists or question.lists[0][0] is None else lists[0][0] if question.ask in ("respond", "confirm", "offer") else None,
-        turns=case.turns if question.ask == "offer" else 0, about=opening.about, answer_by=answer_by, words=_WORDS[question.ask],
+        turns=case.turns if question.ask == "offer" else 0, refused=lists[1] if question.ask == "offer" and len(lists) > 1 else [], about=opening.about, answer_by=answer_by, words=_WORDS[question.ask],
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tutti.model.negotiation import Case, Exchange, Question
 from tutti.negotiation.alternating import Act, Move, table
 from tutti.negotiation.mediator import Ask, End
+from tutti.negotiation.space import Space
 
 _ENDS = {
     "left": "somebody left",
@@ -22,8 +23,10 @@ def alternate(case: Case, said: Sequence[Exchange], *, last: bool = False) -> As
         return End(stand.offer, "settled", "everybody accepted the offer")
     if stand.over or last:
         return End(None, "fallback", _ENDS[stand.why])
-    number = 1 + sum(each.question.party == stand.party for each in said)
-    return Ask((Question(stand.party, number, "offer", ((stand.offer,),)),))
+    mine = [each for each in said if each.question.party == stand.party]
+    allowed = Space(case.sizes, case.policy, case.approval).unattended.allows
+    refused = tuple(dict.fromkeys(move.offer for move in map(move_of, mine) if move.offer is not None and not allowed(move.offer)))
+    return Ask((Question(stand.party, 1 + len(mine), "offer", ((stand.offer,), refused) if refused else ((stand.offer,),)),))
 
 
 def move_of(exchange: Exchange) -> Move:

@@ -64,7 +64,8 @@ class SettledOn(TypedDict):
 
 
 class NegotiationSaid(TypedDict):
-    """One message of a round. With proposals: the outcome, the answer (accept, reject, counter) and each party's gain by it, where that is known;
+    """One message of a round. With proposals: the outcome, the answer (accept, reject, counter) and each party's gain by it, where that is known; in free
+    bargaining the rules by which an offer counts as a pass;
     with questions the outcomes or lists that were asked about, and the numbers or orders that came back."""
 
     party: str
@@ -74,6 +75,7 @@ class NegotiationSaid(TypedDict):
     answer: Any
     outcome: NotRequired[dict[str, Any] | None]
     counter: NotRequired[dict[str, Any] | None]
+    refused: NotRequired[list[str]]
     gains: NotRequired[dict[str, float]]
     outcomes: NotRequired[list[Any] | None]
     lists: NotRequired[list[Any] | None]

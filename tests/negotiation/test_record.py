@@ -128,7 +128,7 @@ def test_the_record_says_what_each_rule_ruled_out_and_what_a_person_could_allow(
     assert record["removed"] == {"policy": {"only one year at 0 %": 2}, "approval": {"finance": 2}}
     told = "\n".join(explain(record))
     assert "discount 10 %, term 2 years is what the parties end with." in told
-    assert "renewal (weight 2) gains 1 over the fallback" in told
+    assert "renewal (weight 2) gains 1 over no agreement" in told
     assert "only one year at 0 % rules out 2 of 6 outcomes." in told
     assert "finance asks a person for 2 of 6 outcomes." in told
     assert "If a person approved (finance), it could be discount 20 %, term 2 years: gain renewal 1 and cost pricing 1." in told
@@ -139,9 +139,12 @@ def test_where_the_fallback_holds_the_record_says_why():
     case = Case("none", (Issue("price", ("low", "high")),), (Party("seller", Level.TABLE), Party("buyer", Level.TABLE)))
     beliefs = [Belief((Utility(((0.0, 1.0),), (), 0.5),)), Belief((Utility(((1.0, 0.0),), (), 0.5),))]
     record = through_json(recorded(case, beliefs, settle(Space([2]), beliefs, [1, 1])))
-    assert explain(record) == ["The fallback holds: every outcome leaves somebody under the fallback (it would be otherwise without one of: seller, buyer)."]
+    assert explain(record) == ["Nothing is agreed: every outcome leaves somebody worse off than no agreement (seller and buyer are enough to leave no other)."]
     forbidden = replace(case, policy=Constraints((("freeze", 0, 0), ("freeze", 0, 1))))
     record = through_json(recorded(forbidden, beliefs, settle(Space([2], forbidden.policy), beliefs, [1, 1])))
+    assert explain(record)[0].startswith("Nothing is agreed: policy allows no outcome")
+    held = replace(case, policy=forbidden.policy, fallback=(0,))
+    record = through_json(recorded(held, beliefs, settle(Space([2], held.policy), beliefs, [1, 1])))
     assert explain(record)[0].startswith("The fallback holds: policy allows no outcome")
 
 

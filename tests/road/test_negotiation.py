@@ -235,6 +235,16 @@ async def test_weights_come_from_the_opening_else_from_the_goals_of_a_party_or_i
 CAPPED = [{"rule": "compliance-cap", "forbid": {"price": ["-10 %", "-5 %"]}}]
 
 
+async def test_where_every_outcome_wants_a_person_the_fallback_holds_and_the_best_is_proposed(tutti):
+    everything = [{"rule": "nothing alone", "when": "true"}]
+    run = await tutti(fleet_of(Telling("renewal"), Telling("pricing"))).submit("negotiation.mediate", opening(approval=everything))
+    settled = run.task("negotiation.mediate").output
+    assert (settled["how"], settled["outcome"], settled["better"]["outcome"]) == ("fallback", FALLBACK, best())
+    told = (await run.workspace.negotiation(run.task("negotiation.mediate").id))["explained"]
+    assert told[0].startswith("The fallback holds: every outcome that policy allows wants a person's word")
+    assert run.task("negotiation.adopt").waiting_for == "person"
+
+
 async def test_the_best_without_approval_holds_and_the_better_one_waits_for_a_person(tutti):
     fleet = fleet_of(Telling("renewal"), Telling("pricing"))
     heard: list[Any] = []
@@ -542,7 +552,7 @@ class Slowly(Ranking):
         ({"policy": [{"rule": "r", "when": "price == '0 %'"}]}, "The fallback breaks r"),
         ({"policy": [{"rule": "r", "when": "price"}]}, "neither true nor false"),
         ({"policy": [{"rule": "r"}]}, "says not one thing"),
-        ({"issues": {"price": ["0 %", "0 %"]}}, "Issue 'price' has 2 values"),
+        ({"issues": {"price": ["0 %", "0 %"]}}, "Issue 'price' has the value 0 % twice"),
         ({"deadlin": 1}, "deadlin"),
         ({"parties": ["renewal", "pricing", "renewal"]}, "renewal is named twice"),
         ({"parties": "renewal"}, "parties"),

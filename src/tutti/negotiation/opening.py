@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -121,7 +122,8 @@ def case_of(opening: Opening, id: str, levels: Mapping[str, Level], weights: Map
         parties.append(Party(name, level, float(weight)))
     fallback = None if opening.fallback is None else places.offer(opening.fallback)
     issues = tuple(Issue(name, tuple(map(_text, values))) for name, values in opening.issues.items())
-    case = Case(id, issues, tuple(parties), places.constraints(opening.policy), places.constraints(opening.approval), fallback, opening.messages, opening.turns)
+    policy, approval = places.constraints(opening.policy), places.constraints(opening.approval, all_of_it=True)
+    case = Case(id, issues, tuple(parties), policy, approval, fallback, opening.messages, opening.turns)
     for rule in _broken(case.policy, fallback) if fallback is not None else ():
         raise Invalid(f"The fallback breaks {rule}.", hint="What holds without agreement must be allowed.")
     return case
@@ -150,8 +152,11 @@ def _check(opening: Opening) -> None:
     if not 1 <= len(opening.issues) <= ISSUES:
         raise Invalid(f"A negotiation has 1 to {ISSUES} issues.", hint='For example {"price": ["-10 %", "0 %"]}.')
     for name, values in opening.issues.items():
-        if not name or not 1 <= len(values) <= VALUES or len(set(map(_text, values))) != len(values):
+        if not name or not 1 <= len(values) <= VALUES:
             raise Invalid(f"Issue {name!r} has {len(values)} values.", hint=f"It takes 1 to {VALUES} values, each once.")
+        twice = next((text for text, count in Counter(map(_text, values)).items() if count > 1), None)
+        if twice is not None:
+            raise Invalid(f"Issue {name!r} has the value {twice} twice.", hint="Values are told apart by their text: name each once.")
     if opening.deadline_ms < 1 or opening.messages < 1 or opening.turns < 0 or (opening.money is not None and opening.money < 0):
         raise Invalid("deadline_ms and messages are 1 or more, turns and money 0 or more.")
 
@@ -183,7 +188,8 @@ class _Places:
             raise Invalid("An outcome has one value for each issue.", hint=f"Issues are: {', '.join(self.issues)}.")
         return tuple(self.value(place, outcome[name]) for name, place in self.issues.items())
 
-    def constraints(self, rules: list[Rule]) -> Constraints:
+    def constraints(self, rules: list[Rule], *, all_of_it: bool = False) -> Constraints:
+        """The rules over places. `all_of_it`: one that is true of every outcome makes sense here, since a person may want to decide on everything."""
         values: list[tuple[str, int, int]] = []
         pairs: list[tuple[str, int, int, int, int]] = []
         limits: list[Limit] = []
@@ -195,6 +201,8 @@ class _Places:
                 continue
             for sets in [self._sets(rule.forbid)] if rule.forbid is not None else self._where(rule):
                 match sorted(sets.items()):
+                    case [] if all_of_it and rule.when:
+                        values += [(rule.rule, 0, value) for value in range(len(self.values[0]))]
                     case []:
                         raise Invalid(f"Rule {rule.rule!r} rules out everything.", hint="Name the issues and values it speaks of.")
                     case [(issue, found)]:

@@ -104,6 +104,7 @@ def explain(record: Mapping[str, Any]) -> list[str]:
     """The record in sentences: what was settled, what each party has of it, what was passed over, and what would have changed the outcome."""
     told = record["settlement"]
     weights = {party["name"]: party["weight"] for party in record["case"]["parties"]}
+    home = "the fallback" if record["case"]["fallback"] else "no agreement"
     mute = _mute([party["name"] for party in record["case"]["parties"]], [(party, ask, missing) for party, _, ask, _, _, missing in record["said"]])
     lines = [f"{_outcome(told['outcome'])} is what the parties end with." if told["outcome"] else _no_agreement(record, mute)]
     for name, gain in told["gains"].items() if told["outcome"] else ():
@@ -113,7 +114,7 @@ def explain(record: Mapping[str, Any]) -> list[str]:
         best, risk = record["best_gains"][name], told["risks"][name]
         share = f", {gain / best:.0%} of the most it could have" if best > 0 else ""
         lines.append(
-            f"{name} (weight {weights[name]:g}) gains {_number(gain)} over the fallback{share}{f'; the chance that it loses is {risk:.0%}' if risk else ''}."
+            f"{name} (weight {weights[name]:g}) gains {_number(gain)} over {home}{share}{f'; the chance that it loses is {risk:.0%}' if risk else ''}."
         )
     for kind, verb in (("policy", "rules out"), ("approval", "asks a person for")):
         counted = sorted(record["removed"][kind].items(), key=lambda each: -(each[1] or 0))
@@ -121,7 +122,7 @@ def explain(record: Mapping[str, Any]) -> list[str]:
         if counted[TOLD:]:
             lines.append(f"{len(counted) - TOLD} more rules {verb.replace('rules', 'rule').replace('asks', 'ask')} fewer.")
     if told["outcome"]:
-        lines += [_passed_over_told(other) for other in record["passed_over"]]
+        lines += [_passed_over_told(other, home) for other in record["passed_over"]]
         flip = record["flip"]
         lines.append(
             f"With weight {flip['to']:.4g} instead of {flip['from']:.4g} for {flip['party']}, it would be {_outcome(flip['outcome'])}."
@@ -326,9 +327,9 @@ def _differences(differences: Mapping[str, float]) -> str:
     return " and ".join(said) + more if said else "change nothing for anybody"
 
 
-def _passed_over_told(other: Mapping[str, Any]) -> str:
+def _passed_over_told(other: Mapping[str, Any], home: str) -> str:
     changes = ", ".join(f"{name} {to} instead of {was}" for name, (was, to) in other["changes"].items())
-    under = f", which leaves {' and '.join(other['under_fallback'])} under the fallback" if other["under_fallback"] else ""
+    under = f", which leaves {' and '.join(other['under_fallback'])} worse off than {home}" if other["under_fallback"] else ""
     return f"Passed over: {changes} would {_differences(other['differences'])}{under}."
 
 
@@ -341,14 +342,15 @@ def _mute(names: Sequence[str], said: Iterable[tuple[int, str, str]]) -> set[str
 def _no_agreement(record: Mapping[str, Any], mute: Collection[str]) -> str:
     told = record["settlement"]
     names = [party["name"] for party in record["case"]["parties"]]
+    holds, home = ("The fallback holds", "the fallback") if record["case"]["fallback"] else ("Nothing is agreed", "no agreement")
     if told["reason"] == "nobody gains" and set(names) == mute:
-        return "The fallback holds: nobody has said what it wants."
+        return f"{holds}: nobody has said what it wants."
     blocking = [names[int(each.removeprefix("party "))] if each.startswith("party ") else each.removeprefix("policy: ") for each in told["blocking"]]
     why = {
-        "nothing allowed": "policy allows no outcome",
-        "nobody gains": "no outcome is better than the fallback for anybody without being worse for somebody",
-        "somebody loses": "every outcome leaves somebody under the fallback",
-        "uncertain": "no outcome is surely enough at or above the fallback for everybody",
+        "nothing allowed": "every outcome that policy allows wants a person's word" if told["better"] else "policy allows no outcome",
+        "nobody gains": f"no outcome is better than {home} for anybody without being worse for somebody",
+        "somebody loses": f"every outcome leaves somebody worse off than {home}",
+        "uncertain": f"no outcome is surely enough as good as {home} for everybody",
     }[told["reason"]]
-    without = f" (it would be otherwise without one of: {', '.join(blocking)})" if blocking else ""
-    return f"The fallback holds: {why}{without}."
+    alone = f" ({' and '.join(blocking)} {'are' if len(blocking) > 1 else 'is'} enough to leave no other)" if blocking else ""
+    return f"{holds}: {why}{alone}."

@@ -142,6 +142,33 @@ async def test_any_goes_on_with_the_first_and_all_waits_for_all(tutti):
     assert times["any"][0] < times["all"][0]
 
 
+@pytest.mark.parametrize(("steps", "said"), [
+    (SAVE, "Step usage takes {input.account}, which is not there"),
+    ([step("usage", "usage.look", input={}), step("offer", "offer.make", input={"drop": "{steps.usage.drp}"})], "Step offer takes {steps.usage.drp}, which is not there"),
+    ([step("mail", "mail.send", input={"text": "Dear {input.account}"})], "Step mail takes {input.account}, which is not there"),
+    ([step("ask", question="Call {notes.phone}?")], "Step ask takes {notes.phone}, which is not there"),
+])  # fmt: skip
+async def test_a_step_that_takes_what_is_not_there_fails_instead_of_acting_on_nothing(tutti, steps, said):
+    fleet, seen = fleet_of(steps)
+    trial = await tutti(fleet).submit("renewal.save", {"acount": "a7"})
+    task = trial.task("renewal.save")
+    assert task.state == "failed"
+    assert said in (await trial.workspace.task(task.id))["detail"]
+    assert [skill for skill, _ in seen if skill != "usage"] == []
+
+
+async def test_what_may_be_absent_is_null_and_an_optional_step_without_its_value_is_skipped(tutti):
+    steps = [
+        step("look", "usage.look", input={"account": "{input.account}"}, optional=True),
+        step("mail", "mail.send", input={"to": "{input.account?}", "text": "Dear {input.name?}", "none": "{input.none}"}, after="look"),
+    ]
+    fleet, seen = fleet_of(steps)
+    trial = await tutti(fleet).submit("renewal.save", {"none": None})
+    assert seen == [("mail", {"to": None, "text": "Dear ", "none": None})]
+    (skipped,) = [each for each in (await trial.explain("renewal.save"))["plan"]["steps"] if each["state"] == "skipped"]
+    assert skipped["reason"] == "it takes {input.account}, which is not there"
+
+
 async def test_a_failing_step_fails_the_playbook_with_words(tutti):
     fleet, seen = fleet_of([step("mood", "mood.look"), step("mail", "mail.send", input={"text": "x"}, after="mood")])
     trial = await tutti(fleet).submit("renewal.save", {})

@@ -2,7 +2,7 @@
 
 A step does a skill, waits, or asks a person. Its input is a template: JSON in which a text such as "{input.account}", "{steps.triage.urgency}"
 or "{notes.risk}" stands for that value (alone: the value itself; inside of a text: the value as text). "{steps.triage.urgency?}" may be
-absent, then it is null; without the mark the step is skipped when the one it refers to was.
+absent, then it is null; without the mark the step is skipped when the one it refers to was, and fails when the value is not there.
 """
 
 from __future__ import annotations
@@ -169,6 +169,19 @@ def found_at(values: Mapping[str, Any], reference: Reference) -> Any:
         else:
             return None
     return value
+
+
+def leads(values: Mapping[str, Any], reference: Reference) -> bool:
+    """Whether there is something where a reference leads to, be it null."""
+    value: Any = values.get(reference.root)
+    for name in reference.path:
+        if isinstance(value, Mapping) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return False
+    return True
 
 
 def _reference(found: re.Match[str]) -> Reference:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tutti.model.plan import Plan, Step, filled, references
+from tutti.errors import Invalid
+from tutti.model.plan import Plan, Reference, Step, filled, leads, references
 from tutti.planning.checks import condition
 from tutti.registry import prepared
 
@@ -24,7 +25,10 @@ class Progress:
 
 
 def begin(plan: Plan, progress: Progress, under_way: Collection[str], input: Any, notes: Mapping[str, Any]) -> list[tuple[Step, Any]]:
-    """The steps that can begin now, each with its input (or its question). What is to be skipped is put into `progress`."""
+    """The steps that can begin now, each with its input (or its question). What is to be skipped is put into `progress`.
+
+    Raises: `Invalid` where one that is not optional takes a value that is not there: nobody should act on nothing in its place.
+    """
     found: dict[str, tuple[Step, Any]] = {}
     moved = True
     while moved:
@@ -34,6 +38,12 @@ def begin(plan: Plan, progress: Progress, under_way: Collection[str], input: Any
             if step.name in found or step.name in under_way or progress.ended(step.name) or not _due(step, progress):
                 continue
             why = _skip(step, progress, values)
+            if not why and (absent := _absent(step, values)):
+                why = f"it takes {absent}, which is not there"
+                if not step.optional:
+                    raise Invalid(
+                        f"Step {step.name} takes {absent}, which is not there.", hint=f"Where it may be absent, write {replace(absent, optional=True)}."
+                    )
             if why:
                 progress.skipped[step.name] = why
                 moved = True  # others may wait for it
@@ -74,6 +84,11 @@ def _due(step: Step, progress: Progress) -> bool:
     if step.join == "any" and any(name in progress.outputs for name in step.after):
         return all(map(progress.ended, taken))
     return all(map(progress.ended, step.awaits))
+
+
+def _absent(step: Step, values: Mapping[str, Any]) -> Reference | None:
+    """The first value that a step takes and that is not there."""
+    return next((taken for taken in references(step.template) if not taken.optional and not leads(values, taken)), None)
 
 
 def _skip(step: Step, progress: Progress, values: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from tutti import planning
 from tutti.clock import MICROS
 from tutti.corridor import Corridor
-from tutti.errors import AgentFailed, Conflict, NoRoute
+from tutti.errors import AgentFailed, Conflict, Invalid, NoRoute
 from tutti.model.fact import Draft, Fact
 from tutti.model.money import to_millionths
 from tutti.model.plan import Plan, Reference, Step, plan_from_json, plan_to_json, references
@@ -182,7 +182,7 @@ class Run:
         while True:
             if self._news.is_set():
                 await self._learn()
-            for step, input in planning.begin(self._kept.plan, self._progress, self._under_way, self._order.input, self._notes):
+            for step, input in self._begin():
                 await self._afford(step)
                 self._steps[step.name] = step
                 self._begun.add(step.name)
@@ -196,6 +196,12 @@ class Run:
                 news.cancel()
             for name in [name for name, done in self._under_way.items() if done.done()]:
                 await self._take(name)
+
+    def _begin(self) -> list[tuple[Step, Any]]:
+        try:
+            return planning.begin(self._kept.plan, self._progress, self._under_way, self._order.input, self._notes)
+        except Invalid as error:
+            raise _Failed("value_missing", error.words) from None
 
     async def _take(self, name: str) -> None:
         """Take in how a step ended."""

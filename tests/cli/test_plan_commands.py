@@ -111,6 +111,7 @@ def test_a_playbook_runs_by_its_name_with_an_input_option(planner: Any) -> None:
         (("ticket.triage", "--dry-run"), "--dry-run belongs to --goal"),
         (("--goal", "Reply", "{}", "{}"), "one argument"),
         (("--goal", "make them happy", "--goal", "Reply"), "stands alone"),
+        (("--goal", "Reply", TICKET, "--money", "nan", "--yes"), "NaN and infinity are no JSON values"),
     ],
 )
 def test_words_that_do_not_fit_together(planner: Any, words: tuple[str, ...], said: str) -> None:

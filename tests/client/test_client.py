@@ -111,6 +111,8 @@ def test_approvals_switches_levels_and_goals(client: Client) -> None:
     assert client.settle(parked, "drop")["state"] == "canceled"
     client.lift("action", "refund.pay")
     assert client.set_level("refund.pay", "approve", up_to=None)["level"] == "approve"
+    with pytest.raises(Invalid, match="NaN"):  # null would be: no limit
+        client.set_level("refund.pay", "act", up_to=float("nan"))
     goal = client.set_goal("cheap", kpi="cost", target=1.5, weights={"cost": 0.5})
     assert goal in client.goals()
 

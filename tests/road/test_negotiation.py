@@ -562,6 +562,7 @@ class Slowly(Ranking):
         ({"issues": {"price": [1, None]}}, "issues.price.1: .*string.*number"),
         ({"deadline": timedelta(seconds=-1)}, "deadline"),
         ({"deadline": timedelta()}, "deadline"),
+        ({"money": float("nan")}, "NaN|money"),
     ],
 )
 async def test_what_cannot_be_negotiated_is_refused_with_the_reason(tutti, change, words):

@@ -247,8 +247,18 @@ async def test_no_plan_says_what_is_missing(tutti):
         await trial.workspace.plan({"text": "make them happy"}, {})
     with pytest.raises(Invalid, match="wants nothing"):
         await trial.workspace.plan([], {})
+    for money in (float("nan"), "much", -1):
+        with pytest.raises(Invalid, match="money is"):
+            await trial.workspace.plan("Receipt", TICKET, money=money)  # type: ignore[arg-type]
     await trial.submit("plan.run", {"goal": "Invoice", "input": {}})
     assert "none gives a value of that type" in trial.task("plan.run").detail
+
+
+async def test_a_step_for_an_agent_that_does_not_do_it_is_found_before_anything_runs(tutti):
+    steps = [{"name": "a", "skill": "ticket.triage", "input": "{input}", "to": "nobody"}]
+    trial = await tutti(Desk().fleet).submit("plan.run", {"plan": {"steps": steps}, "input": TICKET})
+    assert trial.task("plan.run").state == "failed"
+    assert "step a: nobody does not offer ticket.triage; " in trial.task("plan.run").detail
 
 
 @pytest.mark.parametrize(

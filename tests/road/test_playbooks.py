@@ -255,11 +255,19 @@ async def test_a_changed_playbook_is_registered_anew(tmp_path: Path):
         ([step("A b", "x.y")], "a name is of small letters"),
         ([step("a", "x.y", wait=timedelta(1))], "must have one of skill, wait_ms and question"),
         ([step("a", wait=timedelta())], "wait_ms is from 1"),
+        ([{"name": "a", "skill": "x.y"}], r"its steps are made by step\(…\)"),
     ],
 )
 def test_a_playbook_that_cannot_work_is_refused_at_its_line(steps: list[Any], said: str):
     with pytest.raises(Invalid, match=said):
         Fleet("x").playbook("some.thing", steps=steps, department="d")
+
+
+def test_waits_and_money_that_are_none_are_refused():
+    with pytest.raises(Invalid, match="wait is a timedelta"):
+        step("a", wait=3)  # type: ignore[arg-type]
+    with pytest.raises(Invalid, match="money is 0 or more"):
+        Fleet("x").playbook("some.thing", steps=[step("a", "x.y")], department="d", money=float("nan"))
 
 
 def test_the_doctor_says_what_nobody_offers():

@@ -67,12 +67,9 @@ class _Here:
         self._app = build(self._workspace, doors=False)
 
     def ask(self, call: Call[Any]) -> Any:
-        import orjson
-
         from tutti.api import request
 
-        body = b"" if call.body is None else orjson.dumps(call.body)
-        reply = self._runner.run(request(self._app, call.method, call.target, body))
+        reply = self._runner.run(request(self._app, call.method, call.target, call.content))
         return read(call, Reply(reply.status, reply.body))
 
     def close(self) -> None:

@@ -10,8 +10,9 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from tutti.errors import Overloaded, TuttiError, Unreachable
+from tutti.errors import Invalid, Overloaded, TuttiError, Unreachable
 from tutti.model.answers.changes import Change
+from tutti.model.value import endless
 
 T = TypeVar("T")
 TRIES = 5  # how often a call that may be repeated is made
@@ -39,6 +40,14 @@ class Call(Generic[T]):
         place = self.path.format(*[quote(part, safe="") for part in self.parts])
         asked = {name: str(value).lower() if isinstance(value, bool) else value for name, value in self.query.items() if value is not None}
         return f"{place}?{urlencode(asked)}" if asked else place
+
+    @property
+    def content(self) -> bytes:
+        """The body as JSON. Raises: `Invalid` where a number in it is none: it would go out as null."""
+        body = b"" if self.body is None else orjson.dumps(self.body)
+        if b"null" in body and endless(self.body):
+            raise Invalid("NaN and infinity are no JSON values.", hint="Give a number, or leave it out.")
+        return body
 
 
 class Ask(NamedTuple):
@@ -86,7 +95,7 @@ def talk(call: Call[T], *, token: str = "", key: Callable[[], str] = new_key, tr
         headers["authorization"] = f"Bearer {token}"
     if call.keyed:
         headers["idempotency-key"] = key()
-    body = b"" if call.body is None else orjson.dumps(call.body)
+    body = call.content
     repeatable = call.keyed or call.method in ("GET", "PUT")
     pause = _FIRST_PAUSE
     for left in reversed(range(tries if repeatable else 1)):

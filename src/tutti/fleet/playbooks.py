@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
@@ -37,15 +38,19 @@ def step(
     and with it the steps that take its output. `optional` lets the playbook go on when the step fails; `to` names the agent that is to do it.
     """
     after = (after,) if isinstance(after, str) else tuple(after)
+    if wait is not None and not isinstance(wait, timedelta):
+        raise Invalid(f"Step {name}: wait is a timedelta.", hint="For example wait=timedelta(days=3).")
     wait_ms = None if wait is None else micros(wait) // 1000
     return Step(name, skill, input if skill else None, after, when, join, wait_ms, question, to, optional)
 
 
 def playbook_of(skill: str, steps: Sequence[Step], returns: Any, money: float | None, description: str) -> Playbook:
     """A playbook, checked as far as it can be before the fleet is known. Raises: `Invalid`."""
+    if not all(isinstance(each, Step) for each in steps):
+        raise Invalid(f"Playbook {skill}: its steps are made by step(…).", hint='For example step("triage", "ticket.triage", input={"text": "{input.text}"}).')
     plan = Plan(tuple(steps), skill, returns=returns)
     problems = [*(["it has no step"] if not steps else []), *check_plan(plan)]
-    if money is not None and money < 0:
+    if money is not None and not 0 <= money < math.inf:
         problems.append("money is 0 or more")
     if problems:
         raise Invalid(

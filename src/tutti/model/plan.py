@@ -267,11 +267,11 @@ def goal_from_json(data: Any) -> Goal:
     elif isinstance(data, list):
         data = {"want": data}
     if not isinstance(data, Mapping) or set(data) - {"want", "have", "text"}:
-        raise _wrong("A goal is an object with want, and maybe have and text.")
+        raise _no_goal("A goal is an object with want, and maybe have and text.")
     want, have, text = data.get("want") or [], data.get("have") or "", data.get("text") or ""
     want = [want] if isinstance(want, str) else want
     if not isinstance(want, list) or not all(isinstance(each, str) and each for each in want) or not isinstance(have, str) or not isinstance(text, str):
-        raise _wrong("`want` is a list of skills or types, `have` and `text` are texts.")
+        raise _no_goal("`want` is a list of skills or types, `have` and `text` are texts, and no name is empty.")
     return Goal(tuple(want), have, text)
 
 
@@ -297,6 +297,10 @@ def _step_from_json(data: Any) -> Step:
         raise _wrong(f"{place}: after is a list of steps.")
     given = {name: data[name] for name in (*_STEP, *_EXPECTED) if name in data and name != "after"}
     return replace(_DEFAULTS, name=data["name"], after=tuple(after), **given)
+
+
+def _no_goal(message: str) -> Invalid:
+    return Invalid(message, hint='For example {"want": ["Refund"], "have": "Ticket"}, or a name alone.')
 
 
 def _wrong(message: str) -> Invalid:

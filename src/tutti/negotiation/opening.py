@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -157,7 +158,7 @@ def _check(opening: Opening) -> None:
         twice = next((text for text, count in Counter(map(_text, values)).items() if count > 1), None)
         if twice is not None:
             raise Invalid(f"Issue {name!r} has the value {twice} twice.", hint="Values are told apart by their text: name each once.")
-    if opening.deadline_ms < 1 or opening.messages < 1 or opening.turns < 0 or (opening.money is not None and opening.money < 0):
+    if opening.deadline_ms < 1 or opening.messages < 1 or opening.turns < 0 or not 0 <= (opening.money or 0) < math.inf:
         raise Invalid("deadline_ms and messages are 1 or more, turns and money 0 or more.")
 
 

@@ -115,6 +115,8 @@ def _step(step: Step, offers: Mapping[str, Offer], permit: Permit | None, given:
     if offer is None:
         return [*problems, f"{place}: no agent offers {step.skill}"]
     known[step.name] = offer.gives
+    if step.to and offer.agents and step.to not in offer.agents:
+        problems.append(f"{place}: {step.to} does not offer {step.skill}; {', '.join(offer.agents)} {'do' if len(offer.agents) > 1 else 'does'}")
     rule = permit(step.skill) if permit is not None else None
     if rule is not None:
         problems.append(f"{place}: {step.skill} is ruled out: {rule}")

@@ -26,6 +26,7 @@ class Offer:
     attempts: int = 3
     is_action: bool = False
     description: str = ""
+    agents: tuple[str, ...] = ()  # that offer it, where a step may be sent to one of them
 
     @cached_property
     def takes(self) -> Form:

@@ -11,6 +11,7 @@ import orjson
 from tutti import gates, planning
 from tutti.errors import Invalid
 from tutti.house import House
+from tutti.model.money import to_millionths
 from tutti.model.plan import Goal, Plan, Step, goal_to_json, plan_from_json, plan_to_json
 from tutti.model.verdict import Ruling
 
@@ -51,7 +52,7 @@ def offers_of(house: House) -> list[planning.Offer]:
             offers.append(
                 planning.Offer(
                     name, skill.input_schema, skill.output_schema, board.cost[number], board.latency_ms[number], board.mean[number], skill.attempts, skill.is_action,
-                    skill.description,
+                    skill.description, tuple(dict.fromkeys(card.name for card in board.cards)),
                 )
             )  # fmt: skip
         if offers:
@@ -90,6 +91,8 @@ def permit_of(house: House) -> planning.Permit:
 
 async def preview(house: House, goal: Goal, input: Any, ask: Ask, *, subject: str | None = None, money: float | None = None) -> dict[str, Any]:
     """The plan for a goal as it would run now, or why there is none. `ask` puts a goal in words to a planner that is a language model."""
+    if money is not None and to_millionths(money, "money") < 0:
+        raise Invalid(f"money is {money:g}.", hint="What a plan may cost is 0 or more.")
     offers, permit = offers_of(house), permit_of(house)
     notes = {topic: value for topic, (_, value) in (await house.notes.about(house.journal.pseudonym(subject) if subject else None)).items()}
     planned = await plan_for(house, goal, input, notes, offers, permit, planning.Bounds(money=money), ask, SoFar())

@@ -6,7 +6,6 @@ per subject comes in here, and nowhere else: `seal` makes what is stored, `open_
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import orjson
 
 from tutti.errors import Invalid
+from tutti.model.value import endless
 
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 SALT_BYTES = 16
@@ -39,19 +39,9 @@ def canonical(value: Any) -> bytes:
         body = orjson.dumps(value, option=_OPTIONS)
     except (TypeError, ValueError, RecursionError) as error:
         raise Invalid(f"this is no JSON value: {error}", hint="use strings, numbers, booleans, None, lists and dicts with string keys") from None
-    if b"null" in body and _has_no_number(value):  # orjson writes NaN and infinity as null
+    if b"null" in body and endless(value):
         raise Invalid("NaN and infinity are no JSON values", hint="leave the field out or use None")
     return body
-
-
-def _has_no_number(value: Any) -> bool:
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, dict):
-        return any(map(_has_no_number, value.values()))
-    if isinstance(value, (list, tuple)):
-        return any(map(_has_no_number, value))
-    return False
 
 
 def salt_at(now: int, drawn: bytes) -> bytes:

@@ -99,6 +99,9 @@ async def test_the_second_asker_gets_the_first_ones_result_and_the_journal_says_
     (fact,) = await trial.facts("task.coalesced")
     assert (fact["about"], fact["data"]["into"]) == (second.id, first.id)
     assert ALIKE * 1e6 <= fact["data"]["similarity"] <= 1e6
+    assert "the same in other words" in (await trial.workspace.why(second.id))["sentence"]
+    (decision,) = [each for each in (await trial.workspace.timeline(second.id))["decisions"] if each["kind"] == "coalesce"]
+    assert ALIKE <= decision["margin"] <= 1
 
 
 async def test_it_ends_with_its_time_and_joins_work_under_way(tutti):

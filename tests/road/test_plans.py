@@ -155,6 +155,7 @@ async def test_another_way_is_taken_when_a_step_fails(tutti):
     assert "refund.decide" in change["why"]
     assert [out["skill"] for out in told["ruled_out"]] == ["refund.decide"]
     assert [step["name"] for step in told["steps"]] == ["history", "triage", "guess", "pay"]
+    assert told["expected_cost"] == pytest.approx(5.0, abs=1.0)  # of the plan as it is now
 
 
 async def test_plans_are_made_anew_only_so_often(tutti):

@@ -108,6 +108,26 @@ async def test_a_timer_and_a_question_outlive_the_process(tutti):
     assert trial.task("renewal.save").state == "completed"
 
 
+async def test_why_tells_what_has_ended_while_a_playbook_runs_on(tutti):
+    steps = [
+        step("look", "usage.look", input={}), step("ask", question="Go?"), step("soon", wait=timedelta(seconds=1)),
+        step("never", "mail.send", input={}, when="steps.ask == 'no'"), step("late", wait=timedelta(days=3), after=["ask", "never"]), step("end", "usage.look", input={}, after="late"),
+    ]  # fmt: skip
+    fleet, _ = fleet_of(steps)
+    trial = tutti(fleet)
+    await trial.advance(timedelta())
+    id = await trial.workspace.submit("renewal.save", {})
+    await asyncio.sleep(0.5)
+    told = (await trial.workspace.why(id))["plan"]["steps"]
+    assert [each["state"] for each in told] == ["completed", "waiting", "waiting", "waiting", "waiting", "waiting"]
+    await trial.workspace.answer(id, "yes")
+    await asyncio.sleep(5)
+    told = (await trial.workspace.why(id))["plan"]
+    assert told["state"] == "running"
+    assert [each["state"] for each in told["steps"]] == ["completed", "completed", "completed", "skipped", "waiting", "waiting"]
+    assert told["steps"][3]["reason"] == "its condition does not hold: steps.ask == 'no'"
+
+
 async def test_questions_of_several_steps_each_get_their_own_answer(tutti):
     steps = [step("one", question="First?"), step("two", question="Second?")]
     fleet, _ = fleet_of(steps)

@@ -41,7 +41,14 @@ def explain(task: Mapping[str, Any], facts: Sequence[Fact], head: int, inputs: S
     route = _route(routed) if routed else None
     gate = _gate([fact for fact in facts if fact.kind == "task.gated"], facts)
     backlog = _backlog(task["id"], last.get("backlog.ranked"))
-    sentences = [_origin(task, last), *_ranked(backlog), *_choice(task, route), *_market(route), *_gated(task, gate), *_ending(task, facts)]
+    sentences = [
+        _origin(task, last),
+        *_ranked(backlog),
+        *_choice(task, route, last.get("task.coalesced")),
+        *_market(route),
+        *_gated(task, gate),
+        *_ending(task, facts),
+    ]
     strip = decided(facts)
     return {
         "schema": "tutti.why/1",
@@ -147,8 +154,11 @@ def _origin(task: Mapping[str, Any], last: Mapping[str, Fact]) -> str:
     return f"{task['skill']}{about} was submitted by {by or 'nobody known'}."
 
 
-def _choice(task: Mapping[str, Any], route: Mapping[str, Any] | None) -> list[str]:
+def _choice(task: Mapping[str, Any], route: Mapping[str, Any] | None, coalesced: Fact | None) -> list[str]:
     if task["coalesced_into"]:
+        if coalesced is not None and "similarity" in coalesced.data:
+            alike = f"{coalesced.data['similarity'] / MICROS:.0%} alike"
+            return [f"{task['coalesced_into']} asks the same in other words ({alike}) and was under way or fresh, so its result was taken."]
         return [f"The same work was under way or fresh, so the result of {task['coalesced_into']} was taken."]
     if route is None:
         return ["No agent was chosen yet." if task["state"] not in ("rejected", "failed") else ""]

@@ -237,7 +237,7 @@ def _decided(fact: Fact) -> tuple[str, str, str, float | None] | None:
             following = {"retry": "the same agent again", "fallback": "another agent", "park": "a person decides"}[data["next"]]
             return "retry", f"What follows attempt {data['attempt']}?", following, None
         case "task.coalesced":
-            return "coalesce", "Is the same work under way?", f"yes: {data['into']}", data.get("similarity")
+            return "coalesce", "Is the same work under way?", f"yes: {data['into']}", data["similarity"] / MICROS if "similarity" in data else None
         case "conflict.resolved":
             return "conflict", f"Who goes first, {data['task']} or {data['other']}?", data["winner"] or data["outcome"], None
         case "plan.made" | "plan.changed":

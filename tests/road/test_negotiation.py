@@ -562,6 +562,9 @@ class Slowly(Ranking):
         ({"issues": {"price": [1, None]}}, "issues.price.1: .*string.*number"),
         ({"deadline": timedelta(seconds=-1)}, "deadline"),
         ({"deadline": timedelta()}, "deadline"),
+        ({"deadline": 5}, "deadline of a negotiation is a timedelta"),
+        ({"parties": None}, "parties are None"),
+        ({"issues": ["price"]}, "issues are"),
         ({"money": float("nan")}, "NaN|money"),
     ],
 )
@@ -574,6 +577,17 @@ async def test_what_cannot_be_negotiated_is_refused_with_the_reason(tutti, chang
         return
     with pytest.raises(Invalid, match=words):
         await run.workspace.negotiate(**said)
+
+
+def test_parties_and_their_weights_that_cannot_be_are_told_at_their_line():
+    fleet = fleet_of(Scoring("renewal"))
+    with pytest.raises(Invalid, match="Scoring is a class"):
+        fleet.party(Scoring, name="pricing", department="sales")
+    for weights in ({"renewal": float("nan")}, {"renewal": "2"}):
+        with pytest.raises(Invalid, match="a party's weight is a number above 0"):
+            fleet.goal("more", parties=weights)  # type: ignore[arg-type]
+    fleet.goal("more", parties={"renewal": 1, "sales": 2, "sles": 2})
+    assert fleet.problems() == ["goal more: no party is called sles, or is in a department of that name", "agent renewal 1 has no owner"]
 
 
 async def test_an_agent_negotiates_and_has_the_outcome_before_its_own_deadline(tutti):

@@ -12,7 +12,7 @@ from tutti.fleet.declared import Remote
 from tutti.fleet.governance import Governance
 from tutti.fleet.resources import unheard
 from tutti.model.agent import AgentCard, Skill
-from tutti.model.party import Outcome
+from tutti.model.party import SKILL, Outcome
 from tutti.model.plan import Playbook
 from tutti.model.route import Bidder
 from tutti.model.signal import Subscription
@@ -52,6 +52,8 @@ class Declaration(Governance):
             found.append(f"agent {', '.join(sorted(self.models))}: models need an extra that is not installed: pip install 'tutti[llm]'")
         if not self.remotes:
             found += self._unoffered()
+        if not self.remotes:
+            found += self._unheard_parties()
         agents, departments = {card.name for card in cards}, {card.department for card in cards} | {remote.department for remote in self.remotes}
         if not self.remotes:
             found += [f"cap {cap.name}: there is no agent {cap.agent}" for cap in self.caps.values() if cap.agent and cap.agent not in agents]
@@ -79,6 +81,17 @@ class Declaration(Governance):
             sent = [step for step in playbook.plan.steps if step.to and step.skill in offered]
             found += [f"playbook {playbook.skill}: {step.to} does not offer {step.skill}" for step in sent if not self._offers(step.to, step.skill)]
         return found + [f"budget {budget.name}: no agent offers {budget.action}" for budget in self.budgets.values() if budget.action not in offered]
+
+    def _unheard_parties(self) -> list[str]:
+        """Weights of goals that count for nobody."""
+        parties = [card for card in self.cards.values() if SKILL in card.skills]
+        known = {f"party/{name}" for card in parties for name in (card.name, card.department)}
+        return [
+            f"goal {goal}: no party is called {key.removeprefix('party/')}, or is in a department of that name"
+            for goal, said in self.goals.items()
+            for key in said["weights"]
+            if key.startswith("party/") and key not in known
+        ]
 
     def _offers(self, agent: str, skill: str) -> bool:
         return any(card.name == agent and skill in card.skills for card in self.cards.values())

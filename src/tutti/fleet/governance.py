@@ -137,10 +137,10 @@ class Governance:
         """State what people want. `weights` (quality, latency, cost, load) flow into every route's score, `parties` into negotiations: how much an agent,
         or every agent of a department, counts there for this goal's sake."""
         unknown = sorted(set(weights or {}) - {"quality", "latency", "cost", "load"})
-        if unknown or any(value < 0 for value in (weights or {}).values()):
+        if unknown or any(not value >= 0 for value in (weights or {}).values()):
             raise Invalid(f"Goal {name}: weights are quality, latency, cost and load, none below 0.", hint="For example weights={'quality': 0.8, 'cost': 0.2}.")
-        if any(not value > 0 for value in (parties or {}).values()):
-            raise Invalid(f"Goal {name}: a party's weight is above 0.", hint='For example parties={"renewal": 2}.')
+        if any(not isinstance(value, int | float) or not value > 0 for value in (parties or {}).values()):
+            raise Invalid(f"Goal {name}: a party's weight is a number above 0.", hint='For example parties={"renewal": 2}.')
         counted = dict(weights or {}) | {f"party/{party}": float(value) for party, value in (parties or {}).items()}
         self.goals[name] = {"kpi": kpi, "target": "" if target is None else str(target), "weights": counted, "note": note}
         if weights:

@@ -26,6 +26,8 @@ _BOULWARE = 0.2  # how early it concedes: the usual value of those that concede 
 
 def methods_of(party: object, where: str) -> dict[str, Method]:
     """What a party can be asked: its methods (or a mapping's functions) by name. Raises: `Invalid` where there is none."""
+    if isinstance(party, type):
+        raise Invalid(f"{where}: {party.__name__} is a class.", hint=f"Give an object of it, for example {party.__name__}().")
     found = {name: party.get(name) if isinstance(party, Mapping) else getattr(party, name, None) for name in _METHODS}
     methods = {name: method for name, method in found.items() if callable(method)}
     if not methods:

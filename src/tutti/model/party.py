@@ -85,9 +85,13 @@ def opening_of(
     **more: Any,
 ) -> dict[str, Any]:
     """What somebody opens a negotiation with in Python, as the mediator's input. Raises: `Invalid` for what would become another negotiation than was meant."""
+    if not isinstance(issues, Mapping):
+        raise Invalid(f"The issues are {issues!r}.", hint='Give each its values, for example issues={"price": ["-10 %", "0 %"]}.')
     for name, values in issues.items():
         if isinstance(values, str):
             raise Invalid(f"Issue {name!r} has a text for its values.", hint=f'Give a list, for example {{"{name}": ["{values}"]}}.')
+    if not isinstance(deadline, timedelta):
+        raise Invalid(f"The deadline of a negotiation is a timedelta, not {deadline!r}.", hint="Say how long it may take: deadline=timedelta(seconds=30).")
     if deadline <= timedelta():
         raise Invalid("The deadline of a negotiation is over before it begins.", hint="Say how long it may take: deadline=timedelta(seconds=30).")
     return {
@@ -102,6 +106,8 @@ def _counted(parties: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
         return dict(parties)
     if isinstance(parties, str):
         raise Invalid(f"The parties are {parties!r}, a text.", hint=f'Give a list, for example parties=["{parties}"].')
+    if not isinstance(parties, Sequence):
+        raise Invalid(f"The parties are {parties!r}.", hint='Give their names, for example parties=["renewal", "pricing"].')
     counted = dict[str, Any]()
     for name in parties:
         if name in counted:

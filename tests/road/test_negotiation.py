@@ -553,6 +553,7 @@ class Slowly(Ranking):
         ({"policy": [{"rule": "r", "when": "price"}]}, "neither true nor false"),
         ({"policy": [{"rule": "r"}]}, "says not one thing"),
         ({"issues": {"price": ["0 %", "0 %"]}}, "Issue 'price' has the value 0 % twice"),
+        ({"issues": {f"i{number}": list(range(900)) for number in range(60)}, "fallback": None}, "54000 values in all are too many for 2 parties"),
         ({"deadlin": 1}, "deadlin"),
         ({"parties": ["renewal", "pricing", "renewal"]}, "renewal is named twice"),
         ({"parties": "renewal"}, "parties"),
@@ -588,6 +589,46 @@ def test_parties_and_their_weights_that_cannot_be_are_told_at_their_line():
             fleet.goal("more", parties=weights)  # type: ignore[arg-type]
     fleet.goal("more", parties={"renewal": 1, "sales": 2, "sles": 2})
     assert fleet.problems() == ["goal more: no party is called sles, or is in a department of that name", "agent renewal 1 has no owner"]
+
+
+class Wide:
+    """A party with a table over many issues."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def utility(self) -> dict[str, dict[int, int]]:
+        return {name: {value: value * self.step % 11 for value in values} for name, values in WIDE.items()}
+
+
+WIDE = {f"issue {number}": list(range(20)) for number in range(20)}
+
+
+async def test_time_is_kept_back_for_deciding_where_thinking_takes_long(tutti, monkeypatch):
+    step = negotiation.step
+
+    def slow(*given: Any, **how: Any) -> Any:
+        asyncio.get_running_loop().now += 3.0  # type: ignore[attr-defined]
+        return step(*given, **how)
+
+    monkeypatch.setattr(negotiation, "step", slow)
+    run = await tutti(fleet_of(Answering("renewal"), Answering("pricing"))).submit("negotiation.mediate", opening(deadline_ms=30_000))
+    assert run.task("negotiation.mediate").state == "completed"
+    assert run.task("negotiation.mediate").output["rounds"] > 3
+    assert at(run) <= 30
+
+
+async def test_more_outcomes_than_a_machine_counts_are_settled_and_told(tutti):
+    fleet = Fleet("wide")
+    for name, step in (("a", 3), ("b", 7)):
+        fleet.party(Wide(step), name=name, department="sales")
+    rules = [{"rule": "not all at once", "cost": {name: {"19": 1} for name in WIDE}, "limit": 3}, {"rule": "no zeros", "forbid": {"issue 3": [0]}}]
+    said = {"issues": WIDE, "parties": {"a": 1, "b": 1}, "fallback": dict.fromkeys(WIDE, 1), "policy": rules}
+    run = await tutti(fleet).submit("negotiation.mediate", said)
+    task = run.task("negotiation.mediate")
+    assert (task.state, task.output["how"]) == ("completed", "settled")
+    told = (await run.workspace.negotiation(task.id))["explained"]
+    assert any("of 1.05e+26 outcomes" in sentence for sentence in told)
 
 
 async def test_an_agent_negotiates_and_has_the_outcome_before_its_own_deadline(tutti):

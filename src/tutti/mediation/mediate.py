@@ -28,6 +28,7 @@ from tutti.model.negotiation import Case, Exchange, Level, Offer, Question, Repl
 from tutti.model.party import SKILL, Outcome, PartyAnswer
 from tutti.negotiation import Ask, End, Opening, Propose
 from tutti.reception import Bundle
+from tutti.security import Payload
 from tutti.transports import Context
 
 log = logging.getLogger("tutti")
@@ -42,6 +43,8 @@ _SHORTEST_S = 0.05  # that a party has to answer
 _GRACE_S = 0.5  # after which an answer is not waited for any more, though its task is still open
 _GONE = 2  # messages in a row without an answer after which a party is not asked any more
 _THINK_S = 30.0  # that the room may take for one decision
+_LAST_S = 10.0  # that it may take at least for the last one, also where the time is up: the process may have been away at the deadline
+_KEPT_BACK = 0.25  # of the time that a case has: more is not kept back for thinking, since the first thought may have loaded libraries
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ class _Mediation:
         self._cost = 0
         self._dearest: dict[int, int] = {}  # what a message to a party has cost at most
         self._ends_at = 0
+        self._slowest = 0  # microseconds that the longest thought has taken
         self._version = 0  # of the negotiation's row: a person who takes it over ends it for this run
         self._case: Case
 
@@ -198,7 +202,14 @@ class _Mediation:
     # --- deciding -----------------------------------------------------------------------------------------------
 
     def _over(self) -> bool:
-        return self._house.clock.now() >= self._ends_at
+        """Whether the time is up, but for one more thought and the decision after it."""
+        whole: int = self._ends_at - self._task["submitted_at"]
+        return self._house.clock.now() + min(2 * self._slowest, whole * _KEPT_BACK) >= self._ends_at
+
+    def _patient(self, *, last: bool) -> float:
+        """Seconds that a thought may take."""
+        left = (self._ends_at - self._house.clock.now()) / MICROS
+        return min(max(left, _LAST_S if last else _SHORTEST_S), _THINK_S)
 
     async def _think(self, *, last: bool) -> Ask | Propose | End:
         """Ask the room what comes next. Where it fails, the fallback holds: a case ends all the same."""
@@ -209,8 +220,13 @@ class _Mediation:
         }
         try:
             if self._opening.protocol == "alternating":
-                return await self._think_about(partial(negotiation.alternate, self._case, tuple(self._said), last=last))
-            return await self._think_about(partial(negotiation.step, self._case, tuple(self._said), functions, last=last))
+                return await self._think_about(partial(negotiation.alternate, self._case, tuple(self._said), last=last), last=last)
+            return await self._think_about(partial(negotiation.step, self._case, tuple(self._said), functions, last=last), last=last)
+        except TimeoutError:
+            if not last:
+                return await self._end()
+            log.warning("negotiation %s: the mediator could not settle in time", self._ctx.task)
+            return End(None, "fallback", "it could not be settled in time")
         except Exception:
             if not last:
                 log.exception("negotiation %s: the mediator could not go on", self._ctx.task)
@@ -218,10 +234,14 @@ class _Mediation:
             log.exception("negotiation %s: the mediator could not settle", self._ctx.task)
             return End(None, "fallback", "Tutti could not settle it; its log says why")
 
-    async def _think_about(self, work: Callable[[], T]) -> T:
-        """Work of the room, beside the loop: others go on meanwhile."""
-        async with asyncio.timeout(_THINK_S):
-            return await asyncio.get_running_loop().run_in_executor(None, work)
+    async def _think_about(self, work: Callable[[], T], *, last: bool) -> T:
+        """Work of the room, beside the loop: others go on meanwhile. Raises: `TimeoutError`."""
+        began = self._house.clock.now()
+        try:
+            async with asyncio.timeout(self._patient(last=last)):
+                return await asyncio.get_running_loop().run_in_executor(None, work)
+        finally:
+            self._slowest = max(self._slowest, self._house.clock.now() - began)
 
     async def _end(self) -> End:
         step = await self._think(last=True)
@@ -336,15 +356,28 @@ class _Mediation:
         """Record what holds. Gives it as it is kept."""
         settled = self._settlement(end)
         kept = asdict(settled)
-        record = await self._think_about(partial(_recorded, self._case, self._said, end))
+        try:
+            record = await self._think_about(partial(_recorded, self._case, self._said, end), last=True)
+        except Exception:  # what was agreed holds all the same
+            log.exception("negotiation %s: the record could not be made, and holds what was said only", self._ctx.task)
+            record = _told(self._said)
         bundle = await self._bundle("settled", kept)
-        payload = self._house.journal.seal({"settled": kept, "record": record}, await self._house.subject(self._task))
+        payload = self._sealed(kept, record, await self._house.subject(self._task))
         bundle.payloads.append(payload)
         data = {"how": settled.how, "record": payload.id, "better": settled.better is not None, "messages": settled.messages}
         bundle.add(Draft("negotiation.settled", self._ctx.task, "agent/mediator", data, -1))
         bundle.expect["negotiation", (self._ctx.task,)] = self._version
         await self._corridor.record(bundle)
         return kept
+
+    def _sealed(self, kept: dict[str, Any], record: dict[str, Any], subject: str | None) -> Payload:
+        """The settlement with its record, or with as much of it as one payload holds: what was agreed holds all the same."""
+        seal = self._house.journal.seal
+        held = [record, negotiation.lighter(record), {"told": negotiation.explain(record)}] if "format" in record else [record]
+        for each in held:
+            with suppress(Invalid):
+                return seal({"settled": kept, "record": each}, subject)
+        return seal({"settled": kept, "record": {}}, subject)
 
     async def _carry_out(self, kept: dict[str, Any]) -> Settled:
         """Let what holds be known, and give a person what only a person may decide."""
@@ -430,10 +463,14 @@ def _read(output: Any) -> PartyAnswer:
 
 def _recorded(case: Case, said: Sequence[Exchange], end: End) -> dict[str, Any]:
     """What is needed to recompute and to explain the settlement; only what was said where nothing could be settled."""
-    told = [negotiation.exchange_to_json(each) for each in said]
+    told = _told(said)
     if not isinstance(end.settlement, negotiation.Settlement) or len(end.beliefs) != len(case.parties):
-        return {"said": told}
-    return negotiation.recorded(case, end.beliefs, end.settlement, rejected=end.rejected, worst=end.worst, said=told)
+        return told
+    return negotiation.recorded(case, end.beliefs, end.settlement, rejected=end.rejected, worst=end.worst, said=told["said"])
+
+
+def _told(said: Sequence[Exchange]) -> dict[str, Any]:
+    return {"said": [negotiation.exchange_to_json(each) for each in said]}
 
 
 def _words(outcome: Outcome) -> str:

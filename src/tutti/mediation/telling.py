@@ -32,7 +32,7 @@ async def told(house: House, row: Row, state: str) -> dict[str, Any]:
         "settled": settled,
         "rounds_told": [],
         "decided_by": await _decided_by(house, row),
-        "explained": negotiation.explain(record) if "format" in record else [],
+        "explained": _sentences(record),
     }
     kept = await house.memo(row["id"], "opened")
     if opening is None or kept is None:
@@ -64,12 +64,16 @@ async def explained(house: House, row: Row) -> list[str]:
     parties = f"{len(orjson.loads(row['parties']))} parties were asked {row['messages']} questions in {row['rounds']} rounds"
     silent = f", {row['missing']} of them without an answer" if row["missing"] else ""
     sentences = [f"{parties}{silent}.", f"It ended: {settled['why']}."]
-    sentences += negotiation.explain(record) if "format" in record else []
+    sentences += _sentences(record)
     if settled["better"]:
         became = f"adopted by {row['adopted']}" if row["adopted_at"] else "proposed to a person"
         outcome = ", ".join(f"{name} {value}" for name, value in settled["better"]["outcome"].items())
         sentences.append(f"Better, and only with a person's word ({', '.join(settled['better']['needs'])}): {outcome}; {became}.")
     return sentences
+
+
+def _sentences(record: Mapping[str, Any]) -> list[str]:
+    return negotiation.explain(record) if "format" in record else list(record.get("told", ()))
 
 
 async def _contents(house: House, row: Row) -> tuple[Any, Any, dict[str, Any]]:
@@ -119,6 +123,8 @@ class _Gains:
             Belief(tuple(Utility(_tuples(each["contrib"]), _tuples(each["pairs"]), each["reservation"]) for each in models))
             for models in record.get("models", ())
         ]
+        if not all(belief.models for belief in self._beliefs):  # its record was too large to hold them
+            self._beliefs = []
         self._known: dict[Offer, dict[str, float]] = {}
 
     def of(self, offer: Offer) -> dict[str, float]:

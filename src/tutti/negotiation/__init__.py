@@ -8,7 +8,7 @@ from tutti.negotiation.folds import FOLDS, TABLES
 from tutti.negotiation.mediator import Ask, End, Function, Propose, step
 from tutti.negotiation.messages import exchange_from_json, exchange_to_json, question_of, reply_of
 from tutti.negotiation.opening import Opening, Rule, Side, case_of, offer_of, outcome_of, read_opening
-from tutti.negotiation.record import expected, explain, recompute, recorded, retrace
+from tutti.negotiation.record import expected, explain, lighter, recompute, recorded, retrace
 from tutti.negotiation.settle import Settlement, candidates, ranked, settle
 from tutti.negotiation.space import Space
 from tutti.negotiation.turns import alternate
@@ -32,6 +32,7 @@ __all__ = [
     "exchange_to_json",
     "expected",
     "explain",
+    "lighter",
     "offer_of",
     "outcome_of",
     "question_of",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from tutti.errors import Invalid
 from tutti.model.negotiation import Case, Constraints, Issue, Level, Limit, Offer, Party
 from tutti.model.party import Outcome, Value
+from tutti.negotiation.space import ENUMERATED
 from tutti.registry import Condition, Undecidable
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 PARTIES = 64  # that one case may have
 ISSUES = 64
 VALUES = 1000  # that one issue may have
+TOGETHER = 50_000_000  # parties times the square of all values, where outcomes are too many to list: a search holds 8 bytes for each (54,000 values of two asked for 43 GiB)
 COMBINATIONS = 20_000  # of values that one CEL rule is tried on
 _FORMS = frozenset({"str", "int", "float", "bool", "Side"})
 LIMITS = 2000  # single combinations of three and more issues that rules may rule out
@@ -158,6 +160,11 @@ def _check(opening: Opening) -> None:
         twice = next((text for text, count in Counter(map(_text, values)).items() if count > 1), None)
         if twice is not None:
             raise Invalid(f"Issue {name!r} has the value {twice} twice.", hint="Values are told apart by their text: name each once.")
+    count = sum(map(len, opening.issues.values()))
+    if math.prod(map(len, opening.issues.values())) > ENUMERATED and len(opening.parties) * count**2 > TOGETHER:
+        raise Invalid(
+            f"{count} values in all are too many for {len(opening.parties)} parties.", hint="Leave out values, or issues that can be settled by themselves."
+        )
     if opening.deadline_ms < 1 or opening.messages < 1 or opening.turns < 0 or not 0 <= (opening.money or 0) < math.inf:
         raise Invalid("deadline_ms and messages are 1 or more, turns and money 0 or more.")
 

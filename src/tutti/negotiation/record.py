@@ -19,6 +19,7 @@ from tutti.negotiation.space import Indices, Numbers, Space, by_rule
 FORMAT = 1
 NEIGHBOURS = 3  # passed-over outcomes that a record tells of
 TOLD = 6  # rules, and parties of a difference, that a sentence or a list of sentences names
+COUNTED = 2**53  # outcomes up to which their number is exact in any reader of JSON
 NUDGE = 1e-6  # by which a weight must go beyond the point where two outcomes are worth the same, as a share of itself
 
 
@@ -44,7 +45,7 @@ def recorded(
     out = {
         "format": FORMAT,
         "case": case_to_json(case),
-        "outcomes": space.total,
+        "outcomes": space.total if space.total < COUNTED else float(space.total),
         "removed": {"policy": space.removed(), "approval": space.removed(approval=True)},
         "rejected": [list(offer) for offer in sorted(rejected)],
         "said": list(said),
@@ -62,14 +63,21 @@ def recorded(
     return out
 
 
+def lighter(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record without the draws of what is believed of parties that have not said all, where it is too large to be kept: `retrace` still decides from it."""
+    return {**record, "models": [models if len(models) == 1 else [] for models in record["models"]]}
+
+
 def recompute(record: Mapping[str, Any]) -> Offer | None:
     """The offer that the record's own contents lead to (None: the fallback), decided anew; it is the recorded one unless the record was altered.
 
     In a space too large to enumerate the recorded offer is a starting point of the search, so what a solver found once is found again; if another is better, that is returned.
-    Raises: `Invalid` where this is no record of this format.
+    Raises: `Invalid` where this is no record of this format, or one without its draws.
     """
     if record.get("format") != FORMAT:
         raise Invalid(f"this is no record of format {FORMAT}", hint="read it with the version that wrote it")
+    if not all(record["models"]):
+        raise Invalid("the record was too large to hold its models", hint="retrace it from its messages")
     case = case_from_json(record["case"])
     beliefs = [Belief(tuple(_utility_from_json(model) for model in models)) for models in record["models"]]
     return _decide(case, beliefs, [party.weight for party in case.parties], record)
@@ -84,10 +92,9 @@ def retrace(record: Mapping[str, Any]) -> Offer | None:
         raise Invalid("the record holds no messages and replies", hint="recompute it from its models")
     case = case_from_json(record["case"])
     said = [exchange_from_json(each) for each in record["said"]]
-    models = [_utility_from_json(models[0]) for models in record["models"]]
     functions = {
-        at: partial(_numbers, model, Space(case.sizes))
-        for at, (party, model) in enumerate(zip(case.parties, models, strict=True))
+        at: partial(_numbers, _utility_from_json(models[0]), Space(case.sizes))
+        for at, (party, models) in enumerate(zip(case.parties, record["models"], strict=True))
         if party.level is Level.FUNCTION
     }
     end = step(case, said, functions)
@@ -118,7 +125,7 @@ def explain(record: Mapping[str, Any]) -> list[str]:
         )
     for kind, verb in (("policy", "rules out"), ("approval", "asks a person for")):
         counted = sorted(record["removed"][kind].items(), key=lambda each: -(each[1] or 0))
-        lines += [f"{rule} {verb} {'some' if count is None else count} of {record['outcomes']} outcomes." for rule, count in counted[:TOLD]]
+        lines += [f"{rule} {verb} {'some' if count is None else count} of {_many(record['outcomes'])} outcomes." for rule, count in counted[:TOLD]]
         if counted[TOLD:]:
             lines.append(f"{len(counted) - TOLD} more rules {verb.replace('rules', 'rule').replace('asks', 'ask')} fewer.")
     if told["outcome"]:
@@ -130,7 +137,7 @@ def explain(record: Mapping[str, Any]) -> list[str]:
             else "No change of one party's weight alone would change this."
         )
         if told["gap"] is None:
-            why = "what the parties want is estimated" if any(len(models) > 1 for models in record["models"]) else "no bound was found in time"
+            why = "what the parties want is estimated" if any(len(models) != 1 for models in record["models"]) else "no bound was found in time"
             lines.append(f"The outcomes are too many to try, and {why}: there may be a better one.")
         elif told["gap"] > NOTHING:
             lines.append(f"The outcomes are too many to try: the best one's weighted mean log gain is at most {told['gap']:.2g} higher.")
@@ -309,6 +316,10 @@ def _constraints_from_json(data: Sequence[Mapping[str, Any]]) -> Constraints:
 
 def _outcome(outcome: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in outcome.items())
+
+
+def _many(count: float) -> str:
+    return f"{count:.3g}" if isinstance(count, float) else str(count)
 
 
 def _number(number: float) -> str:

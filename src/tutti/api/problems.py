@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -31,6 +33,12 @@ STATUS: dict[type[errors.TuttiError], int] = {
     errors.TuttiError: 500,
 }
 _RETRY_SECONDS = "1"
+_FORM = re.compile(r"(str|int|float|bool|none|(list|dict|tuple|union)\[.*\]|Wanted)\Z")  # what pydantic calls the forms that a value may have
+_WORDS = {
+    "model_attributes_type": "Input should be an object",
+    "model_type": "Input should be an object",
+    "dict_type": "Input should be an object",
+}  # not Python's
 
 
 def problem(status: int, code: str, detail: str, hint: str = "", *, title: str = "", retry: str = "") -> Response:
@@ -78,7 +86,7 @@ def install(app: FastAPI) -> None:
         if first["loc"] == ("body",) and isinstance(error.body, bytes):  # it was not read as JSON
             named = request.headers.get("content-type", "none")
             return problem(415, "invalid", f"Bodies are JSON; this one's type is {named[:100]}.", "Set content-type: application/json.")
-        return problem(400, "invalid", _complaint(first), "`/v1/openapi.json` describes every request.")
+        return problem(400, "invalid", _complaint(error.errors()), "`/v1/openapi.json` describes every request.")
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -97,10 +105,20 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, unknown)
 
 
-def _complaint(first: dict[str, Any]) -> str:
+def _complaint(found: Sequence[dict[str, Any]]) -> str:
+    """What is wrong first. Where a value may have several forms, what is wrong with the one that it comes closest to, or which it may have."""
+    first = found[0]
     if first["type"] == "json_invalid":
         return f"The body is no JSON: {first['ctx']['error']} (at byte {first['loc'][-1]})."
-    place = ".".join(str(part) for part in first["loc"][1:]) or "body"
-    if first["type"] == "model_attributes_type":  # its own words are about Python
-        return f"{place}: Input should be an object."
-    return f"{place}: {first['msg']}."
+    forms = [each for each in found if each["loc"][:2] == first["loc"][:2]]
+    depth = max(len(_place(each["loc"])) for each in forms)
+    closest = [each for each in forms if len(_place(each["loc"])) == depth]
+    place = _place(closest[0]["loc"])
+    one, *others = dict.fromkeys(_WORDS.get(each["type"], each["msg"]) for each in closest if _place(each["loc"]) == place)
+    words = " or ".join([one, *(other.removeprefix("Input should be ") for other in others)])
+    return f"{'.'.join(place) or 'body'}: {words}."
+
+
+def _place(loc: Sequence[int | str]) -> tuple[str, ...]:
+    """Where in the body, without the names of the forms that a value there may have."""
+    return tuple(str(part) for number, part in enumerate(loc[1:]) if not number or not _FORM.match(str(part)))

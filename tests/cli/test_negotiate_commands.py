@@ -44,6 +44,18 @@ def person(tmp_path: Path) -> Person:
     return found
 
 
+def test_a_case_that_nobody_mediates_now_is_kept_and_says_how_to_go_on(person: Person, tmp_path: Path) -> None:
+    person("negotiate", f"@{tmp_path}/case.json", "--fleet", str(person.file))  # makes the workspace
+    left = person("negotiate", f"@{tmp_path}/case.json")
+    assert left.code == exits.UNREACHABLE
+    assert "is kept, and nobody does it now" in left.err
+    assert "next: tutti up fleet.py" in left.err
+    assert "submitted" not in left.out
+    assert person("negotiate", f"@{tmp_path}/case.json", "--json").data["state"] == "submitted"
+    planned = person("run", "--goal", "negotiation.answer", "{}", "--yes")
+    assert (planned.code, "next: tutti up fleet.py" in planned.err) == (exits.FAILED, True)
+
+
 def test_a_case_is_settled_shown_and_explained(person: Person, tmp_path: Path) -> None:
     left = person("negotiate", f"@{tmp_path}/case.json", "--fleet", str(person.file), "--subject", "account/7", "--deadline", "20s")
     assert left.code == exits.OK

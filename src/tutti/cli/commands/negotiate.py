@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tutti.cli import exits
-from tutti.cli.commands.run import waited_for
+from tutti.cli.commands.run import nobody, waited_for
 from tutti.cli.inputs import Duration, json_of
 from tutti.cli.options import Look, command, noun, pass_look
 from tutti.cli.screen import Screen, pairs
@@ -46,7 +46,12 @@ def negotiate(look: Look, case: str, address: str | None, subject: str | None, d
             screen.data({"negotiation": id}) if look.machine else screen.text(id)
             return exits.OK
         screen.say(f"negotiation {id}")
-        task = waited_for(api, id, None, alone=True)["task"]  # a question that nobody can take is given up by its mediator
+        waited = waited_for(api, id, None, alone=True)  # a question that nobody can take is given up by its mediator
+        task = waited["task"]
+        if not (waited["done"] or waited["waits"] or waited["running"]):
+            if look.machine:
+                screen.data(task)  # it is no negotiation before somebody has opened it
+            return nobody(screen, task)
         if look.machine:
             screen.data(api.get("/v1/negotiations/{}", id))
         else:

@@ -18,6 +18,7 @@ from tutti.cli.wire import Api, connect
 
 _SLICE = 20.0  # seconds one request waits; then the next one does
 SOON = 5.0  # seconds a task is waited for after somebody decided about it, to say how it went
+_UP = "tutti up fleet.py"
 
 
 @command()
@@ -74,6 +75,8 @@ def run(
             if dry_run or not planned["plan"]:
                 if look.machine:
                     screen.data(planned)
+                elif not planned["plan"] and not api.served and fleet is None:
+                    screen.next(_UP)
                 return exits.OK if planned["plan"] else exits.FAILED
             if not screen.sure("Run this plan?", yes=yes, what="running a plan"):
                 return exits.OK
@@ -147,6 +150,13 @@ def waited_for(api: Api, id: str, seconds: float | None, *, alone: bool = False)
             return waited
 
 
+def nobody(screen: Screen, task: Mapping[str, Any]) -> int:
+    """Tell of a task that waits for a process; gives the exit code."""
+    screen.warn(f"{task['id']} is kept, and nobody does it now.")
+    screen.next(_UP)
+    return exits.UNREACHABLE
+
+
 def _told(screen: Screen, waited: dict[str, Any], reasons: Mapping[str, str]) -> int:
     task = waited["task"]
     if screen.look.machine:
@@ -165,9 +175,7 @@ def _told(screen: Screen, waited: dict[str, Any], reasons: Mapping[str, str]) ->
         screen.next(words.what_to_do(task) if id == task["id"] else f"tutti tasks show {id}")
         return exits.NEEDS_A_HUMAN
     if not waited["running"]:
-        screen.warn(f"{task['id']} is kept, and nobody does it now.")
-        screen.next("tutti up fleet.py")
-        return exits.UNREACHABLE
+        return nobody(screen, task)
     screen.warn(f"{task['id']} {words.stands(task)}; the time to wait is over, it goes on.")
     screen.next(f"tutti tasks show {task['id']}")
     return exits.TIMEOUT

@@ -90,6 +90,8 @@ def _reply(table: Any, question: Question) -> Reply:
             offer = _plain(question.lists[0])[0]
             fine, counter = table.accept(party, offer), table.counter(party, offer)
             value = fine if counter is None else (fine, tuple(counter))
+        case "screen":
+            value = tuple(table.accept(party, offer) for offer in _plain(question.lists[0]))
         case _:
             value = table.accept(party, _plain(question.lists[0])[0])
     return Reply(party, question.number, value)

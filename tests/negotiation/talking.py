@@ -67,6 +67,8 @@ class Honest:
                 return tuple(self.seen(offer) for offer in question.lists[0])
             case "rank":
                 return tuple(tuple(sorted(range(len(offers)), key=lambda at, offers=offers: -self.seen(offers[at]))) for offers in question.lists)
+            case "screen":
+                return tuple(gain(self.model, offer) >= -1e-9 for offer in question.lists[0])
             case "respond":
                 offer = question.lists[0][0]
                 counter = counter_of(self.model, self.sizes, offer)
@@ -109,6 +111,8 @@ class Lying(Honest):
                 return tuple(-number for number in super().value(question))
             case "rank":
                 return tuple(order[::-1] for order in super().value(question))
+            case "screen":
+                return (False,) * len(question.lists[0])
             case "confirm":
                 return False
         return super().value(question)

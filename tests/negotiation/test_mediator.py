@@ -32,14 +32,14 @@ def test_every_case_ends_within_its_limits_whoever_answers_how(seed, who, there_
     said, end = talk(case, people)
     for party, level in enumerate(level for level, _ in who):
         asked = [question for question, _ in said if question.party == party]
-        proposals = [question for question in asked if question.ask in ("respond", "confirm")]
-        assert len(proposals) <= case.turns
-        assert len(asked) - len(proposals) <= case.messages
+        words = [question for question in asked if question.ask in ("respond", "confirm", "screen")]
+        assert len(words) <= case.turns
+        assert len(asked) - len(words) <= case.messages
         assert [question.number for question in asked] == list(range(1, len(asked) + 1))
-        assert {question.ask for question in asked} <= {"confirm", {"answer": "respond"}.get(level, level.value)}
+        assert {question.ask for question in asked} <= {"confirm", {"answer": "respond"}.get(level, level.value), *(["screen"] if level is Level.SCORE else [])}
     for question, _ in said:
-        if question.ask in ("respond", "confirm"):
-            assert not broken(policy, question.lists[0][0])
+        if question.ask in ("respond", "confirm", "screen"):
+            assert not any(broken(policy, offer) for offer in question.lists[0])
     if end.offer is not None:
         assert end.how == "settled"
         assert not broken(policy, end.offer)
@@ -64,6 +64,17 @@ def test_a_case_may_be_ended_at_any_time(seed, manner, level):
         for person, model in zip(people, models, strict=True):
             if person.honest and end.offer is not None and not isinstance(person, Leaving):
                 assert gain(model, end.offer) >= -1e-6
+
+
+def test_nobody_is_asked_whether_it_would_accept_the_fallback():
+    rng = np.random.default_rng(8)
+    models = [a_utility(rng, SIZES) for _ in range(2)]
+    fallback = (0, 0, 0)
+    models = [Utility(model.contrib, (), gain(Utility(model.contrib), fallback)) for model in models]
+    for seed in range(6):
+        case = a_case(f"known {seed}", SIZES, [Level.ANSWER] * 2, fallback=fallback)
+        said, _ = talk(case, [Honest(model, SIZES) for model in models])
+        assert fallback not in {question.lists[0][0] for question, _ in said}
 
 
 def test_what_was_not_confirmed_in_time_is_for_a_person():
@@ -162,10 +173,16 @@ def test_a_no_brings_the_next_best_and_is_remembered_as_a_doubt():
 
 def confirmations(case, people):
     said = []
-    while not isinstance(out := step(case, said), Propose):
-        assert isinstance(out, Ask)
+    while isinstance(out := step(case, said), Ask):
         said += [Exchange(question, people[question.party].reply(question)) for question in out.questions]
     return said, out
+
+
+class Scoring(Honest):
+    """Gives numbers, never its word."""
+
+    def reply(self, question):
+        return super().reply(question) if question.ask == "score" else Reply(question.party, question.number, missing="gone")
 
 
 @pytest.mark.parametrize(("noise", "taken"), [(0.01, True), (0.8, False)])
@@ -173,7 +190,7 @@ def test_the_words_of_who_left_stand_for_it_where_they_leave_no_doubt(noise, tak
     sizes = (4, 4)
     models = [Utility(((0.0, 0.3, 0.4, 0.5), (0.5, 0.45, 0.4, 0.0)), (), 0.0), Utility(((0.5, 0.4, 0.3, 0.0), (0.0, 0.2, 0.4, 0.5)), (), 0.6)]
     case = a_case("left", sizes, [Level.SCORE] * 2)
-    people = [Honest(models[0], sizes), Honest(models[1], sizes, 1, noise=noise)]
+    people = [Honest(models[0], sizes), Scoring(models[1], sizes, 1, noise=noise)]
     said, out = confirmations(case, people)
     while isinstance(out, Propose):
         said += [

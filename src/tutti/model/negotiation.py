@@ -99,8 +99,8 @@ class Question(NamedTuple):
 
     party: int
     number: int  # counts from 1, for this party
-    ask: str  # table | score | rank | respond | confirm (take it or leave it)
-    # score: one list; rank: lists, at most 64 outcomes in all (None is the fallback); offer: what is on the table, then its own that were refused; else one offer
+    ask: str  # table | score | rank | respond | screen (which of these would it accept) | confirm (take it or leave it)
+    # score, screen: one list; rank: lists, at most 64 outcomes in all (None is the fallback); offer: what is on the table, then its own that were refused; else one offer
     lists: tuple[tuple[Offer | None, ...], ...] = ()
 
 
@@ -109,7 +109,7 @@ class Reply(NamedTuple):
 
     party: int
     number: int
-    value: Any = None  # table: a Utility; score: numbers; rank: lists of positions, best first; respond, confirm: True, False or an Offer
+    value: Any = None  # table: a Utility; score: numbers; rank: lists of positions, best first; screen: booleans; respond, confirm: True, False or an Offer
     missing: str = ""  # silent | late | garbled | failed | gone
 
 

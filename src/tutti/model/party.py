@@ -26,12 +26,13 @@ class PartyQuestion:
 
     table: how much each value of each issue is worth. score: a number for each of `outcomes`, more is better. rank: each of `lists` in its order,
     best first. offer: in free bargaining, accept the `outcome` on the table or offer another as `counter`; `number` is the turn, of `turns` that it has.
-    respond: accept or reject `outcome`, and counter it by the one-issue change that it would like most. confirm: accept `outcome`, or it will not be.
+    respond: accept or reject `outcome`, and counter it by the one-issue change that it would like most. screen: which of `outcomes` it would accept.
+    confirm: accept `outcome`, or it will not be.
     """
 
     case: str
     number: int  # of this party's messages, from 1; a message that comes again has the same number
-    ask: Literal["table", "score", "rank", "respond", "confirm", "offer"]
+    ask: Literal["table", "score", "rank", "respond", "screen", "confirm", "offer"]
     issues: dict[str, list[Value]]
     fallback: Outcome | None = None  # what holds if nothing is agreed; null: nothing
     outcomes: list[Outcome | None] = field(default_factory=list)
@@ -62,7 +63,7 @@ class PartyAnswer:
     table: `table` (issue, value as text, number), perhaps `pairs`, and `reservation`: what no agreement is worth to it, where the question's fallback is
     null. score: `scores`, one number for each of the outcomes, in their order. rank: `orders`, for each list the places (from 0) of its outcomes, best
     first. respond: `accept`, and as `counter` the outcome with one issue changed that it would like most (the same outcome: it would change nothing; null:
-    it does not say). confirm: `accept`.
+    it does not say). screen: `accepts`, yes or no for each of the outcomes, in their order. confirm: `accept`.
     """
 
     table: dict[str, dict[str, float]] | None = None
@@ -72,6 +73,7 @@ class PartyAnswer:
     orders: list[list[int]] | None = None
     accept: bool | None = None
     counter: Outcome | None = None
+    accepts: list[bool] | None = None
 
 
 def opening_of(

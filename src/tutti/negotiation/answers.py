@@ -46,7 +46,7 @@ def questions(
         minds = _minds(case, party, heard)
         tables, floor = minds.tables()
         pool = _pool(space, base, minds, tables, rng)
-        asked = {each.offer for each in heard}
+        asked = {each.offer for each in heard} | {case.fallback}  # of which everybody knows the answer
         fresh = [at for at, row in enumerate(pool) if tuple(int(value) for value in row) not in asked]
         if not fresh:
             continue

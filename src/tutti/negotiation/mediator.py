@@ -21,16 +21,20 @@ Function = Callable[[Sequence[Offer | None]], Sequence[float]]  # a party's own 
 SCORED = 2  # messages after which scores are precise enough, unless the noise is large
 LEADING = 24  # outcomes that a later question is about
 PATIENT = 3  # turns kept for confirmations
-PROPOSALS = 12  # offers that are proposed at most
+PROPOSALS = 12  # of the best offers that are looked through for one to propose
 AGREED = 0.02  # mean log gain by which an offer must be better than what all have agreed to already, to be proposed: less may be chance
+DOUBTFUL = 0.01  # mean log gain that the remaining doubt must be expected to cost for more to be asked than usual
+PROPOSED = ("respond", "confirm")  # how a party is asked for its word on one offer
+WORDS = (*PROPOSED, "screen")  # and on many
+SCREENS = 2  # messages in which a party is asked which outcomes it would accept, at most
 BEHIND = 2048  # offers that may be ahead of one that all have agreed to, which is then still found
-MISSED = 3  # messages in a row without an answer, after which a party is not waited for again while it is asked what it wants
+MISSED = 2  # messages in a row without an answer, after which a party is not waited for again while it is asked what it wants
 REGRET = 0.0001  # share of the Nash product that the remaining doubt may cost
 JOINT = 512  # draws of what all want at once, from which this is reckoned
 FLOOR = 1e-3  # a gain below this share of what a party can gain counts as this much
 SAMPLE = 400  # outcomes that a function is asked about beside those that its features need
 WORTH_ASKING = 0.005  # mean log gain by which an outcome must be better for a person to be asked about it: less is noise
-WILD = 0.5  # chance of ending under the fallback above which nobody is asked to confirm an offer
+WILD = 0.9  # a party's chance of ending under the fallback above which an offer is not proposed: a no costs a turn, no offer costs the agreement
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +73,21 @@ class End:
     worst: float | None = None
 
 
-def step(case: Case, said: Sequence[Exchange], functions: Mapping[int, Function] | None = None, *, last: bool = False) -> Ask | Propose | End:
+def step(
+    case: Case, said: Sequence[Exchange], functions: Mapping[int, Function] | None = None, *, brief: bool = False, last: bool = False
+) -> Ask | Propose | End:
     """What happens next in this case, from all that was said: the same exchanges give the same step, so a replay decides the same.
 
     `functions` holds the function of each party at level `function`, by the party's index. A question whose reply never
-    came is an exchange with `Reply.missing`. With `last` (time or money is up) the answer is an `End`, at once.
+    came is an exchange with `Reply.missing`. With `brief` nobody is asked any more what it wants: what is known is proposed. With `last` (time or money is up) the answer is an `End`, at once.
 
     Who never says anything counts as indifferent and holds nobody up. Who has spoken is asked for its word on what is settled; where it
     gives none (twice), or has no turn left, its numbers or orders stand for it if they leave no doubt that the offer is at or above its fallback;
     one that only says yes or no is bound by its yes alone.
     """
     talk = _Talk(case, said, functions or {})
-    if not last:
-        questions = talk.next_round()
+    if not (brief or last):
+        questions = talk.next_round() or talk.screening()
         if questions:
             return Ask(tuple(questions))
     return talk.close(last)
@@ -138,6 +144,26 @@ class _Talk:
         found.update({party: ("table", ()) for party in open_to if self._level(party) is Level.TABLE})
         return [Question(party, len(self.by_party[party]) + 1, *found[party]) for party in sorted(found)]
 
+    def screening(self) -> list[Question]:
+        """Which outcomes parties would accept, asked where the doubt that their scores leave may cost much: gains may be smaller than the noise of the scores."""
+        if not self.leading or any(belief is None for belief in self.known):
+            return []
+        words = {party: self._word(party) for party in range(len(self.by_party)) if self._may_screen(party)}
+        if not words or not self._doubtful:
+            return []
+        found = scores.screens(self.case, self.space.unattended, self.beliefs, words, self.leading, self.said, np.random.default_rng([*self.seed, 6]))
+        return [Question(party, len(self.by_party[party]) + 1, "screen", (offers,)) for party, offers in sorted(found.items())]
+
+    def _may_screen(self, party: int) -> bool:
+        before = [each for each in self.by_party[party] if each.question.ask == "screen"]
+        if self._level(party) is not Level.SCORE or self._gone(party) or any(each.reply.missing for each in before):
+            return False
+        return len(before) < SCREENS and self._words(party) < self._turns()
+
+    def _words(self, party: int) -> int:
+        """How often the party was asked for its word."""
+        return sum(each.question.ask in WORDS for each in self.by_party[party])
+
     def _level(self, party: int) -> Level:
         return self.case.parties[party].level
 
@@ -155,7 +181,9 @@ class _Talk:
             case Level.FUNCTION:
                 return False
             case Level.SCORE:
-                return len(mine) < self.case.messages and told < (SCORED if self._noise(party) < 0.08 else self.case.messages)
+                asked = [each for each in mine if each.question.ask == "score"]
+                told = sum(not each.reply.missing for each in asked)
+                return len(asked) < self.case.messages and (told < SCORED or self._noise(party) >= 0.08 or self._doubtful)
             case Level.RANK:
                 return len(mine) < self.case.messages
             case Level.ANSWER:
@@ -172,6 +200,10 @@ class _Talk:
     def _gone(self, party: int) -> bool:
         mine = self.by_party[party]
         return any(each.reply.missing == "gone" for each in mine) or (len(mine) >= MISSED and all(each.reply.missing for each in mine[-MISSED:]))
+
+    @cached_property
+    def _doubtful(self) -> bool:
+        return all(belief is not None for belief in self.known) and self._regret() >= DOUBTFUL
 
     def _regret(self) -> float:
         """What the doubt in the beliefs is expected to cost: the mean log of the Nash product that a better knowledge would gain."""
@@ -198,7 +230,7 @@ class _Talk:
             case Level.FUNCTION:
                 return self._functional(party)
             case Level.SCORE:
-                found = scores.believe(self.case, party, self.said, rng)
+                found = scores.believe(self.case, party, self.said, rng, *self._word(party))
                 return None if found is None else self._held_to_its_word(party, found)
             case Level.RANK:
                 return rankings.believe(self.case, party, self.said, rng)
@@ -225,7 +257,7 @@ class _Talk:
 
     def _held_to_its_word(self, party: int, belief: Belief) -> Belief:
         """What its yes and no say of where its fallback lies: below all that it accepted, above all that it rejected (a no counts more)."""
-        yes, no = self._word(party)
+        yes, no = self._word(party, PROPOSED)
         if not yes and not no:
             return belief
         out = []
@@ -236,19 +268,19 @@ class _Talk:
             out.append(Utility(model.contrib, model.pairs, max(min(model.reservation, high), low)))
         return Belief(tuple(out))
 
-    def _word(self, party: int) -> tuple[set[Offer], set[Offer]]:
+    def _word(self, party: int, asks: Collection[str] = WORDS) -> tuple[set[Offer], set[Offer]]:
         """The offers that it accepted and those that it did not when it was asked for its word."""
         yes, no = set(), set()
         for question, reply in self.by_party[party]:
-            if question.ask not in ("respond", "confirm") or reply.missing:
+            if question.ask not in asks or reply.missing:
                 continue
-            offer = question.lists[0][0]
-            assert offer is not None
-            fine, _ = answers.answered(reply)
-            if fine:
-                yes.add(offer)
-            elif fine is False or question.ask == "confirm":
-                no.add(offer)
+            answered = reply.value if question.ask == "screen" else [answers.answered(reply)[0]]
+            for offer, fine in zip(question.lists[0], answered, strict=True):
+                assert offer is not None
+                if fine:
+                    yes.add(offer)
+                elif fine is False or question.ask == "confirm":
+                    no.add(offer)
         return yes - no, no
 
     # settling
@@ -259,7 +291,6 @@ class _Talk:
         out = {offer for _, no in words for offer in no}
         out |= {offer for offer in self._proposed() if any(self._consents(party, offer, words[party][0]) is False for party in range(len(words)))}
         space = self.space.less(out) if out else self.space
-        rest = max(PROPOSALS - len(self._proposed()), 0)
         if not space.enumerable:
             self._settle(space)  # what it finds is remembered and ranked first
         passed = set(out)  # also what would be better but cannot be had, or not in time, or hardly
@@ -276,7 +307,7 @@ class _Talk:
             if all(consents):
                 left = self.space.less(passed) if passed != out else space
                 return self._end(offer, "settled", "everybody whose word is needed has agreed", left, found=found, rejected=passed)
-            if not last and False not in consents and (held == -np.inf or found.value > held + AGREED) and (offer in self._proposed() or rest):
+            if not last and False not in consents and (held == -np.inf or found.value > held + AGREED):
                 waiting = [party for party, consent in enumerate(consents) if consent is None]
                 return Propose(offer, tuple(Question(party, len(self.by_party[party]) + 1, "confirm", ((offer,),)) for party in waiting))
             passed.add(offer)
@@ -302,7 +333,7 @@ class _Talk:
         if belief is None and self._gone(party):
             return True
         unheard = sum(each.question.ask == "confirm" and bool(each.reply.missing) and each.question.lists[0][0] == offer for each in mine)
-        spent = sum(each.question.ask in ("respond", "confirm") for each in mine) >= self.case.turns
+        spent = self._words(party) >= self.case.turns
         if unheard > 1 or spent or any(each.reply.missing == "gone" for each in mine):
             if belief is None:
                 return True
@@ -369,6 +400,8 @@ def _checked(case: Case, space: Space, each: Exchange) -> Exchange:
             return Exchange(question, scores.valid(question.lists, reply))
         case "rank":
             return Exchange(question, rankings.valid(question.lists, reply))
+        case "screen":
+            return Exchange(question, scores.decided(question.lists, reply))
         case "table":
             fine = reply.missing or (isinstance(reply.value, Utility) and space.understands(reply.value))
             return each if fine else Exchange(question, reply._replace(value=None, missing="garbled"))

@@ -192,7 +192,7 @@ def _decide(case: Case, beliefs: Sequence[Belief], weights: Sequence[float], rec
     known = [tuple(record["settlement"]["offer"])] if record["settlement"]["offer"] else []
     if record["worst"] is None:
         return settle(space, beliefs, weights, risk=record["risk"], more=known, seconds=0.0).offer
-    best = ranked(space, beliefs, weights, 1, risk=record["risk"], worst=record["worst"], more=known)
+    best = ranked(space, beliefs, weights, 1, worst=record["worst"], more=known)
     return best[0].offer if best else None
 
 
@@ -203,7 +203,7 @@ def _passed_over(
     chosen = settlement.offer
     assert chosen is not None
     weights = [party.weight for party in case.parties]
-    runners = [found.offer for found in ranked(space, beliefs, weights, 2, risk=risk, more=[chosen]) if found.offer not in (None, chosen)][:1]
+    runners = [found.offer for found in ranked(space, beliefs, weights, 2, more=[chosen]) if found.offer not in (None, chosen)][:1]
     steps = [(*chosen[:issue], value, *chosen[issue + 1 :]) for issue, size in enumerate(case.sizes) for value in range(size) if value != chosen[issue]]
     steps = [step for step in steps if space.unattended.allows(step)]
     if steps:
@@ -346,7 +346,7 @@ def _passed_over_told(other: Mapping[str, Any], home: str) -> str:
 
 def _mute(names: Sequence[str], said: Iterable[tuple[int, str, str]]) -> set[str]:
     """The parties that were asked what they want and never said it; a word on what was proposed does not say it. `said`: party, question, what is missing."""
-    asked = [(names[party], missing) for party, ask, missing in said if ask != "confirm"]
+    asked = [(names[party], missing) for party, ask, missing in said if ask not in ("confirm", "screen")]
     return {name for name, _ in asked} - {name for name, missing in asked if not missing}
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 
@@ -16,6 +16,7 @@ from tutti.negotiation.fitting import Shape, Singles
 from tutti.negotiation.search import climb
 from tutti.negotiation.space import Indices, Numbers, Space
 from tutti.negotiation.terrain import Terrain
+from tutti.negotiation.words import heed, most_telling
 
 Lists = tuple[tuple[Offer | None, ...], ...]
 
@@ -30,6 +31,11 @@ ROUNDS = 20  # fixed-point steps until the variances stand still, at most
 STILL = 0.02  # a change of a variance, as a share of it, that is none
 CURVED = 4  # values; with fewer, a curve says nothing
 LEAST = 0.005  # what an issue's part may spread over at least, as a share of the scores' variance: nothing is ruled out
+ALIKE = 0.5  # how many weights the variance that all issues have in common counts for beside an issue's own
+WIDELY = 4096  # outcomes from anywhere among which those are looked for that a word would be asked on
+OPEN = 512  # of them: those of which it is most open whether the party gains
+UNLIKELY = 3.0  # deviations from what its numbers say, beyond which a word says nothing about them: then something else is behind it
+TELLING = 0.001  # variance of the log gains that a message must take away at least
 PAIRS = 12  # interactions that are looked for at most
 CERTAIN = 1e-3  # below this uncertainty, as a share of the utility's range, one model says it all
 
@@ -67,18 +73,59 @@ def questions(
     return out
 
 
-def believe(case: Case, party: int, said: Sequence[Exchange], rng: np.random.Generator) -> Belief | None:
-    """What this party's numbers say of its utility, with the doubt that their noise leaves; None while it has given none."""
+def believe(
+    case: Case, party: int, said: Sequence[Exchange], rng: np.random.Generator, accepted: Collection[Offer] = (), rejected: Collection[Offer] = ()
+) -> Belief | None:
+    """What this party's numbers, and its word on outcomes, say of its utility, with the doubt that they leave; None while it has given no numbers."""
     offers, numbers = scored(case, party, said)
     if len(offers) < 2:
         return None
-    found = estimate(case, offers, numbers)
+    found = estimate(case, offers, numbers, accepted, rejected)
     span = max(float(found.shape.ranges(found.mean).sum()), 1e-12)
     if math.sqrt(max(float(np.diag(found.cov).mean()), 0.0)) < CERTAIN * span:
         return Belief(found.shape.utilities(found.mean[None]))
     root = np.linalg.cholesky(found.cov + 1e-12 * span**2 * np.eye(len(found.cov)))
     half = root @ rng.standard_normal((root.shape[1], DRAWS // 2))
     return Belief(found.shape.utilities(found.mean + np.concatenate([half, -half], axis=1).T))
+
+
+def screens(
+    case: Case,
+    space: Space,
+    beliefs: Sequence[Belief],
+    words: Mapping[int, tuple[Collection[Offer], Collection[Offer]]],
+    leading: Sequence[Offer],
+    said: Sequence[Exchange],
+    rng: np.random.Generator,
+) -> dict[int, tuple[Offer, ...]]:
+    """For each party in `words` (what it accepted and rejected so far) the outcomes on which its yes or no would say most about the choice among the `leading` ones.
+
+    They are outcomes of which it is open whether the party gains by them. A word has no noise, so it tells gains apart that are smaller than the numbers' noise.
+    """
+    pool = np.unique(np.concatenate([np.array(leading, dtype=np.intp), _around(space, leading, rng), some(space, WIDELY, rng)]), axis=0)
+    pool = pool[space.allowed(pool)]
+    weights = np.array([party.weight for party in case.parties])
+    places = np.array(leading, dtype=np.intp)
+    hoped = np.array([np.maximum(space.worth(belief.models, places), 0.0).mean(axis=0) for belief in beliefs])
+    value = weights / weights.mean() @ np.log(np.maximum(hoped, 1e-300))
+    chance = np.exp(value - value.max())  # how likely it is that the choice falls on each, roughly: what it is worth
+    chance = chance / chance.sum()
+    out: dict[int, tuple[Offer, ...]] = {}
+    for party, (accepted, rejected) in words.items():
+        found = estimate(case, *scored(case, party, said), accepted, rejected)
+        home = found.shape.rows([None])
+        gains = found.shape.rows(pool) - home
+        sure = np.abs(gains @ found.mean) / np.sqrt(np.maximum((product(gains, found.cov) * gains).sum(axis=1), 1e-18))
+        heard = {*accepted, *rejected}
+        open_to_both = [at for at in np.argsort(sure, kind="stable")[: OPEN + len(heard)].tolist() if tuple(pool[at].tolist()) not in heard][:OPEN]
+        if not open_to_both:
+            continue
+        aims = found.shape.rows(leading) - home
+        size = np.maximum(aims @ found.mean, np.sqrt(np.maximum((product(aims, found.cov) * aims).sum(axis=1), 1e-18)))
+        chosen, telling = most_telling(found.mean, found.cov, aims * (np.sqrt(chance) / size)[:, None], gains[open_to_both], ITEMS)
+        if telling > TELLING:
+            out[party] = tuple(tuple(pool[open_to_both[at]].tolist()) for at in chosen)
+    return out
 
 
 def scored(case: Case, party: int, said: Sequence[Exchange]) -> tuple[list[Offer | None], list[float]]:
@@ -101,13 +148,43 @@ def valid(lists: Lists, reply: Reply) -> Reply:
     return reply if fine else reply._replace(value=None, missing="garbled")
 
 
-def estimate(case: Case, offers: Sequence[Offer | None], numbers: Sequence[float]) -> Scored:
-    """Additive least squares with as much shrinkage and noise as the numbers themselves speak for, and the interactions that they show.
+def decided(lists: Lists, reply: Reply) -> Reply:
+    """The reply to a screen, or the same marked garbled where it is not yes or no for every outcome."""
+    if reply.missing:
+        return reply
+    value = reply.value
+    fine = isinstance(value, list | tuple) and len(value) == len(lists[0]) and all(isinstance(each, bool) for each in value)
+    return reply if fine else reply._replace(value=None, missing="garbled")
+
+
+def estimate(
+    case: Case, offers: Sequence[Offer | None], numbers: Sequence[float], accepted: Collection[Offer] = (), rejected: Collection[Offer] = ()
+) -> Scored:
+    """Additive least squares with as much shrinkage and noise as the numbers themselves speak for, the interactions that they show, and then what the party's words add.
 
     Source: MacKay 1992 (evidence), for the variances; the interactions join one by one while a cell explains more of the residuals
     than the largest of as many cells of noise would.
     """
-    return _estimate(case.sizes, case.fallback, tuple(offers), tuple(numbers))
+    told = case.sizes, case.fallback, tuple(offers), tuple(numbers)
+    return _heeding(*told, tuple(sorted(accepted)), tuple(sorted(rejected))) if accepted or rejected else _estimate(*told)
+
+
+@lru_cache(maxsize=256)
+def _heeding(
+    sizes: tuple[int, ...],
+    fallback: Offer | None,
+    offers: tuple[Offer | None, ...],
+    numbers: tuple[float, ...],
+    accepted: tuple[Offer, ...],
+    rejected: tuple[Offer, ...],
+) -> Scored:
+    found = _estimate(sizes, fallback, offers, numbers)
+    gains = found.shape.rows([*accepted, *rejected]) - found.shape.rows([None])
+    signs = np.array([1.0] * len(accepted) + [-1.0] * len(rejected))
+    against = -signs * (gains @ found.mean) / np.sqrt(np.maximum((product(gains, found.cov) * gains).sum(axis=1), 1e-18))
+    likely = against < UNLIKELY
+    mean, cov = heed(found.mean, found.cov, gains[likely], signs[likely])
+    return replace(found, mean=mean, cov=cov)
 
 
 @lru_cache(maxsize=256)  # a case is stepped through many times, each with the same numbers and a few more
@@ -217,24 +294,61 @@ def _evidence(shape: Shape, offers: Sequence[Offer | None], aims: Numbers) -> Sc
     whole = np.concatenate([np.eye(shape.width), along], axis=1)  # from weights with their curves to weights
     features = product(shape.rows(offers), whole)
     groups = [*shape.blocks, *(slice(at, at + 1) for at in range(shape.width, whole.shape[1]))]
+    least = LEAST / len(shape.sizes)
     spread = np.full(whole.shape[1], 1.0 / len(shape.sizes))
     spread[shape.issues + len(shape.pairs) : shape.width] = 9.0
     noise = 9 * STEADY**2
-    inner, toward = product(np.ascontiguousarray(features.T), features), features.T @ aims
-    mean: Numbers = np.zeros(len(spread))
-    cov: Numbers = np.diag(spread)
+    known = _Regression(features, aims)
     for _ in range(ROUNDS):
         before = np.append(spread, noise)
-        cov = inverse(inner / noise + np.diag(1 / spread))
-        mean = cov @ toward / noise
-        sure = 1 - np.diag(cov) / spread
-        for group in groups:
-            spread[group] = max((mean[group] @ mean[group] + LEAST / len(shape.sizes)) / (max(float(sure[group].sum()), 0.0) + 1.0), 1e-7)
+        mean, sure = known.under(spread, noise)
+        common = _variance(mean[: shape.issues], sure[: shape.issues], least)
+        for at, group in enumerate(groups):
+            spread[group] = _variance(mean[group], sure[group], least, common if at < len(shape.sizes) else None)
         left = aims - features @ mean
         noise = (float(left @ left) + SURE * STEADY**2) / (max(len(aims) - float(sure.sum()), 0.0) + SURE)
         if np.abs(np.log(np.append(spread, noise) / before)).max() < STILL:
             break
+    cov = known.covariance()
     return Scored(shape, whole @ mean, product(product(whole, cov), np.ascontiguousarray(whole.T)), math.sqrt(noise))
+
+
+class _Regression:
+    """Normal weights given numbers, under whatever variances: by way of the weights where these are fewer, else of the numbers (or it is slow, and singular where there is hardly any noise)."""
+
+    def __init__(self, features: Numbers, aims: Numbers) -> None:
+        self._features, self._across, self._aims = features, np.ascontiguousarray(features.T), aims
+        self._inner = product(self._across, features) if features.shape[1] <= len(features) else None
+        self._last: tuple[Numbers, ...] = ()
+
+    def under(self, spread: Numbers, noise: float) -> tuple[Numbers, Numbers]:
+        """The weights' means, and which share of each one's variance the numbers take away."""
+        if self._inner is not None:
+            root = np.sqrt(spread)  # on its own scale no weight is better known than it may be
+            cov = inverse(self._inner * np.outer(root, root) / noise + np.eye(len(root))) * np.outer(root, root)
+            self._last = (cov,)
+            return cov @ (self._across @ self._aims) / noise, 1 - np.diag(cov) / spread
+        wide = self._features * spread
+        among = product(wide, self._across) + noise * np.eye(len(wide))
+        back = inverse(among)
+        told = product(back, wide)
+        told = told + product(back, wide - product(among, told))  # what rounding left over
+        self._last = spread.copy(), np.array(noise), told
+        return told.T @ self._aims, (told * self._features).sum(axis=0)
+
+    def covariance(self) -> Numbers:
+        """The weights' covariance under the last variances. Source: Bucy and Joseph 1968, for the form in which rounding can't make it negative."""
+        if self._inner is not None:
+            return self._last[0]
+        spread, noise, told = self._last
+        left = np.eye(len(spread)) - product(np.ascontiguousarray(told.T), self._features)
+        return product(left * spread, np.ascontiguousarray(left.T)) + noise * product(np.ascontiguousarray(told.T), told)
+
+
+def _variance(mean: Numbers, sure: Numbers, least: float, common: float | None = None) -> float:
+    """What these weights spread by: as they are known, drawn to the least that is thought possible and to what all issues have in common."""
+    alike = 0.0 if common is None else ALIKE
+    return max((float(mean @ mean) + least + alike * (common or 0.0)) / (max(float(sure.sum()), 0.0) + 1.0 + alike), 1e-7)
 
 
 @lru_cache(maxsize=16)  # all parties get the same first message

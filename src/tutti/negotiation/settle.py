@@ -51,7 +51,7 @@ class Settlement:
 class Judged(NamedTuple):
     """What is expected of some outcomes, one column each: all that a choice needs."""
 
-    logs: Numbers  # parties x outcomes: expected log of the gain, floored; 0 where the party gains nothing
+    logs: Numbers  # parties x outcomes: log of the gain that is hoped for; 0 where the party gains nothing
     strict: Mask  # parties x outcomes: whether the party gains
     risks: Numbers  # parties x outcomes
     shares: Numbers  # parties x outcomes: expected gain as a share of what the party can gain or lose at all
@@ -63,7 +63,8 @@ def settle(
 ) -> Settlement:
     """The best outcome that needs no person, and beside it the better one that does.
 
-    Maximises the sum of weight times expected log gain over the outcomes in which nobody falls under the fallback (where beliefs are draws: with a chance of at most `risk`).
+    Maximises the sum of weight times log gain over the outcomes in which nobody falls under the fallback. Where beliefs are draws: with a chance of at most `risk`, and the gain is
+    the one hoped for (see `judge`).
     Where not all can gain together, first as much weight as possible gains, then these parties' gains are maximised, and the others keep what they have.
     Ties go to the higher sum of weighted shares, then to the outcome that comes first. Scale and origin of a party's numbers do not matter.
     In a space too large to enumerate, the search begins with the offers in `more` too, and a solver gets about `seconds` (at most twice as much, twice where there are
@@ -80,25 +81,23 @@ def settle(
     return replace(now, better=replace(asked, needs=needs))
 
 
-def ranked(
-    space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int, *, risk: float = RISK, worst: float = 0.5, more: Sequence[Offer] = ()
-) -> list[Settlement]:
-    """The `k` best outcomes that need no person, best first: those within `risk`, then the riskier ones up to `worst`, which only a party's own word makes safe."""
+def ranked(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int, *, worst: float = 0.5, more: Sequence[Offer] = ()) -> list[Settlement]:
+    """The `k` best outcomes that need no person and under which no party's chance of falling under the fallback is above `worst`, best first: to be proposed, since only a party's own word makes them safe."""
     _check(space, beliefs, weights)
     pool = space.unattended
     view = _view(pool, beliefs, weights, 0.0, more)
-    order = _order(view.judged, weights, risk, worst, k)
+    order = _order(view.judged, weights, worst, k)
     return [_settlement(pool, view, weights, int(at)) for at in order]
 
 
-def candidates(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int, rng: np.random.Generator, *, risk: float = RISK) -> list[Offer]:
+def candidates(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int, rng: np.random.Generator) -> list[Offer]:
     """At most `k` outcomes worth asking about, in a space of any size, those that need a person not among them: by turns the best expected ones and
     the best ones under one draw of each belief (Thompson sampling: what is still possible is asked too). The first is what would be settled on now.
     """
     _check(space, beliefs, weights)
     pool = space.unattended
     view = _view(pool, beliefs, weights, 0.0, ())
-    best = [_offer(pool, view, int(at)) for at in _order(view.judged, weights, risk, 1.0, k)]
+    best = [_offer(pool, view, int(at)) for at in _order(view.judged, weights, 1.0, k)]
     drawn = _drawn(pool, view, beliefs, weights, rng) if any(len(belief.models) > 1 for belief in beliefs) else []
     turns = [offer for pair in zip_longest(best, dict.fromkeys(drawn)) for offer in pair if offer is not None]
     return list(dict.fromkeys(turns))[:k]
@@ -125,13 +124,17 @@ def foremost(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], 
 
 
 def objective(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], offers: Indices) -> Numbers:
-    """The sum of weight times expected log gain of each of these offers (rows of value indices); minus infinity where somebody gains nothing."""
+    """The sum of weight times log of the gain hoped for of each of these offers (rows of value indices); minus infinity where somebody gains nothing."""
     gains = np.concatenate([space.worth(belief.models, offers) for belief in beliefs])
     return _values(judge(gains, beliefs), weights)
 
 
 def judge(gains: Numbers, beliefs: Sequence[Belief]) -> Judged:
-    """What is expected of outcomes from their gains under every model of every belief (models x outcomes, in the beliefs' order)."""
+    """What is expected of outcomes from their gains under every model of every belief (models x outcomes, in the beliefs' order).
+
+    The gain hoped for is the square of the mean root: between the mean gain, which would stake a party's all on what is unlikely, and the mean of its log, under which one draw
+    without gain outweighs all others. A draw by which the party loses counts as no gain: it says no then.
+    """
     shape = (len(beliefs), gains.shape[1])
     out = Judged(np.zeros(shape), np.zeros(shape, dtype=bool), np.zeros(shape), np.zeros(shape), np.zeros(shape))
     at = 0
@@ -141,13 +144,13 @@ def judge(gains: Numbers, beliefs: Sequence[Belief]) -> Judged:
         at += len(spans)
         single = len(spans) == 1
         mean = mine[0] if single else mine.mean(axis=0)
-        strict = mean > NOTHING
+        hoped = mean if single else np.sqrt(np.maximum(mine, 0.0)).mean(axis=0) ** 2
+        strict = hoped > NOTHING
         out.strict[party] = strict
         out.shares[party] = mean
         out.means[party] = mean * spans[0]
         out.risks[party] = mine[0] < -NOTHING if single else (mine < -NOTHING).mean(axis=0)
-        logs = np.log(np.maximum(mine, NOTHING if single else FLOOR))
-        out.logs[party] = np.where(strict, (logs[0] if single else logs.mean(axis=0)) + np.log(spans[0]), 0.0)
+        out.logs[party] = np.where(strict, np.log(np.maximum(hoped, NOTHING)) + np.log(spans[0]), 0.0)
     return out
 
 
@@ -168,7 +171,7 @@ def mean_model(belief: Belief) -> Utility:
 def _best(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], risk: float, seconds: float, more: Sequence[Offer]) -> Settlement:
     view = _view(space, beliefs, weights, seconds, more)
     judged = view.judged
-    order = _order(judged, weights, risk, risk, 1)
+    order = _order(judged, weights, risk, 1)
     if len(order):
         return _settlement(space, view, weights, int(order[0]))
     nothing = tuple(0.0 for _ in beliefs)
@@ -276,15 +279,14 @@ def _values(judged: Judged, weights: Sequence[float]) -> Numbers:
     return np.where(judged.strict.all(axis=0), share @ judged.logs, -np.inf)
 
 
-def _order(judged: Judged, weights: Sequence[float], risk: float, worst: float, k: int) -> Indices:
+def _order(judged: Judged, weights: Sequence[float], worst: float, k: int) -> Indices:
     """The `k` best of the columns in which somebody gains and nobody's risk is above `worst`, best first."""
     share = np.asarray(weights, dtype=float) / sum(weights)
     danger = judged.risks.max(axis=0) if len(judged.risks) else np.zeros(0)
     keep = np.flatnonzero((danger <= worst) & judged.strict.any(axis=0))
-    risky = (danger > risk).astype(float)
     less = -np.round(share @ judged.strict, 12)
     worse = -np.round(share @ judged.logs, 11)  # rounding makes ties of what differs by the order of additions only
-    for key in (risky, less, worse):  # most columns are never sorted: what is behind the k-th in the first key that tells them apart is out
+    for key in (less, worse):  # most columns are never sorted: what is behind the k-th in the first key that tells them apart is out
         if len(keep) <= k:
             break
         last = np.partition(key[keep], k - 1)[k - 1]
@@ -292,7 +294,7 @@ def _order(judged: Judged, weights: Sequence[float], risk: float, worst: float, 
         if key[keep].min() < last:
             break
     welfare = np.round(share @ judged.shares[:, keep], 11)
-    return keep[np.lexsort((keep, -welfare, worse[keep], less[keep], risky[keep]))][:k]
+    return keep[np.lexsort((keep, -welfare, worse[keep], less[keep]))][:k]
 
 
 def _settlement(space: Space, view: _View, weights: Sequence[float], at: int) -> Settlement:

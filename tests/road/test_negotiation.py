@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from itertools import product
 from math import log
+from random import Random
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def fleet_of(*parties: Scoring) -> Fleet:
     return fleet
 
 
-def all_scored(case: Case, said: Any, functions: Any = None, *, last: bool = False) -> Any:
+def all_scored(case: Case, said: Any, functions: Any = None, *, brief: bool = False, last: bool = False) -> Any:
     """The simplest mediator: everybody scores everything once; who says nothing is indifferent; the best product is settled."""
     offers = [*product(*(range(size) for size in case.sizes))]
     if not said and not last:
@@ -479,6 +480,25 @@ async def test_no_more_is_asked_than_the_case_has_money_for(tutti):
     assert (run.task("negotiation.mediate").output["how"], run.task("negotiation.mediate").output["cost"]) == ("fallback", 0.0)
 
 
+async def test_money_for_a_proposal_is_kept_back_from_what_else_could_be_asked(tutti):
+    """A second message of scores would say more, and leave nothing to confirm what they say."""
+    fleet, rng, asks = Fleet("deal"), Random(4), list[str]()
+    for name in WANTS:
+
+        @fleet.agent(skill="negotiation.answer", department="sales", name=name, cost=0.4)
+        async def answer(question: dict[str, Any], ctx: Context, name: str = name) -> Any:
+            asks.append(question["ask"])
+            ctx.cost = 0.4
+            if question["ask"] == "score":
+                return {"scores": [worth(name, outcome) + rng.gauss(0, 1.0) for outcome in question["outcomes"]]}
+            return {"accept": worth(name, question["outcome"]) >= worth(name, None)}
+
+        object.__setattr__(fleet.cards[name, "1"].skills["negotiation.answer"], "level", "score")
+    run = await tutti(fleet).submit("negotiation.mediate", opening(money=1.7))
+    found = run.task("negotiation.mediate").output
+    assert (found["how"], found["cost"], asks) == ("settled", 1.6, ["score", "score", "confirm", "confirm"])
+
+
 async def test_a_party_gets_no_more_messages_than_the_case_allows(tutti):
     parties = Answering("renewal"), Answering("pricing")
     run = await tutti(fleet_of(*parties)).submit("negotiation.mediate", opening(turns=5))
@@ -720,3 +740,53 @@ async def test_who_falls_silent_has_left_the_table(tutti):
     settled = run.task("negotiation.mediate").output
     assert (settled["how"], settled["outcome"], settled["why"]) == ("fallback", FALLBACK, "somebody left")
     assert at(run) <= 30
+
+
+class Unsure:
+    """Gives noisy numbers for gains that are smaller than their noise, and (with a `way`) its word, which has none."""
+
+    def __init__(self, wants: list[float], home: float, seed: int) -> None:
+        self.wants, self.home, self.rng = wants, home, Random(seed)
+
+    def score(self, outcomes: list[dict[str, Any] | None]) -> list[float]:
+        return [self.worth(each) + self.rng.gauss(0, 0.03) for each in outcomes]
+
+    def worth(self, outcome: dict[str, Any] | None) -> float:
+        return self.home if outcome is None else sum(want for want, value in zip(self.wants, outcome.values(), strict=True) if value)
+
+
+class Deciding(Unsure):
+    def __init__(self, *its: Any, way: Any) -> None:
+        super().__init__(*its)
+        self.way = way
+
+    def respond(self, outcome: dict[str, Any]) -> Any:
+        return self.way(self.worth(outcome) >= self.home, outcome)
+
+
+async def test_where_gains_are_smaller_than_the_noise_parties_are_asked_what_they_would_accept(tutti):
+    people = {  # at the best outcome for all they gain 0.05, 0.04 and 0.04
+        "bare": Deciding([0.0, 0.05, 0.01, -0.02, -0.07, 0.06, 0.0, -0.01], 0.02, 1, way=lambda fine, _: fine),
+        "saying": Deciding([0.04, -0.1, -0.01, -0.03, 0.03, -0.08, -0.05, -0.04], -0.09, 2, way=lambda fine, outcome: (fine, outcome)),
+        "counting": Unsure([-0.05, 0.01, 0.02, 0.01, -0.1, 0.04, -0.08, 0.06], -0.03, 3),
+    }
+    fleet = Fleet("deal")
+    for name, person in people.items():
+        fleet.party(person, name=name, department="sales")
+    issues = {f"clause {at}": [False, True] for at in range(8)}
+    run = await tutti(fleet).submit("negotiation.mediate", {"issues": issues, "parties": dict.fromkeys(people, 1), "messages": 2}, subject="account/7")
+    task = run.task("negotiation.mediate")
+    assert task.output["how"] == "settled"
+    view = await run.workspace.negotiation(task.id)
+    said = [each for told in view["rounds_told"] for each in told["said"]]
+    screened = [each for each in said if each["ask"] == "screen"]
+    assert {each["party"] for each in screened} == set(people)
+    for each in screened:
+        assert (0 < len(each["outcomes"]) <= 64, len(each["answer"]), each["missing"]) == (True, len(each["outcomes"]), "")
+        if each["party"] != "counting":  # its word is its own; that of the third comes from its numbers
+            mine = people[each["party"]]
+            assert each["answer"] == [mine.worth(outcome) >= mine.home for outcome in each["outcomes"]]
+    assert all(people[name].worth(task.output["outcome"]) >= people[name].home for name in ("bare", "saying"))
+    row = await run.workspace.journal.row("negotiation", (task.id,))
+    record = (await run.workspace.journal.payloads([row["record"]]))[row["record"]]["record"]
+    assert negotiation.recompute(record) == negotiation.retrace(record) == tuple(int(value) for value in task.output["outcome"].values())

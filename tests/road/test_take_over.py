@@ -144,7 +144,7 @@ async def test_what_was_taken_over_stays_so_after_the_process_has_died(tmp_path)
 
 async def test_one_that_asks_a_person_is_ended_by_taking_it_over(tutti, monkeypatch):
     """Where no outcome and no fallback can stand, the mediator asks: then the record holds what the person said, and by whom."""
-    monkeypatch.setattr(negotiation, "step", lambda case, said, functions=None, *, last=False: End(None, "person", "nothing may stand by itself"))
+    monkeypatch.setattr(negotiation, "step", lambda case, said, functions=None, *, brief=False, last=False: End(None, "person", "nothing may stand by itself"))
     run = await tutti(market()).submit("negotiation.mediate", {"issues": CASE["issues"], "parties": {"buyer": 1, "seller": 1}, "policy": CASE["policy"]})
     id = run.task("negotiation.mediate").id
     assert run.task(id).stage == "asking"

@@ -110,6 +110,8 @@ def _answer(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
                     scores: list[float] = yield from _numbers(methods, outcomes)
                     orders.append(sorted(range(len(outcomes)), key=scores.__getitem__, reverse=True))
             return {"orders": orders}
+        case "screen" if "respond" in methods or _counts(methods):
+            return {"accepts": (yield from _screened(methods, question))}
         case "respond" | "confirm":
             return (yield from _word(methods, question))
         case "offer":
@@ -148,6 +150,18 @@ def _word(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
         return {"accept": bool(mine >= held), "counter": counter if question.ask == "respond" else None}
     order = list((yield methods["rank"], [question.outcome, question.fallback]))
     return {"accept": order[0] in (0, question.outcome)}
+
+
+def _screened(methods: Mapping[str, Method], question: PartyQuestion) -> Any:
+    """A generator that returns for each outcome whether it would be accepted: by the party's own word, else by its numbers."""
+    if "respond" not in methods:
+        *theirs, held = yield from _numbers(methods, [*question.outcomes, question.fallback])
+        return [bool(mine >= held) for mine in theirs]
+    accepts = []
+    for outcome in question.outcomes:
+        said = yield methods["respond"], outcome
+        accepts.append(bool(said[0]) if isinstance(said, tuple) else not isinstance(said, Mapping) and bool(said))
+    return accepts
 
 
 def _turn(methods: Mapping[str, Method], question: PartyQuestion) -> Any:

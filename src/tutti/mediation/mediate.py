@@ -156,6 +156,8 @@ class _Mediation:
             kept = await self._ctx.kept(f"round/{self._rounds + 1}")
             if kept is None:
                 step = await self._think(last=self._over())
+                if isinstance(step, Ask) and self._said and not self._affordable(step.questions, rounds=2):
+                    step = await self._think(brief=True)  # what is settled must be confirmed, and that costs too
                 if isinstance(step, End):
                     return step
                 if not self._affordable(step.questions):
@@ -211,7 +213,7 @@ class _Mediation:
         left = (self._ends_at - self._house.clock.now()) / MICROS
         return min(max(left, _LAST_S if last else _SHORTEST_S), _THINK_S)
 
-    async def _think(self, *, last: bool) -> Ask | Propose | End:
+    async def _think(self, *, brief: bool = False, last: bool = False) -> Ask | Propose | End:
         """Ask the room what comes next. Where it fails, the fallback holds: a case ends all the same."""
         functions = {
             place: _function(self._house.scorers[party.name], self._opening, self._case)
@@ -221,7 +223,7 @@ class _Mediation:
         try:
             if self._opening.protocol == "alternating":
                 return await self._think_about(partial(negotiation.alternate, self._case, tuple(self._said), last=last), last=last)
-            return await self._think_about(partial(negotiation.step, self._case, tuple(self._said), functions, last=last), last=last)
+            return await self._think_about(partial(negotiation.step, self._case, tuple(self._said), functions, brief=brief, last=last), last=last)
         except TimeoutError:
             if not last:
                 return await self._end()
@@ -247,13 +249,13 @@ class _Mediation:
         step = await self._think(last=True)
         return step if isinstance(step, End) else End(None, "fallback", "nothing was settled in time")
 
-    def _affordable(self, questions: Sequence[Question]) -> bool:
-        """Whether a round may go out without exceeding the case's money, by what a message has cost so far, or a card says that it costs."""
+    def _affordable(self, questions: Sequence[Question], *, rounds: int = 1) -> bool:
+        """Whether a round (or so many like it) may go out without exceeding the case's money, by what a message has cost so far, or a card says that it costs."""
         if self._opening.money is None:
             return True
         said = {card.name: round(card.skills[SKILL].cost * MICROS) for card in self._house.registry.offers(SKILL)}
         most = sum(self._dearest.get(question.party, said.get(self._case.parties[question.party].name, 0)) for question in questions)
-        return self._cost + most <= round(self._opening.money * MICROS)
+        return self._cost + rounds * most <= round(self._opening.money * MICROS)
 
     # --- asking -------------------------------------------------------------------------------------------------
 

@@ -103,7 +103,7 @@ def _said(opening: Any, case: Case, data: list[Any], gains: _Gains) -> dict[str,
             said["gains"] = gains.of(offer)
     else:
         said["answer"] = data[4]
-        said |= {"outcomes": asked.outcomes} if question.ask == "score" else {"lists": asked.lists} if question.ask == "rank" else {}
+        said |= {"outcomes": asked.outcomes} if question.ask in ("score", "screen") else {"lists": asked.lists} if question.ask == "rank" else {}
     return said
 
 

@@ -19,6 +19,8 @@ _WORDS = {
     "changed that you would like most; this same outcome if you would change nothing.",
     "offer": "It is your turn. Accept the outcome that is on the table (where there is one), or offer another as counter. Neither is a pass, and so is an offer "
     "that may not be: those that you made already are in refused.",
+    "screen": "Say of each of these outcomes, in their order, whether you would accept it: true where it is at least as good for you as the fallback. "
+    "A true is your word: it may be settled without another question.",
     "confirm": "This is what would be settled. Accept it, or it will not be.",
 }
 
@@ -33,7 +35,7 @@ def question_of(opening: Opening, case: Case, question: Question, answer_by: str
     lists = [[readable(offer) for offer in offers] for offers in question.lists]
     return PartyQuestion(
         case.id, question.number, question.ask, dict(opening.issues), opening.fallback,  # type: ignore[arg-type]
-        outcomes=lists[0] if question.ask == "score" else [], lists=lists if question.ask == "rank" else [],
+        outcomes=lists[0] if question.ask in ("score", "screen") else [], lists=lists if question.ask == "rank" else [],
         outcome=None if not lists or question.lists[0][0] is None else lists[0][0] if question.ask in ("respond", "confirm", "offer") else None,
         turns=case.turns if question.ask == "offer" else 0, refused=lists[1] if question.ask == "offer" and len(lists) > 1 else [], about=opening.about, answer_by=answer_by, words=_WORDS[question.ask],
     )  # fmt: skip
@@ -47,6 +49,8 @@ def reply_of(opening: Opening, case: Case, question: Question, answer: PartyAnsw
             value = _utility(opening, case, answer)
         case "score":
             value = _numbers(answer.scores, len(question.lists[0]))
+        case "screen":
+            value = tuple(answer.accepts) if answer.accepts is not None and len(answer.accepts) == len(question.lists[0]) else None
         case "rank":
             value = _orders(answer.orders, [len(offers) for offers in question.lists])
         case _:

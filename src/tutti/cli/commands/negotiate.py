@@ -136,7 +136,8 @@ def _told(said: Mapping[str, Any]) -> str:
         return f"{said['ask']}: no answer ({said['missing']})"
     if said["ask"] not in ("respond", "confirm", "offer"):
         asked = len(said.get("outcomes", ())) or sum(map(len, said.get("lists", ())))
-        return f"{said['ask']} {asked} outcomes" if asked else said["ask"]
+        accepted = f": {sum(said['answer'])} accepted" if said["ask"] == "screen" else ""
+        return f"{said['ask']} {asked} outcomes{accepted}" if asked else said["ask"]
     if said["ask"] == "offer" and said["counter"]:
         return f"offers {_outcome(said['counter'])}" + (f", which is a pass: {', '.join(said['refused'])}" if said.get("refused") else "")
     counter = f" with {_outcome(said['counter'])}" if said["counter"] else ""

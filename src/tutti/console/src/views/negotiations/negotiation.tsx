@@ -20,7 +20,7 @@ import "./negotiations.css";
 const ALSO = 40; // messages of a round that are shown at once
 
 function Message({ said, at }: { said: Said; at: string }) {
-  const whole = said.ask === "rank" || said.ask === "score" || said.ask === "table";
+  const whole = said.ask === "rank" || said.ask === "score" || said.ask === "screen" || said.ask === "table";
   return (
     <div className="msg">
       <b>{said.party}</b> <span className="sub"><At at={at} /> · {said.ask}</span>

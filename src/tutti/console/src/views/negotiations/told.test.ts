@@ -31,6 +31,7 @@ describe("steps", () => {
 describe("a message in a line", () => {
   it("tells a ranking by its ends", () => expect(line(said("care", { ask: "rank", lists: [[yearly, longer, null]], answer: [[1, 0, 2]] }))).toBe("ranked 3 outcomes: first price -10 %, term two years; last no agreement"));
   it("tells scores by the highest", () => expect(line(said("care", { ask: "score", outcomes: [yearly, longer], answer: [3, 9] }))).toBe("scored 2 outcomes: highest price -10 %, term two years"));
+  it("tells a screen by how many it would accept", () => expect(line(said("care", { ask: "screen", outcomes: [yearly, longer], answer: [true, false] }))).toBe("would accept 1 of 2 outcomes"));
   it("tells answers with a counter-offer", () => expect(line(said("care", { ask: "respond", outcome: yearly, counter: longer, answer: "counter" }))).toBe("counters price -5 %, term yearly, and would rather have price -10 %, term two years"));
   it("tells silence", () => expect(line(said("care", { missing: "timed out" }))).toBe("was asked (confirm), no answer: timed out"));
 });

@@ -132,6 +132,10 @@ export function line(said: Said): string {
       const top = scores.length ? scores.indexOf(Math.max(...scores)) : -1;
       return `scored ${said.outcomes?.length ?? 0} outcomes${top >= 0 ? `: highest ${terms(said.outcomes?.[top])}` : ""}`;
     }
+    case "screen": {
+      const yes = Array.isArray(said.answer) ? said.answer.filter(Boolean).length : 0;
+      return `would accept ${yes} of ${said.outcomes?.length ?? 0} outcomes`;
+    }
     case "table":
       return "gave its wishes as a table";
     default: {

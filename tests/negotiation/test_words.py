@@ -37,17 +37,20 @@ def test_a_normal_that_is_cut_has_the_moments_of_its_samples():
     drawn = rng.multivariate_normal(mean, cov, size=400_000)
     kept = drawn[((drawn @ gains.T) * np.array(signs) >= 0).all(axis=1)]
     assert len(kept) > 1000
-    told, doubt = heed(mean, cov, gains, signs)
+    told, doubt, _ = heed(mean, cov, gains, signs, 1e-6)
     np.testing.assert_allclose(told, kept.mean(axis=0), atol=0.12)
     np.testing.assert_allclose(np.sqrt(np.diag(doubt)), kept.std(axis=0), rtol=0.12)
-    assert all(map(np.array_equal, heed(mean, cov, np.zeros((0, 3)), []), (mean, cov)))
+    assert all(map(np.array_equal, heed(mean, cov, np.zeros((0, 3)), [], 0.1), (mean, cov)))
 
 
 def test_one_word_moves_a_gain_as_the_half_of_a_normal():
-    mean, cov = heed(np.zeros(1), np.ones((1, 1)), np.ones((1, 1)), [1])
+    mean, cov, likely = heed(np.zeros(1), np.ones((1, 1)), np.ones((1, 1)), [1], 1e-6)
     assert float(mean[0]) == pytest.approx(math.sqrt(2 / math.pi), rel=1e-6)
     assert float(cov[0, 0]) == pytest.approx(1 - 2 / math.pi, rel=1e-6)
-    mean, _ = heed(np.array([-40.0]), np.ones((1, 1)), np.ones((1, 1)), [1])
+    assert likely == pytest.approx(math.log(0.5))
+    mean, cov, _ = heed(np.zeros(1), np.ones((1, 1)), np.ones((1, 1)), [1], 1.0)
+    assert float(mean[0]) == pytest.approx(1 / math.sqrt(math.pi), rel=1e-6)  # by Rasmussen and Williams 2006, 3.86
+    mean, _, _ = heed(np.array([-40.0]), np.ones((1, 1)), np.ones((1, 1)), [1], 1e-6)
     assert 0 < float(mean[0]) < 0.1  # far out it is still a number
 
 
@@ -140,6 +143,31 @@ def test_a_word_that_contradicts_the_numbers_says_nothing_about_them():
     assert np.array_equal(alone.mean, against.mean)
     close = estimate(case, offers, numbers, accepted=[(0, 0, 1)])  # clearly under its fallback: a contradiction as well
     assert np.array_equal(alone.mean, close.mean)
+
+
+def test_words_that_come_from_noisy_numbers_are_taken_for_no_more_than_these():
+    """Yes and no at random beside what is right break nothing, and move little."""
+    off: dict[str, list[float]] = {"exact": [], "rough": [], "none": []}
+    space, case = Space(SIZES), a_case("rough", SIZES, [Level.SCORE])
+    for seed in range(8):
+        rng = np.random.default_rng([seed, 9])
+        [model] = deals(rng, 1)
+        offers = [None, *(space.offer(int(at)) for at in rng.integers(512, size=63))]
+        person = Honest(model, SIZES, seed, NOISE)
+        numbers = [person.seen(offer) for offer in offers]
+        close = sorted((space.offer(at) for at in range(512)), key=lambda offer, model=model: abs(gain(model, offer)))[:120]
+        for kind, each in off.items():
+            fine = {"exact": [gain(model, offer) >= 0 for offer in close], "rough": [person.seen(offer) >= person.seen(None) for offer in close], "none": []}[
+                kind
+            ]
+            yes, no = ([offer for offer, said in zip(close, fine, strict=False) if said is word] for word in (True, False))
+            found = estimate(case, offers, numbers, yes, no)
+            told = (found.shape.rows(close) - found.shape.rows([None])) @ found.mean
+            each.append(float(np.mean([(mine - gain(model, offer)) ** 2 for mine, offer in zip(told, close, strict=True)])))
+            np.linalg.cholesky(found.cov + 1e-12 * np.eye(len(found.cov)))
+    exact, rough, none = (float(np.sqrt(np.mean(each))) for each in off.values())
+    assert exact < 0.6 * none
+    assert exact < rough < 1.1 * none
 
 
 def test_many_values_and_few_numbers_are_weighed_as_an_exact_inverse_would():

@@ -18,7 +18,7 @@ from tutti.mediation import mediate
 from tutti.negotiation import End
 
 FEW = range(4)
-SABOTAGED = range(8)
+SABOTAGED = range(10, 18)
 
 
 def hold(results: list[Result]) -> None:
@@ -79,7 +79,7 @@ def test_it_bites_when_the_decision_is_another_than_the_replies_lead_to(monkeypa
 
 
 def test_it_bites_when_money_is_not_counted(monkeypatch):
-    monkeypatch.setattr(mediate._Mediation, "_affordable", lambda self, questions: True)
+    monkeypatch.setattr(mediate._Mediation, "_affordable", lambda self, questions, **rounds: True)
     assert bites("it cost")
 
 

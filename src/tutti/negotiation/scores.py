@@ -35,6 +35,7 @@ ALIKE = 0.5  # how many weights the variance that all issues have in common coun
 WIDELY = 4096  # outcomes from anywhere among which those are looked for that a word would be asked on
 OPEN = 512  # of them: those of which it is most open whether the party gains
 UNLIKELY = 3.0  # deviations from what its numbers say, beyond which a word says nothing about them: then something else is behind it
+ROUGH = (0.02, 0.3, 1.4)  # a word's noise as shares of a number's, of which that is taken under which the words are likeliest: words may come from such numbers
 TELLING = 0.001  # variance of the log gains that a message must take away at least
 PAIRS = 12  # interactions that are looked for at most
 CERTAIN = 1e-3  # below this uncertainty, as a share of the utility's range, one model says it all
@@ -183,7 +184,8 @@ def _heeding(
     signs = np.array([1.0] * len(accepted) + [-1.0] * len(rejected))
     against = -signs * (gains @ found.mean) / np.sqrt(np.maximum((product(gains, found.cov) * gains).sum(axis=1), 1e-18))
     likely = against < UNLIKELY
-    mean, cov = heed(found.mean, found.cov, gains[likely], signs[likely])
+    heard = [heed(found.mean, found.cov, gains[likely], signs[likely], share * found.noise) for share in ROUGH]
+    mean, cov, _ = max(heard, key=lambda each: each[2])
     return replace(found, mean=mean, cov=cov)
 
 

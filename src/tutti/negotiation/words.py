@@ -16,17 +16,19 @@ LITTLE = 1e-5  # variance of a log gain that is not worth an outcome in a messag
 NONE = 1e-14
 
 
-def heed(mean: Numbers, cov: Numbers, gains: Numbers, signs: Sequence[float]) -> tuple[Numbers, Numbers]:
-    """A normal posterior over weights, given that `gains @ weights` is at least 0 (sign 1) or below (sign -1): again a normal one, by expectation propagation.
+def heed(mean: Numbers, cov: Numbers, gains: Numbers, signs: Sequence[float], noise: float) -> tuple[Numbers, Numbers, float]:
+    """A normal posterior over weights, given that `gains @ weights`, seen with this noise (a deviation), is at least 0 (sign 1) or below (sign -1).
 
-    `mean` has one number a weight, `cov` is weights x weights, `gains` words x weights. Source: Minka 2001, with the moments of a normal that is cut at 0.
+    `mean` has one number a weight, `cov` is weights x weights, `gains` words x weights. It is again a normal one, by expectation propagation, and with it
+    comes the log of how likely the words were, one after the other. Source: Minka 2001; Rasmussen and Williams 2006, section 3.6.
     """
     from scipy.special import log_ndtr
 
     mean, cov = mean.copy(), cov.copy()
     faced = gains * np.asarray(signs, dtype=float)[:, None]
     sites = np.zeros((len(faced), 2))  # what each word adds along its row: precision, and precision times mean
-    for _ in range(SWEEPS):
+    likely = 0.0
+    for sweep in range(SWEEPS):
         moved = 0.0
         for at, row in enumerate(faced):
             along = cov @ row
@@ -36,18 +38,21 @@ def heed(mean: Numbers, cov: Numbers, gains: Numbers, signs: Sequence[float]) ->
                 continue
             wide = 1 / without
             there = (middle / spread - sites[at, 1]) * wide
-            score = there / math.sqrt(wide)
-            push = math.exp(-0.5 * score**2 - 0.5 * math.log(2 * math.pi) - float(log_ndtr(score)))
-            tight = wide * max(1 - push * (push + score), 1e-6)
-            change = 1 / tight - without - sites[at, 0]
-            drift = (there + math.sqrt(wide) * push) / tight - there * without - sites[at, 1]
+            seen = wide + noise**2
+            score = there / math.sqrt(seen)
+            chance = float(log_ndtr(score))
+            push = math.exp(-0.5 * score**2 - 0.5 * math.log(2 * math.pi) - chance)
+            tight = wide - wide**2 / seen * min(push * (push + score), 1.0 - 1e-9)
+            change = max(1 / tight - without, 0.0) - sites[at, 0]
+            drift = (there + wide / math.sqrt(seen) * push) / tight - there * without - sites[at, 1]
             sites[at] += change, drift
             moved = max(moved, abs(change) * spread)
+            likely += chance if sweep == 0 else 0.0
             mean = mean + along * ((drift - change * middle) / (1 + change * spread))
             cov = cov - np.outer(along, along) * (change / (1 + change * spread))
         if moved < STILL:
             break
-    return mean, cov
+    return mean, cov, likely
 
 
 def most_telling(mean: Numbers, cov: Numbers, aims: Numbers, pool: Numbers, most: int) -> tuple[list[int], float]:

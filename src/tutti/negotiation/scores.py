@@ -35,6 +35,7 @@ ALIKE = 0.5  # how many weights the variance that all issues have in common coun
 WIDELY = 4096  # outcomes from anywhere among which those are looked for that a word would be asked on
 OPEN = 512  # of them: those of which it is most open whether the party gains
 UNLIKELY = 3.0  # deviations from what its numbers say, beyond which a word says nothing about them: then something else is behind it
+FEW = 4  # words, which do not tell how noisy they are
 ROUGH = (0.02, 0.3, 1.4)  # a word's noise as shares of a number's, of which that is taken under which the words are likeliest: words may come from such numbers
 TELLING = 0.001  # variance of the log gains that a message must take away at least
 PAIRS = 12  # interactions that are looked for at most
@@ -184,7 +185,7 @@ def _heeding(
     signs = np.array([1.0] * len(accepted) + [-1.0] * len(rejected))
     against = -signs * (gains @ found.mean) / np.sqrt(np.maximum((product(gains, found.cov) * gains).sum(axis=1), 1e-18))
     likely = against < UNLIKELY
-    heard = [heed(found.mean, found.cov, gains[likely], signs[likely], share * found.noise) for share in ROUGH]
+    heard = [heed(found.mean, found.cov, gains[likely], signs[likely], share * found.noise) for share in (ROUGH if len(signs) > FEW else ROUGH[:1])]
     mean, cov, _ = max(heard, key=lambda each: each[2])
     return replace(found, mean=mean, cov=cov)
 
@@ -295,7 +296,6 @@ def _evidence(shape: Shape, offers: Sequence[Offer | None], aims: Numbers) -> Sc
         along[block, 2 * at], along[block, 2 * at + 1] = line, line**2 - (line**2).mean()
     whole = np.concatenate([np.eye(shape.width), along], axis=1)  # from weights with their curves to weights
     features = product(shape.rows(offers), whole)
-    groups = [*shape.blocks, *(slice(at, at + 1) for at in range(shape.width, whole.shape[1]))]
     least = LEAST / len(shape.sizes)
     spread = np.full(whole.shape[1], 1.0 / len(shape.sizes))
     spread[shape.issues + len(shape.pairs) : shape.width] = 9.0
@@ -304,9 +304,12 @@ def _evidence(shape: Shape, offers: Sequence[Offer | None], aims: Numbers) -> Sc
     for _ in range(ROUNDS):
         before = np.append(spread, noise)
         mean, sure = known.under(spread, noise)
-        common = _variance(mean[: shape.issues], sure[: shape.issues], least)
-        for at, group in enumerate(groups):
-            spread[group] = _variance(mean[group], sure[group], least, common if at < len(shape.sizes) else None)
+        size, known_of = mean**2, np.maximum(sure, 0.0)
+        own, its = np.add.reduceat(size[: shape.issues], shape.start), np.add.reduceat(known_of[: shape.issues], shape.start)
+        common = (own.sum() + least) / (its.sum() + 1.0)  # what all issues have in common, to which each is drawn
+        spread[: shape.issues] = np.repeat((own + least + ALIKE * common) / (its + 1.0 + ALIKE), shape.count)
+        spread[shape.width :] = (size[shape.width :] + least) / (known_of[shape.width :] + 1.0)
+        spread = np.maximum(spread, 1e-7)
         left = aims - features @ mean
         noise = (float(left @ left) + SURE * STEADY**2) / (max(len(aims) - float(sure.sum()), 0.0) + SURE)
         if np.abs(np.log(np.append(spread, noise) / before)).max() < STILL:
@@ -345,12 +348,6 @@ class _Regression:
         spread, noise, told = self._last
         left = np.eye(len(spread)) - product(np.ascontiguousarray(told.T), self._features)
         return product(left * spread, np.ascontiguousarray(left.T)) + noise * product(np.ascontiguousarray(told.T), told)
-
-
-def _variance(mean: Numbers, sure: Numbers, least: float, common: float | None = None) -> float:
-    """What these weights spread by: as they are known, drawn to the least that is thought possible and to what all issues have in common."""
-    alike = 0.0 if common is None else ALIKE
-    return max((float(mean @ mean) + least + alike * (common or 0.0)) / (max(float(sure.sum()), 0.0) + 1.0 + alike), 1e-7)
 
 
 @lru_cache(maxsize=16)  # all parties get the same first message

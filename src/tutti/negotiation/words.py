@@ -22,8 +22,6 @@ def heed(mean: Numbers, cov: Numbers, gains: Numbers, signs: Sequence[float], no
     `mean` has one number a weight, `cov` is weights x weights, `gains` words x weights. It is again a normal one, by expectation propagation, and with it
     comes the log of how likely the words were, one after the other. Source: Minka 2001; Rasmussen and Williams 2006, section 3.6.
     """
-    from scipy.special import log_ndtr
-
     mean, cov = mean.copy(), cov.copy()
     faced = gains * np.asarray(signs, dtype=float)[:, None]
     sites = np.zeros((len(faced), 2))  # what each word adds along its row: precision, and precision times mean
@@ -40,7 +38,7 @@ def heed(mean: Numbers, cov: Numbers, gains: Numbers, signs: Sequence[float], no
             there = (middle / spread - sites[at, 1]) * wide
             seen = wide + noise**2
             score = there / math.sqrt(seen)
-            chance = float(log_ndtr(score))
+            chance = _log_chance(score)
             push = math.exp(-0.5 * score**2 - 0.5 * math.log(2 * math.pi) - chance)
             tight = wide - wide**2 / seen * min(push * (push + score), 1.0 - 1e-9)
             change = max(1 / tight - without, 0.0) - sites[at, 0]
@@ -53,6 +51,13 @@ def heed(mean: Numbers, cov: Numbers, gains: Numbers, signs: Sequence[float], no
         if moved < STILL:
             break
     return mean, cov, likely
+
+
+def _log_chance(score: float) -> float:
+    """The log of the standard normal distribution; far out, where it would vanish, by its first two terms."""
+    if score > -30:
+        return math.log(0.5 * math.erfc(-score / math.sqrt(2)))
+    return -0.5 * score**2 - math.log(-score) - 0.5 * math.log(2 * math.pi) + math.log1p(-1 / score**2)
 
 
 def most_telling(mean: Numbers, cov: Numbers, aims: Numbers, pool: Numbers, most: int) -> tuple[list[int], float]:

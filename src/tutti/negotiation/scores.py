@@ -102,7 +102,7 @@ def screens(
 ) -> dict[int, tuple[Offer, ...]]:
     """For each party in `words` (what it accepted and rejected so far) the outcomes on which its yes or no would say most about the choice among the `leading` ones.
 
-    They are outcomes of which it is open whether the party gains by them. A word has no noise, so it tells gains apart that are smaller than the numbers' noise.
+    They are outcomes of which it is open whether the party gains by them. A word binds, so it is as a rule exact, and tells gains apart that are smaller than the noise of numbers.
     """
     pool = np.unique(np.concatenate([np.array(leading, dtype=np.intp), _around(space, leading, rng), some(space, WIDELY, rng)]), axis=0)
     pool = pool[space.allowed(pool)]

@@ -91,13 +91,13 @@ def ranked(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k:
 
 
 def candidates(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int, rng: np.random.Generator) -> list[Offer]:
-    """At most `k` outcomes worth asking about, in a space of any size, those that need a person not among them: by turns the best expected ones and
-    the best ones under one draw of each belief (Thompson sampling: what is still possible is asked too). The first is what would be settled on now.
+    """At most `k` outcomes worth asking about, in a space of any size, those that need a person not among them: by turns the best expected ones, those first that
+    could be settled on as they are, and the best ones under one draw of each belief (Thompson sampling: what is still possible is asked too).
     """
     _check(space, beliefs, weights)
     pool = space.unattended
     view = _view(pool, beliefs, weights, 0.0, ())
-    best = [_offer(pool, view, int(at)) for at in _order(view.judged, weights, 1.0, k)]
+    best = [_offer(pool, view, int(at)) for at in _order(view.judged, weights, 1.0, k, safest=True)]
     drawn = _drawn(pool, view, beliefs, weights, rng) if any(len(belief.models) > 1 for belief in beliefs) else []
     turns = [offer for pair in zip_longest(best, dict.fromkeys(drawn)) for offer in pair if offer is not None]
     return list(dict.fromkeys(turns))[:k]
@@ -279,14 +279,15 @@ def _values(judged: Judged, weights: Sequence[float]) -> Numbers:
     return np.where(judged.strict.all(axis=0), share @ judged.logs, -np.inf)
 
 
-def _order(judged: Judged, weights: Sequence[float], worst: float, k: int) -> Indices:
-    """The `k` best of the columns in which somebody gains and nobody's risk is above `worst`, best first."""
+def _order(judged: Judged, weights: Sequence[float], worst: float, k: int, *, safest: bool = False) -> Indices:
+    """The `k` best of the columns in which somebody gains and nobody's risk is above `worst`, best first; with `safest` those within `RISK` before all others."""
     share = np.asarray(weights, dtype=float) / sum(weights)
     danger = judged.risks.max(axis=0) if len(judged.risks) else np.zeros(0)
     keep = np.flatnonzero((danger <= worst) & judged.strict.any(axis=0))
+    risky = (danger > (RISK if safest else worst)).astype(float)
     less = -np.round(share @ judged.strict, 12)
     worse = -np.round(share @ judged.logs, 11)  # rounding makes ties of what differs by the order of additions only
-    for key in (less, worse):  # most columns are never sorted: what is behind the k-th in the first key that tells them apart is out
+    for key in (risky, less, worse):  # most columns are never sorted: what is behind the k-th in the first key that tells them apart is out
         if len(keep) <= k:
             break
         last = np.partition(key[keep], k - 1)[k - 1]
@@ -294,7 +295,7 @@ def _order(judged: Judged, weights: Sequence[float], worst: float, k: int) -> In
         if key[keep].min() < last:
             break
     welfare = np.round(share @ judged.shares[:, keep], 11)
-    return keep[np.lexsort((keep, -welfare, worse[keep], less[keep]))][:k]
+    return keep[np.lexsort((keep, -welfare, worse[keep], less[keep], risky[keep]))][:k]
 
 
 def _settlement(space: Space, view: _View, weights: Sequence[float], at: int) -> Settlement:

@@ -307,6 +307,27 @@ async def test_an_alternative_that_cannot_be_is_passed_over(tutti, bad):
     assert "it took an alternative" in (await run.workspace.why(run.tasks("room.book")[1].id))["sentence"]
 
 
+async def test_alternatives_that_are_no_list_are_refused_where_they_are_proposed(tutti):
+    fleet, told = Fleet("rooms"), []
+
+    @fleet.action("room.book", department="office", intends=[Intent("room/{room}")])
+    async def book(slot: dict[str, Any]) -> str:
+        return "booked"
+
+    @fleet.agent(skill="visit.plan", department="office")
+    async def plan(alternatives: Any, ctx: Context) -> None:
+        for wrong in (alternatives, alternatives.encode(), Slot(room=alternatives, start="", end=""), {"room": alternatives}, None):
+            with pytest.raises(Invalid, match=r"room\.book: alternatives is a list of inputs") as refused:
+                ctx.propose("room.book", {"room": "red"}, alternatives=wrong)
+            told.append(refused.value.hint)
+        ctx.propose("room.book", {"room": "red"}, alternatives=({"room": alternatives},))
+
+    fleet.autonomy("room.book", level="act")
+    run = await tutti(fleet).submit("visit.plan", "abc")
+    assert [task.state for task in run.tasks()] == ["completed", "completed"]
+    assert told == ['For example alternatives=[{"room": "blue"}, {"room": "green"}], the best first.'] * 5
+
+
 async def test_an_agent_that_proposed_learns_by_a_signal_why_it_lost_and_when_it_may_come_again(tutti):
     heard = []
     fleet = pricing(World())

@@ -144,7 +144,11 @@ class Context:
         """Propose an action: a gated task of its own, once this run has finished.
 
         `alternatives` are other inputs that would do, the best first: where this one collides with another action, the best that fits is taken.
+        Raises: `Invalid` where they are no list, or hold what is not JSON.
         """
+        if isinstance(alternatives, str | bytes) or not isinstance(alternatives, Sequence):  # a text would be taken for its letters
+            hint = 'For example alternatives=[{"room": "blue"}, {"room": "green"}], the best first.'
+            raise Invalid(f"{action}: alternatives is a list of inputs.", hint=hint)
         self._proposals.append(Proposal(action, _plain(input), tuple(_plain(other) for other in alternatives)))
 
     def signal(self, type: str, *, subject: str | None = None, data: Any = None) -> None:

@@ -126,6 +126,10 @@ async def test_what_cannot_be_ranked_is_told(tutti):
         await workspace.prioritise(list(ids.values()), ballots={"sales": []}, weights={"marketing": 2})
     with pytest.raises(Invalid, match="circle"):
         await workspace.prioritise(list(ids.values()), ballots={"sales": []}, must_precede=[(ids["a"], ids["b"]), (ids["b"], ids["a"])])
+    (begun,) = [task["id"] for task in (await workspace.tasks())["tasks"] if task["id"] not in ids.values()]
+    with pytest.raises(Conflict, match=f"1 of 3 tasks cannot be ranked: {begun} is working\\."):
+        await workspace.prioritise([begun, *ids.values()], ballots={"sales": [begun, *ids.values()]})
+    assert not [fact for fact in await workspace.facts(limit=1000) if fact["kind"] == "backlog.ranked"]
     await workspace.quiet()
-    with pytest.raises(Conflict, match="has ended"):
-        await workspace.prioritise([ids["a"]], ballots={"sales": []})
+    with pytest.raises(Conflict, match=f"2 of 2 tasks cannot be ranked: {ids['a']} is completed, {ids['b']} is completed\\."):
+        await workspace.prioritise(list(ids.values()), ballots={"sales": []})

@@ -19,6 +19,7 @@ from tutti.planning import SKILL
 from tutti.reception import Bundle, Origin
 
 _UNDECIDED = (Stage.READY, Stage.JOINING, Stage.COALESCED, Stage.BACKOFF, Stage.APPROVAL, Stage.APPROVED, Stage.QUEUED)  # stages of tasks not begun
+_BEGUN = (Stage.RUNNING, Stage.ASKING, Stage.ENDED)  # a place in an order means nothing to them any more
 _RANKED = 200  # tasks that are ranked at a time: what departments can say something of
 
 
@@ -71,16 +72,19 @@ class Deciding(Work):
 
         A ballot names tasks, the most urgent first; of those it leaves out its department wants nothing in particular. Weights default to the
         departments' shares; none counts for more than the share `most` of all. Tasks with a deadline go by it once half of their time is used, and
-        departments keep their shares of the work. Raises: `Invalid` for ballots and precedences that cannot be, `NotFound`, `Conflict`.
+        departments keep their shares of the work. Raises: `Invalid` for ballots and precedences that cannot be, `NotFound`, `Conflict` where some of
+        the tasks run or have ended.
         """
         hot = self._journal.hot.table("task")
         if (tasks is None) == (skill is None):
             raise Invalid("Say which tasks are ranked: their ids, or a skill.", hint="Give one of both.")
         if tasks is None:
             tasks = [row["id"] for row in sorted(hot.values(), key=lambda row: row["seq"]) if row["skill"] == skill and row["stage"] in _UNDECIDED]
-        for id in tasks:
-            if (id,) not in hot:
-                await self._open_row(id)
+        rows = [hot.get((id,)) or await self._row("task", id, "task") for id in dict.fromkeys(tasks)]
+        if begun := [f"{row['id']} is {row['state']}" for row in rows if row["stage"] in _BEGUN]:
+            raise Conflict(
+                f"{len(begun)} of {len(rows)} tasks cannot be ranked: {', '.join(begun)}.", hint="Leave them out: no order counts for what has begun."
+            )
         if not tasks and skill is not None:
             raise Invalid(f"No task of {skill} waits.", hint="What has begun is not ranked; `tutti tasks` lists what there is.")
         if not 0 < len(tasks) <= _RANKED:

@@ -80,6 +80,35 @@ async def test_a_breaker_opens_and_lets_one_trial_through_later(tutti):
     assert run.task("job.do").state == "completed"
 
 
+async def test_why_says_that_what_ran_out_of_time_waited_for_an_open_circuit(tutti):
+    fleet = Fleet("breaker")
+
+    @fleet.agent(skill="job.do", department="ops", attempts=1, name="broken")
+    async def do(input: str) -> str:
+        if input == "fail":
+            raise AgentFailed("no", retry=False)
+        if input == "slow":
+            await asyncio.sleep(60)
+        return "ok"
+
+    workspace = await tutti(fleet)._open()
+    ran = await workspace.submit("job.do", "slow", deadline=timedelta(seconds=2))
+    await asyncio.sleep(0.5)
+    for _ in range(5):
+        await workspace.submit("job.do", "fail")
+    await asyncio.sleep(0.5)
+    waited = await workspace.submit("job.do", "ok", deadline=timedelta(seconds=2))
+    await workspace.quiet()
+    told = "It failed: deadline_passed. It waited while the circuit of broken 1 was open: 6 failures in a row."  # the slow one is the sixth
+    assert told in (await workspace.why(waited))["sentence"]
+    sentence = (await workspace.why(ran))["sentence"]
+    assert ("It failed: deadline_passed." in sentence, "circuit" in sentence) == (True, False)
+    later = await workspace.submit("job.do", "ok")
+    await workspace.quiet()
+    assert (await workspace.task(later))["state"] == "completed"
+    assert told in (await workspace.why(waited))["sentence"], "what comes later changes nothing of it"
+
+
 @pytest.mark.parametrize(("idempotent", "state", "calls"), [(True, "completed", 2), (False, "input-required", 1)])
 async def test_an_unknown_outcome_is_repeated_only_where_the_key_is_honoured(tutti, idempotent, state, calls):
     world = World()

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from tutti import arbiter, explanation, mediation, observation, plans, routing
-from tutti.clock import MICROS, to_text
+from tutti import arbiter, execution, explanation, mediation, observation, plans, routing
+from tutti.clock import MICROS, micros, to_text
 from tutti.desk.counter import OWNER, Row
 from tutti.desk.work import Work
 from tutti.errors import Conflict, NoRoute, NotFound
@@ -40,7 +40,8 @@ class Record(Work):
         )
         leaf = None if at is None else (await self._journal.select("SELECT leaf FROM fact WHERE seq = ?", (at.seq,)))[0]["leaf"]
         inputs = [] if at is None else await self._inputs(row, at)
-        told = explanation.explain(await self.task(id), facts, self._journal.head.seq, inputs, None if leaf is None else bytes(leaf).hex())
+        health = await self._health(row) if (row["state"], row["reason"]) == ("failed", "deadline_passed") else ()
+        told = explanation.explain(await self.task(id), facts, self._journal.head.seq, inputs, None if leaf is None else bytes(leaf).hex(), health)
         if met := await arbiter.of(self.corridor.house, id):
             told["conflicts"] = met
             told["sentence"] = " ".join([told["sentence"], *(arbiter.sentence_of(conflict, id) for conflict in met)])
@@ -50,6 +51,13 @@ class Record(Work):
             told["negotiation"] = await mediation.explained(self.corridor.house, negotiation)
             told["sentence"] = " ".join([told["sentence"], *told["negotiation"]])
         return told if planned is None else told | {"plan": planned}
+
+    async def _health(self, row: Row) -> list[Fact]:
+        """What became of the circuits of a skill's agents, retired ones too, from when the oldest tripped that can still have been open at a task's end."""
+        after = await seq_at(self._journal.select, self._journal.head.seq, row["finished_at"] - micros(execution.LONGEST_REST))
+        found = await self._journal.facts(after, kind=("agent.tripped", "agent.recovered"), limit=_PAGE)
+        cards = [self.corridor.house.registry.card(fact.about, fact.data["version"]) for fact in found]
+        return [fact for fact, card in zip(found, cards, strict=True) if card is not None and row["skill"] in card.skills]
 
     async def _inputs(self, row: Row, decision: Fact) -> list[dict[str, Any]]:
         """What went into a decision: the signal, outputs of other tasks, what was known of the subject; each with its age then. Erased ones are masked."""

@@ -4,7 +4,7 @@
 It never chooses an agent, never judges what came back, and never appends.
 """
 
-from tutti.execution.breakers import Breakers
+from tutti.execution.breakers import LONGEST_REST, Breakers
 from tutti.execution.folds import FOLDS, TABLES
 from tutti.execution.queue import Queue
 from tutti.execution.ranking import Ranking, as_fact, rank
@@ -13,6 +13,7 @@ from tutti.execution.steps import Done, Fail, Fallback, Park, Retry, Step, next_
 
 __all__ = [
     "FOLDS",
+    "LONGEST_REST",
     "TABLES",
     "Breakers",
     "Done",

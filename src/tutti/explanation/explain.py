@@ -9,6 +9,7 @@ from typing import Any
 from tutti.clock import MICROS, to_text
 from tutti.explanation import weighing
 from tutti.explanation.checking import checks, decided, models, turned_out
+from tutti.explanation.circuits import waited
 from tutti.explanation.timeline import trace_of
 from tutti.model.agent import Skill
 from tutti.model.fact import Fact
@@ -31,10 +32,13 @@ def question(skill: Skill | None, task: Mapping[str, Any], input: Any) -> str:
     return f"Do {task['skill']}{amount}."
 
 
-def explain(task: Mapping[str, Any], facts: Sequence[Fact], head: int, inputs: Sequence[Mapping[str, Any]] = (), leaf: str | None = None) -> dict[str, Any]:
+def explain(
+    task: Mapping[str, Any], facts: Sequence[Fact], head: int, inputs: Sequence[Mapping[str, Any]] = (), leaf: str | None = None, health: Sequence[Fact] = ()
+) -> dict[str, Any]:
     """Why a task went as it did. `task` is the desk's view of it, `facts` its own and its approvals', in order.
 
-    `inputs` are what went into the decision, `leaf` (hex) is the hash under which the journal holds it.
+    `inputs` are what went into the decision, `leaf` (hex) is the hash under which the journal holds it,
+    `health` what became of the circuits of its skill's agents before it ended.
     """
     last: dict[str, Fact] = {fact.kind: fact for fact in facts}
     routed = last.get("task.routed")
@@ -48,6 +52,7 @@ def explain(task: Mapping[str, Any], facts: Sequence[Fact], head: int, inputs: S
         *_market(route),
         *_gated(task, gate),
         *_ending(task, facts),
+        *waited(facts, last.get("task.failed"), health),
     ]
     strip = decided(facts)
     return {

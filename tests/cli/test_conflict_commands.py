@@ -41,6 +41,11 @@ def test_what_collided_is_listed_shown_told_and_undone(tmp_path: Path) -> None:
     shown = person("conflicts", "show", conflict["id"], *workspace)
     assert "holds it until" in shown.out
     assert "goes first" in shown.out
+    assert person("why", conflict["id"], *workspace).out == shown.out
+    assert json.loads(person("why", conflict["id"], "--json", *workspace).out) == json.loads(
+        person("conflicts", "show", conflict["id"], "--json", *workspace).out
+    )
+    assert "one of its tasks" in person("why", "--replay", conflict["id"], *workspace).err
     winner = conflict["winner"]
     again = person("conflicts", "settle", conflict["id"], winner, *workspace)
     assert "resolved already" in again.err

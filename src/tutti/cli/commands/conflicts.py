@@ -56,7 +56,7 @@ def show(look: Look, id: str) -> None:
     screen = Screen(look)
     with connect(look) as api:
         found = api.get("/v1/conflicts/{}", id)
-    _show(screen, found)
+    told(screen, found)
 
 
 @conflicts.command()
@@ -95,7 +95,8 @@ def _first(conflict: Mapping[str, Any]) -> str:
     return f"{winner['skill']} ({winner['task']})" if winner else ""
 
 
-def _show(screen: Screen, conflict: Mapping[str, Any]) -> None:
+def told(screen: Screen, conflict: Mapping[str, Any]) -> None:
+    """A conflict as the API gives it: the rule, who decided and why, and both sides."""
     if screen.look.machine:
         screen.data(conflict)
         return

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tutti.cli.commands import conflicts
 from tutti.cli.options import Look, command, pass_look
 from tutti.cli.screen import Screen, ago, brief, pairs, undecided
 from tutti.cli.wire import connect
@@ -20,11 +21,17 @@ Record = Mapping[str, Any]
 @click.option("--replay", is_flag=True, help="Decide it again with today's policy, standings and agents: a dry run, told beside how it was decided.")
 @pass_look
 def why(look: Look, id: str, lineage: bool, replay: bool) -> None:
-    """Explain a task (t-…), an approval (a-…) or what a signal (s-…) led to, from the record alone."""
+    """Explain a task (t-…), an approval (a-…), a conflict (c-…) or what a signal (s-…) led to, from the record alone."""
     screen = Screen(look)
     if lineage and replay:
         raise click.UsageError("--lineage and --replay are two things: ask for one of them.")
+    conflict = id.startswith("c-")
+    if conflict and (lineage or replay):
+        raise click.UsageError(f"A conflict is told as it is: `tutti why {id}`. Ask for --lineage or --replay of one of its tasks.")
     with connect(look) as api:
+        if conflict:
+            conflicts.told(screen, api.get("/v1/conflicts/{}", id))
+            return
         record = api.post("/v1/why/{}/replay", id) if replay else api.get("/v1/lineage/{}" if lineage else "/v1/why/{}", id)
     if look.machine:
         screen.data(record)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tutti.errors import Invalid
 from tutti.model.negotiation import Belief, Constraints, Limit, Utility
 from tutti.negotiation import Space, settle
-from tutti.negotiation.settle import candidates, ranked
+from tutti.negotiation.settle import candidates, judge, ranked
 
 
 def a_model(rng, sizes, pairs=2, reservation=0.4):
@@ -173,8 +173,21 @@ def test_an_uncertain_risk_is_not_taken_without_a_partys_word():
     beliefs = [Belief((sure,)), unsure]
     assert settle(Space([2]), beliefs, [1, 1]).offer == (1,)
     assert settle(Space([2], without=[(1,)]), beliefs, [1, 1]).reason == "uncertain"
-    assert [each.offer for each in ranked(Space([2]), beliefs, [1, 1], 5)] == [(0,), (1,)]  # to be proposed: most draws gain far more by it
+    assert [each.offer for each in ranked(Space([2]), beliefs, [1, 1], 5, worst=0.5)] == [(0,), (1,)]  # to be proposed: most draws gain far more by it
     assert [each.offer for each in ranked(Space([2]), beliefs, [1, 1], 5, worst=0.2)] == [(1,)]
+
+
+def test_an_uncertain_gain_counts_as_the_square_of_its_mean_root_and_a_loss_as_nothing():
+    for low in (0.0, -1.0):
+        belief = Belief((Utility(((1.0, low),)), Utility(((low, 1.0),))))
+        told = judge(Space([2]).gains(*belief.models), [belief])
+        assert told.logs[0].tolist() == pytest.approx([math.log(0.25)] * 2)
+        assert told.risks[0].tolist() == [0.5 * (low < 0)] * 2
+
+
+def test_what_could_be_settled_on_is_asked_about_first_though_more_is_hoped_for_elsewhere():
+    sure, unsure = Utility(((1.0, 0.2),)), Belief((Utility(((1.0, 0.1),)), Utility(((-1.0, 0.1),)), Utility(((1.0, 0.1),)), Utility(((1.0, 0.1),))))
+    assert candidates(Space([2]), [Belief((sure,)), unsure], [1, 1], 2, np.random.default_rng(0))[0] == (1,)
 
 
 def test_what_does_not_fit_is_refused():

@@ -62,6 +62,6 @@ def test_what_a_space_remembers_of_a_belief_is_not_given_for_another():
     space = Space([4, 4, 4])
     one, other = (Belief(tuple(a_utility(rng, space.sizes) for _ in range(3))) for _ in range(2))
     for beliefs, weights in (((one, other), (1.0, 1.0)), ((other, one), (1.0, 9.0)), ((one, other), (9.0, 1.0)), ((one, other), (1.0, 1.0))):
-        again = ranked(Space(space.sizes), beliefs, weights, 5)
-        assert ranked(space, beliefs, weights, 5) == again
+        again = ranked(Space(space.sizes), beliefs, weights, 5, worst=0.5)
+        assert ranked(space, beliefs, weights, 5, worst=0.5) == again
     assert len(space.views) == 3

@@ -51,9 +51,7 @@ class Declaration(Governance):
         if self.models and (find_spec("pydantic_ai") is None or find_spec("openai") is None):
             found.append(f"agent {', '.join(sorted(self.models))}: models need an extra that is not installed: pip install 'tutti[llm]'")
         if not self.remotes:
-            found += self._unoffered()
-        if not self.remotes:
-            found += self._unheard_parties()
+            found += self._unoffered() + self._unheard_parties()
         agents, departments = {card.name for card in cards}, {card.department for card in cards} | {remote.department for remote in self.remotes}
         if not self.remotes:
             found += [f"cap {cap.name}: there is no agent {cap.agent}" for cap in self.caps.values() if cap.agent and cap.agent not in agents]

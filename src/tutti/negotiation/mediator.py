@@ -174,10 +174,9 @@ class _Talk:
         mine = self.by_party[party]
         if self._gone(party):
             return False
-        told = sum(not each.reply.missing for each in mine)
         match self._level(party):
             case Level.TABLE:
-                return not told and len(mine) < min(2, self.case.messages)
+                return all(each.reply.missing for each in mine) and len(mine) < min(2, self.case.messages)
             case Level.FUNCTION:
                 return False
             case Level.SCORE:

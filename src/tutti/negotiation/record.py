@@ -58,8 +58,9 @@ def recorded(
         "flip": None,
     }
     if settlement.offer is not None:
-        out["passed_over"] = _passed_over(case, space, beliefs, settlement, offers, judged, risk)
-        out["flip"] = _flip(case, space, beliefs, settlement, offers, judged, risk if worst is None else worst)
+        borne = risk if worst is None else worst
+        out["passed_over"] = _passed_over(case, space, beliefs, settlement, risk, borne)
+        out["flip"] = _flip(case, space, beliefs, settlement, offers, judged, borne)
     return out
 
 
@@ -196,14 +197,12 @@ def _decide(case: Case, beliefs: Sequence[Belief], weights: Sequence[float], rec
     return best[0].offer if best else None
 
 
-def _passed_over(
-    case: Case, space: Space, beliefs: Sequence[Belief], settlement: Settlement, offers: Indices, judged: Judged, risk: float
-) -> list[dict[str, Any]]:
-    """The runner-up, then the one-issue changes that policy allows, the least bad first: each with what it changes for whom."""
+def _passed_over(case: Case, space: Space, beliefs: Sequence[Belief], settlement: Settlement, risk: float, borne: float) -> list[dict[str, Any]]:
+    """The runner-up among what could have been chosen (with chances up to `borne` of falling under the fallback), then the one-issue changes that policy allows, the least bad first: each with what it changes for whom."""
     chosen = settlement.offer
     assert chosen is not None
     weights = [party.weight for party in case.parties]
-    runners = [found.offer for found in ranked(space, beliefs, weights, 2, more=[chosen]) if found.offer not in (None, chosen)][:1]
+    runners = [found.offer for found in ranked(space, beliefs, weights, 2, worst=borne, more=[chosen]) if found.offer not in (None, chosen)][:1]
     steps = [(*chosen[:issue], value, *chosen[issue + 1 :]) for issue, size in enumerate(case.sizes) for value in range(size) if value != chosen[issue]]
     steps = [step for step in steps if space.unattended.allows(step)]
     if steps:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import combinations
 
 import numpy as np
@@ -303,10 +303,11 @@ def _evidence(shape: Shape, offers: Sequence[Offer | None], aims: Numbers) -> Sc
     known = _Regression(features, aims)
     for _ in range(ROUNDS):
         before = np.append(spread, noise)
-        mean, sure = known.under(spread, noise)
+        mean, sure, covariance = known.under(spread, noise)
         size, known_of = mean**2, np.maximum(sure, 0.0)
         own, its = np.add.reduceat(size[: shape.issues], shape.start), np.add.reduceat(known_of[: shape.issues], shape.start)
         common = (own.sum() + least) / (its.sum() + 1.0)  # what all issues have in common, to which each is drawn
+        spread = spread.copy()
         spread[: shape.issues] = np.repeat((own + least + ALIKE * common) / (its + 1.0 + ALIKE), shape.count)
         spread[shape.width :] = (size[shape.width :] + least) / (known_of[shape.width :] + 1.0)
         spread = np.maximum(spread, 1e-7)
@@ -314,7 +315,7 @@ def _evidence(shape: Shape, offers: Sequence[Offer | None], aims: Numbers) -> Sc
         noise = (float(left @ left) + SURE * STEADY**2) / (max(len(aims) - float(sure.sum()), 0.0) + SURE)
         if np.abs(np.log(np.append(spread, noise) / before)).max() < STILL:
             break
-    cov = known.covariance()
+    cov = covariance()
     return Scored(shape, whole @ mean, product(product(whole, cov), np.ascontiguousarray(whole.T)), math.sqrt(noise))
 
 
@@ -324,28 +325,22 @@ class _Regression:
     def __init__(self, features: Numbers, aims: Numbers) -> None:
         self._features, self._across, self._aims = features, np.ascontiguousarray(features.T), aims
         self._inner = product(self._across, features) if features.shape[1] <= len(features) else None
-        self._last: tuple[Numbers, ...] = ()
 
-    def under(self, spread: Numbers, noise: float) -> tuple[Numbers, Numbers]:
-        """The weights' means, and which share of each one's variance the numbers take away."""
+    def under(self, spread: Numbers, noise: float) -> tuple[Numbers, Numbers, Callable[[], Numbers]]:
+        """The weights' means, which share of each one's variance the numbers take away, and what gives their covariance."""
         if self._inner is not None:
             root = np.sqrt(spread)  # on its own scale no weight is better known than it may be
             cov = inverse(self._inner * np.outer(root, root) / noise + np.eye(len(root))) * np.outer(root, root)
-            self._last = (cov,)
-            return cov @ (self._across @ self._aims) / noise, 1 - np.diag(cov) / spread
+            return cov @ (self._across @ self._aims) / noise, 1 - np.diag(cov) / spread, lambda: cov
         wide = self._features * spread
         among = product(wide, self._across) + noise * np.eye(len(wide))
         back = inverse(among)
         told = product(back, wide)
         told = told + product(back, wide - product(among, told))  # what rounding left over
-        self._last = spread.copy(), np.array(noise), told
-        return told.T @ self._aims, (told * self._features).sum(axis=0)
+        return told.T @ self._aims, (told * self._features).sum(axis=0), partial(self._covariance, spread, noise, told)
 
-    def covariance(self) -> Numbers:
-        """The weights' covariance under the last variances. Source: Bucy and Joseph 1968, for the form in which rounding can't make it negative."""
-        if self._inner is not None:
-            return self._last[0]
-        spread, noise, told = self._last
+    def _covariance(self, spread: Numbers, noise: float, told: Numbers) -> Numbers:
+        """In a form in which rounding can't make it negative. Source: Bucy and Joseph 1968."""
         left = np.eye(len(spread)) - product(np.ascontiguousarray(told.T), self._features)
         return product(left * spread, np.ascontiguousarray(left.T)) + noise * product(np.ascontiguousarray(told.T), told)
 

@@ -81,7 +81,7 @@ def settle(
     return replace(now, better=replace(asked, needs=needs))
 
 
-def ranked(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int, *, worst: float = 0.5, more: Sequence[Offer] = ()) -> list[Settlement]:
+def ranked(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int, *, worst: float, more: Sequence[Offer] = ()) -> list[Settlement]:
     """The `k` best outcomes that need no person and under which no party's chance of falling under the fallback is above `worst`, best first: to be proposed, since only a party's own word makes them safe."""
     _check(space, beliefs, weights)
     pool = space.unattended

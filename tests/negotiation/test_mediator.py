@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.negotiation.talking import LEVELS, Alternating, Garbling, Honest, Leaving, Lying, Silent, a_case, a_utility, broken, gain, nash, talk
 
-from tutti.model.negotiation import Constraints, Exchange, Level, Limit, Reply, Utility
-from tutti.negotiation import Ask, End, Propose, step
+from tutti.model.negotiation import Belief, Constraints, Exchange, Level, Limit, Reply, Utility
+from tutti.negotiation import Ask, End, Propose, Space, ranked, step
+from tutti.negotiation.mediator import WILD
 
 MANNERS = (Honest, Silent, Leaving, Alternating, Lying, Garbling)
 SIZES = (3, 2, 4)
@@ -64,6 +65,22 @@ def test_a_case_may_be_ended_at_any_time(seed, manner, level):
         for person, model in zip(people, models, strict=True):
             if person.honest and end.offer is not None and not isinstance(person, Leaving):
                 assert gain(model, end.offer) >= -1e-6
+
+
+def test_who_does_not_answer_two_messages_in_a_row_is_not_asked_again():
+    rng = np.random.default_rng(3)
+    models = [a_utility(rng, SIZES, 0.2) for _ in range(2)]
+    case = a_case("mute", SIZES, [Level.ANSWER, Level.SCORE], messages=6)
+    said, _ = talk(case, [Honest(models[0], SIZES), Silent(models[1], SIZES)])
+    assert [question.ask for question, _ in said if question.party == 1] == ["score", "score"]
+
+
+def test_what_is_hoped_for_is_proposed_though_it_is_likelier_refused_than_not():
+    """Two accounts of what a party wants speak against it, one for it; without a proposal there would be no agreement at all."""
+    sure, space = Utility(((0.0, 1.0),), (), 0.5), Space([2])
+    draws = Belief((*[Utility(((0.0, 0.9),), (), 1.0)] * 2, Utility(((0.0, 1.5),), (), 1.0)))
+    assert [each.offer for each in ranked(space, [Belief((sure,)), draws], [1, 1], 3, worst=WILD)] == [(1,)]
+    assert ranked(space, [Belief((sure,)), Belief((Utility(((0.0, 0.9),), (), 1.0),))], [1, 1], 3, worst=WILD) == []
 
 
 def test_nobody_is_asked_whether_it_would_accept_the_fallback():

@@ -64,6 +64,22 @@ async def test_who_reads_one_side_sees_that_it_collides_and_nothing_of_the_other
     assert [side["input"] for side in told["conflicts"][0]["sides"] if side["task"] == second] == [None]
 
 
+async def test_why_of_a_conflict_is_the_conflict_for_whom_it_is_there(opposed: tuple[Workspace, str, str]) -> None:
+    workspace, first, second = opposed
+    owner, vera, sam = as_caller(workspace), as_caller(workspace, VIEWER), as_caller(workspace, STRANGER)
+    (conflict,) = (await owner.get("/v1/conflicts")).json()["conflicts"]
+    for caller in (owner, vera):
+        told = await caller.get(f"/v1/why/{conflict['id']}")
+        assert (told.status_code, told.json()) == (200, (await caller.get(f"/v1/conflicts/{conflict['id']}")).json())
+    assert {side["task"]: side["input"] for side in told.json()["sides"]} == {first: {"account": "17"}, second: None}
+    hidden, none = await sam.get(f"/v1/why/{conflict['id']}"), await owner.get("/v1/why/c-nothing")
+    assert (hidden.status_code, none.status_code) == (404, 404)
+    assert hidden.text.replace(conflict["id"], "c-nothing") == none.text  # whether there is one is not to be learned
+    seen = [await sam.get(f"/v1/conflicts/{id}") for id in (conflict["id"], "c-nothing")]
+    assert seen[0].text.replace(conflict["id"], "c-nothing") == seen[1].text
+    assert (await workspace.why(conflict["id"]))["id"] == conflict["id"]
+
+
 async def test_a_person_decides_who_may_settle_both_sides(opposed: tuple[Workspace, str, str]) -> None:
     workspace, first, second = opposed
     owner = as_caller(workspace)

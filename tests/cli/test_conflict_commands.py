@@ -7,6 +7,8 @@ from pathlib import Path
 
 from cli_site import Person
 
+from tutti.cli import exits
+
 FLEET = """
 from datetime import timedelta
 from typing import Any
@@ -52,6 +54,28 @@ def test_what_collided_is_listed_shown_told_and_undone(tmp_path: Path) -> None:
     assert "raise must not meet" in person("why", conflict["sides"][0]["task"], *workspace).out
     undone = person("undo", winner, *workspace)
     assert (undone.code, "proposed: t-" in undone.err + undone.out) == (0, True)
+
+
+def test_why_of_a_conflict_is_told_from_elsewhere_too(tmp_path: Path) -> None:
+    person = Person(tmp_path)
+    person.file.write_text(FLEET)
+    process = person.start("up", "fleet.py", "-o", "ndjson", "-q")
+    assert process.stdout is not None
+    try:
+        ready = json.loads(process.stdout.readline())
+        (tmp_path / "away").mkdir()
+        call, there = Person(tmp_path / "away"), ("--server", ready["url"], "--token-file", ready["token_file"])
+        for skill in ("price.discount", "price.raise"):
+            call("run", skill, '{"account": "17"}', *there)
+        (conflict,) = call("conflicts", "--state", "all", "--json", *there).data
+        told = call("why", conflict["id"], *there)
+        assert (told.code, "goes first" in told.out) == (0, True), told.err
+        assert call("why", conflict["id"], "--json", *there).data == conflict
+        missing = call("why", "c-nothing", *there)
+        assert (missing.code, "There is no conflict c-nothing." in missing.err) == (exits.NOT_FOUND, True)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
 
 
 def test_what_a_person_is_told_to_do_about_a_collision_is_to_decide_who_goes_first(tmp_path: Path) -> None:

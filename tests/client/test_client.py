@@ -93,7 +93,11 @@ def test_the_work(client: Client) -> None:
     client.answer(id, "account/8")
     assert client.wait(id)["task"]["output"] == "told account/8"
     assert client.rate(id, 0.9, note="good")["quality"] == 0.9
-    assert client.why(id)["task"] == id
+    told = client.why(id)
+    assert told["schema"] == "tutti.why/1"
+    assert told["task"] == id
+    with pytest.raises(NotFound, match="There is no conflict c-nothing"):
+        client.why("c-nothing")
     assert client.lineage(sent["signal"])["tree"]["led_to"][0]["task"] == sent["tasks"][0]
 
 

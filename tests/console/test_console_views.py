@@ -64,6 +64,12 @@ def test_every_view_fits_a_phone(window: Callable[..., Seen], paths: dict[str, s
     assert not wide
 
 
+def test_why_of_a_conflict_is_the_conflicts_page(window: Callable[..., Seen], paths: dict[str, str]):
+    seen = window()
+    seen.go(paths["conflict"].replace("/conflicts/", "/why/"))
+    expect(seen.page).to_have_url(f"{seen.served.url}/console{paths['conflict']}")
+
+
 def test_what_is_not_there_says_so(window: Callable[..., Seen]):
     seen = window()
     for path in (

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from tutti.api import forms
+from tutti.api import forms, rights
 from tutti.api.describing import CHANGING, KEYED, READING, StrictRoute, problems, reply
-from tutti.api.guard import absent, caller_of, may, require
+from tutti.api.guard import require
 from tutti.api.repetition import Answer, Repetition
-from tutti.api.rights import listed, on_task
 from tutti.app import Workspace
 from tutti.model.answers.conflicts import Conflicts, ConflictSeen
 from tutti.model.answers.tasks import Submitted
-from tutti.model.caller import Caller
 from tutti.model.request import Once
 
 
@@ -27,26 +25,22 @@ def conflict_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
         request: Request, state: str | None = None, task: str | None = None, limit: Annotated[int, Query(ge=1, le=200)] = 50, after: int | None = None
     ) -> Response:
         """A page of conflicts, newest first: those not resolved yet, or of a state (open, asked, resolved, all), or of a task."""
-        caller, departments = listed(request, "tasks:read")
+        caller, departments = rights.listed(request, "tasks:read")
         if task is not None:
-            await on_task(workspace, request, task)
+            await rights.on_task(workspace, request, task)
         page = await workspace.conflicts(state=state, task=task, departments=departments, limit=limit, after=after)
-        return reply({**page, "conflicts": [_as_seen(caller, view) for view in page["conflicts"]]})
+        return reply({**page, "conflicts": [rights.as_seen(caller, view) for view in page["conflicts"]]})
 
     @api.get("/conflicts/{id}", response_model=ConflictSeen, responses=problems(*READING, 404))
     async def conflict(request: Request, id: str) -> Response:
         """One conflict with both sides."""
-        caller = caller_of(request)
-        view = await workspace.conflict(id)
-        if not any(_reads(caller, side) for side in view["sides"]):
-            raise absent("conflict", id)
-        return reply(_as_seen(caller, view))
+        return reply(await rights.conflict(workspace, request, id))
 
     @api.post("/conflicts/{id}/settle", response_model=ConflictSeen, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
     async def settle(request: Request, id: str, form: forms.Winner) -> Response:
         """Decide which task goes first. Who decides may settle the tasks of both sides."""
         for side in (await workspace.conflict(id))["sides"]:
-            caller, _ = await on_task(workspace, request, side["task"], "tasks:settle")
+            caller, _ = await rights.on_task(workspace, request, side["task"], "tasks:settle")
 
         async def act(_: Once | None) -> Answer:
             return 200, await workspace.settle_conflict(id, form.winner, by=caller.id)
@@ -56,7 +50,7 @@ def conflict_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
     @api.post("/tasks/{id}/undo", status_code=201, response_model=Submitted, responses=problems(*CHANGING, 404), openapi_extra=KEYED)
     async def undo(request: Request, id: str) -> Response:
         """Propose the action that undoes a completed one; it goes through the gates. Repeating it gives the same task."""
-        _, row = await on_task(workspace, request, id)
+        _, row = await rights.on_task(workspace, request, id)
         inverse = workspace.house.registry.skill(row["skill"]).undo
         card = workspace.house.registry.offer(inverse) if inverse else None
         caller = require(request, "tasks:submit", department=card.department if card else "")
@@ -67,13 +61,3 @@ def conflict_routes(workspace: Workspace, repetition: Repetition) -> APIRouter:
         return await repetition.answer(request, caller, act)
 
     return api
-
-
-def _reads(caller: Caller, side: dict[str, Any]) -> bool:
-    return may(caller, "tasks:read", id=side["task"], department=side["department"] or "", owner=side["caller"] or "")
-
-
-def _as_seen(caller: Caller, view: dict[str, Any]) -> dict[str, Any]:
-    """A conflict without the parameters of a side that the caller may not read."""
-    sides = [side if _reads(caller, side) else {**side, "input": None, "amount": None} for side in view["sides"]]
-    return {**view, "sides": [{name: value for name, value in side.items() if name != "caller"} for side in sides]}

@@ -14,6 +14,7 @@ from tutti.api.describing import CHANGING, READING, StrictRoute, problems, reply
 from tutti.api.guard import caller_of, require
 from tutti.app import Workspace
 from tutti.clock import from_datetime
+from tutti.model.answers.conflicts import ConflictSeen
 from tutti.model.answers.health import Health
 from tutti.model.answers.record import Consistency, Fact, Head, Inclusion, Leaves, SignedHead
 from tutti.model.answers.timeline import Lineage
@@ -34,11 +35,13 @@ def why_routes(workspace: Workspace) -> APIRouter:
         await rights.on_task(workspace, request, id, "decisions:read")
         return id
 
-    @api.get("/why/{id}", response_model=Why | Lineage, responses=problems(*READING, 404))
+    @api.get("/why/{id}", response_model=Why | Lineage | ConflictSeen, responses=problems(*READING, 404))
     async def why(request: Request, id: str) -> Response:
-        """Why a task (or an approval's task) went as it did, from the record alone; of a signal, its lineage."""
+        """Why a task (or an approval's task) went as it did, from the record alone; of a signal its lineage, of a conflict both sides and who decided."""
         if id.startswith("s-"):
             return reply(await rights.lineage(workspace, request, id))
+        if id.startswith("c-"):
+            return reply(await rights.conflict(workspace, request, id))
         task = await decided(request, id)
         return reply(await rights.told(workspace, request, await workspace.why(task)))
 

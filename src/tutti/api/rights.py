@@ -74,6 +74,27 @@ async def told(workspace: Workspace, request: HTTPConnection, why: dict[str, Any
     return {**why, "inputs": inputs}
 
 
+async def conflict(workspace: Workspace, request: HTTPConnection, id: str) -> dict[str, Any]:
+    """A conflict, for whoever may read one of its sides. Raises: `NotFound`."""
+    caller = caller_of(request)
+    if await workspace.journal.row("conflict", (id,)) is None:
+        raise absent("conflict", id)
+    view = await workspace.conflict(id)
+    if not any(_reads(caller, side) for side in view["sides"]):
+        raise absent("conflict", id)
+    return as_seen(caller, view)
+
+
+def as_seen(caller: Caller, conflict: Mapping[str, Any]) -> dict[str, Any]:
+    """A conflict without the parameters of a side that the caller may not read."""
+    sides = [side if _reads(caller, side) else {**side, "input": None, "amount": None} for side in conflict["sides"]]
+    return {**conflict, "sides": [{name: value for name, value in side.items() if name != "caller"} for side in sides]}
+
+
+def _reads(caller: Caller, side: Mapping[str, Any]) -> bool:
+    return may(caller, "tasks:read", id=side["task"], department=side["department"] or "", owner=side["caller"] or "")
+
+
 async def lineage(workspace: Workspace, request: HTTPConnection, id: str) -> dict[str, Any]:
     """What a signal or a task led to, as far as the caller may see it: each node says how many branches were left out of it as `hidden`.
 

@@ -261,8 +261,8 @@ def prioritise(
     return Call("POST", "/v1/priorities", body=body, keyed=True)
 
 
-def why(id: str) -> Call[Why]:
-    """Why a task went as it did."""
+def why(id: str) -> Call[Why | Lineage | ConflictSeen]:
+    """Why a task (or an approval's task) went as it did; of a signal its lineage, of a conflict both sides and who decided. `schema` says which it is."""
     return Call("GET", "/v1/why/{}", (id,))
 
 

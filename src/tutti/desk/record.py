@@ -12,7 +12,7 @@ import orjson
 from tutti import arbiter, execution, explanation, mediation, observation, plans, routing
 from tutti.clock import MICROS, micros, to_text
 from tutti.desk.counter import OWNER, Row
-from tutti.desk.work import Work
+from tutti.desk.deciding import Deciding
 from tutti.errors import Conflict, NoRoute, NotFound
 from tutti.journal import Proofs, Wanted, facts_page, leaves_page, seq_at, statement
 from tutti.model.fact import Fact
@@ -23,11 +23,13 @@ _AT_A_TIME = 400  # ids in one statement
 _PAGE = 5000  # facts read at a time
 
 
-class Record(Work):
+class Record(Deciding):
     """Reading what happened."""
 
     async def why(self, id: str) -> dict[str, Any]:
-        """Why a task went as it did, from the record alone."""
+        """Why a task (or an approval's task) went as it did, from the record alone; of a signal its lineage, of a conflict the conflict."""
+        if id.startswith("c-"):
+            return await self.conflict(id)
         if id.startswith("a-"):
             id = (await self._row("approval", id, "approval"))["task"]
         if id.startswith("s-"):

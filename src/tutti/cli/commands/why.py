@@ -25,16 +25,14 @@ def why(look: Look, id: str, lineage: bool, replay: bool) -> None:
     screen = Screen(look)
     if lineage and replay:
         raise click.UsageError("--lineage and --replay are two things: ask for one of them.")
-    conflict = id.startswith("c-")
-    if conflict and (lineage or replay):
+    if id.startswith("c-") and (lineage or replay):
         raise click.UsageError(f"A conflict is told as it is: `tutti why {id}`. Ask for --lineage or --replay of one of its tasks.")
     with connect(look) as api:
-        if conflict:
-            conflicts.told(screen, api.get("/v1/conflicts/{}", id))
-            return
         record = api.post("/v1/why/{}/replay", id) if replay else api.get("/v1/lineage/{}" if lineage else "/v1/why/{}", id)
     if look.machine:
         screen.data(record)
+    elif record["schema"].startswith("tutti.conflict"):
+        conflicts.told(screen, record)
     elif replay:
         _replayed(screen, record)
     elif record["schema"].startswith("tutti.lineage"):

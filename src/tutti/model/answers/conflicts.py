@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
@@ -27,7 +27,7 @@ class ConflictSide(TypedDict):
 class ConflictSeen(TypedDict):
     """Two actions that cannot both be: the rule they would break together, who goes first, by which rung of the ladder and why."""
 
-    schema: str
+    schema: Literal["tutti.conflict/1"]
     id: str
     resource: str
     rule: str

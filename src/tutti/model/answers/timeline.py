@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -70,6 +70,6 @@ class Timeline(TypedDict):
 class Lineage(TypedDict):
     """What a signal or a task led to, as a tree, and the signal that it came from."""
 
-    schema: str
+    schema: Literal["tutti.lineage/1"]
     tree: dict[str, Any]
     signal: NotRequired[str | None]

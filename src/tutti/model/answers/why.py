@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -109,7 +109,7 @@ class Why(TypedDict):
     """Why a task went as it did, from the record alone: a sentence, the decision in short, who was weighed and how, what would have changed it, what went
     in, what it passed, and how it turned out."""
 
-    schema: str
+    schema: Literal["tutti.why/1"]
     task: str
     skill: str
     state: str

@@ -23,8 +23,9 @@ import "./why.css";
 
 export default function Why() {
   const { id = "" } = usePath<{ id: string }>();
-  const of = useRead<Whole>(`/why/${part(id)}`, {}, { keep: false, enabled: !id.startsWith("s-") });
-  if (id.startsWith("s-")) return <Redirect to={`/signals/${part(id)}`} />;
+  const elsewhere = id.startsWith("s-") ? "signals" : id.startsWith("c-") ? "conflicts" : null;
+  const of = useRead<Whole>(`/why/${part(id)}`, {}, { keep: false, enabled: elsewhere === null });
+  if (elsewhere) return <Redirect to={`/${elsewhere}/${part(id)}`} />;
   if (of.error) return <><Head title="Why" /><FailureNote error={of.error} retry={() => void of.refetch()} /></>;
   if (!of.data) return <><Head title="Why" /><Loading rows={10} /></>;
   return <Told key={id} why={of.data} />;

@@ -25,6 +25,7 @@ AXE = CONSOLE / "node_modules" / "axe-core" / "axe.min.js"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
+BARGAINERS = ["buyer", "seller"]  # of the company's negotiation by alternating offers
 _START_S = 60.0
 
 
@@ -191,7 +192,8 @@ def views(served: Served) -> dict[str, str]:
     tasks = served.ask("GET", "/tasks?limit=200")["tasks"]
     routed = next(task["id"] for task in tasks if task["state"] == "completed" and task["skill"] == "churn.forecast" and not task["coalesced_into"])
     waiting = served.ask("GET", "/approvals")[0]
-    negotiation = served.ask("GET", "/negotiations?limit=1")["negotiations"][0]["id"]
+    negotiations = served.ask("GET", "/negotiations?limit=200")["negotiations"]
+    bargaining = next(each["id"] for each in negotiations if each["parties"] == BARGAINERS)
     conflict = served.ask("GET", "/conflicts?state=all&limit=1")["conflicts"][0]["id"]
     signal_id = next(task["signal"] for task in tasks if task["signal"])
     return {
@@ -203,7 +205,8 @@ def views(served: Served) -> dict[str, str]:
         "why-asked": f"/why/{waiting['task']}",
         "approvals": f"/approvals/{waiting['id']}",
         "negotiations": "/negotiations",
-        "negotiation": f"/negotiations/{negotiation}",
+        "negotiation": f"/negotiations/{negotiations[0]['id']}",
+        "bargaining": f"/negotiations/{bargaining}",
         "conflicts": "/conflicts?state=all",
         "conflict": f"/conflicts/{conflict}",
         "signals": "/signals",

@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from console_site import BARGAINERS
 from pydantic import BaseModel
 
 from tutti import Context, Fleet, Intent, Settings, Workspace
@@ -62,6 +63,9 @@ def company() -> Fleet:
         return text
 
     fleet.on("letter.came", do="letter.echo")
+    terms = [{"price": 15, "term": 24}, {"price": 10, "term": 24}, {"price": 5, "term": 24}], [{"price": 0, "term": 12}, {"price": 0, "term": 24}]
+    for name, its in zip(BARGAINERS, terms, strict=True):
+        fleet.party(Haggler(its), name=name, department="sales")
     return fleet
 
 
@@ -81,6 +85,16 @@ def busy() -> Fleet:
         return number
 
     return fleet
+
+
+class Haggler:
+    """A party that makes these offers, one a turn, and then takes what there is."""
+
+    def __init__(self, offers: list[dict[str, Any]]) -> None:
+        self.offers = list(offers)
+
+    async def respond(self, outcome: dict[str, Any] | None) -> dict[str, Any] | bool:
+        return self.offers.pop(0) if self.offers else True
 
 
 class Slow:
@@ -136,6 +150,15 @@ async def leave_open(workspace: Workspace) -> None:
 
 async def fill(workspace: Workspace) -> None:
     """What is there to see."""
+    bargaining = await workspace.negotiate(
+        issues={"price": [0, 5, 10, 15], "term": [12, 24]},
+        parties=BARGAINERS,
+        fallback={"price": 0, "term": 12},
+        policy=[{"rule": "never fifteen", "forbid": {"price": 15}}],
+        approval=[{"rule": "ten needs a yes", "forbid": {"price": [10, 15]}}],
+        protocol="alternating",
+    )
+    await workspace.result(bargaining)
     made = lifecycle.sample(11, tickets=60, accounts=60)
     for event in lifecycle.signals(made):
         await workspace.send(event)

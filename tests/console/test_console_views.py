@@ -9,7 +9,7 @@ from console_site import Seen
 from playwright.sync_api import expect
 
 VIEWS = (
-    "overview", "map", "tasks", "task", "why", "why-asked", "approvals", "negotiations", "negotiation", "conflicts", "conflict", "signals", "signal",
+    "overview", "map", "tasks", "task", "why", "why-asked", "approvals", "negotiations", "negotiation", "bargaining", "conflicts", "conflict", "signals", "signal",
     "agents", "agent", "goals", "bottlenecks", "policies", "audit", "settings",
 )  # fmt: skip
 

@@ -87,6 +87,28 @@ def test_an_agents_question_is_answered_on_its_tasks_page(window: Callable[..., 
     assert served.ask("GET", f"/tasks/{task}")["output"] == "the blue one send it back"
 
 
+def test_which_offers_of_free_bargaining_were_refused_and_by_which_rule(window: Callable[..., Seen], served: Served, paths: dict[str, str]):
+    seen = window()
+    page = seen.page
+    seen.go(paths["bargaining"])
+    rows = page.get_by_role("table").filter(has_text="What became of it").get_by_role("row")
+    assert [[cell.strip() for cell in row.get_by_role("cell").all_inner_texts()] for row in rows.all()[1:]] == [
+        ["1", "buyer", "price 15, term 24", "refused by policy: never fifteen; and without a person's word: ten needs a yes"],
+        ["2", "seller", "price 0, term 12", "not accepted"],
+        ["3", "buyer", "price 10, term 24", "refused without a person's word: ten needs a yes"],
+        ["4", "seller", "price 0, term 24", "not accepted"],
+        ["5", "buyer", "price 5, term 24", "accepted by all"],
+    ]
+    said = page.locator(".msg").nth(2)
+    expect(said).to_contain_text("offers price 10, term 24")
+    expect(said).to_contain_text("counts as a pass, refused by: ten needs a yes")
+    assert page.locator(".msg").filter(has_text="counts as a pass").count() == 2
+    expect(page.get_by_text("over the fallback")).to_have_count(1)  # the card of gains: nobody gave a number
+    seen.go(paths["negotiation"])
+    expect(page.get_by_text("What became of it")).to_have_count(0)
+    assert not seen.errors
+
+
 def test_canceling_says_what_happens_and_why_it_was(window: Callable[..., Seen], served: Served):
     task = served.ask("POST", "/tasks", {"skill": "letter.read", "input": "the red one"})["task"]
     assert _waited(served, task)["stage"] == "asking"

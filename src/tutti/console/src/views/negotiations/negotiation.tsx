@@ -14,18 +14,20 @@ import { duration, money, NONE, plural, signed, who } from "../../words/format.t
 import { Gains } from "./gains.tsx";
 import { statusOf } from "./negotiations.tsx";
 import { TakeOver } from "./take-over.tsx";
-import { breaks, line, type Opening, type Outcome, proposals, type Said, saying, type Settled, steps, terms, type Whole } from "./told.ts";
+import { became, breaks, line, type Made, offers, type Opening, type Outcome, proposals, type Said, saying, type Settled, steps, terms, type Whole } from "./told.ts";
 import "./negotiations.css";
 
 const ALSO = 40; // messages of a round that are shown at once
 
 function Message({ said, at }: { said: Said; at: string }) {
+  const gains = said.ask === "offer" && said.counter ? [] : Object.entries(said.gains ?? {}); // with an offer the API gives those of what was on the table before
   const whole = said.ask === "rank" || said.ask === "score" || said.ask === "screen" || said.ask === "table";
   return (
     <div className="msg">
       <b>{said.party}</b> <span className="sub"><At at={at} /> · {said.ask}</span>
       <div className={said.missing ? "failed" : ""}>{line(said)}</div>
-      {said.gains && <div className="sub small">{Object.entries(said.gains).map(([party, gain]) => `${party} ${signed(gain, Math.abs(gain) >= 100 ? 0 : 3)}`).join(" · ")} <span>over the fallback</span></div>}
+      {said.refused && <div className="failed">counts as a pass, refused by: {said.refused.join(", ")}</div>}
+      {gains.length > 0 && <div className="sub small">{gains.map(([party, gain]) => `${party} ${signed(gain, Math.abs(gain) >= 100 ? 0 : 3)}`).join(" · ")} <span>over the fallback</span></div>}
       {whole && !said.missing && <JsonBehind value={{ answer: said.answer, ...(said.lists ? { lists: said.lists } : {}), ...(said.outcomes ? { outcomes: said.outcomes } : {}) }}><span className="sub small">all that was said</span></JsonBehind>}
     </div>
   );
@@ -43,6 +45,26 @@ function Transcript({ whole }: { whole: Whole }) {
         </section>
       ))}
       {whole.settled && <p><StatusTag status={whole.settled.how === "fallback" ? "queued" : "done"}>Ended: {whole.settled.why}</StatusTag></p>}
+    </Card>
+  );
+}
+
+/** The offers of free bargaining: who made which, and what became of it. */
+function Offers({ made, whole }: { made: readonly Made[]; whole: Whole }) {
+  const refused = made.filter((each) => each.refused.length).length;
+  return (
+    <Card title="Offers" sub={`${plural(made.length, "offer")} in turns${refused ? `, ${refused} refused: such an offer counts as a pass` : ""}`}>
+      <div className="scroll" tabIndex={0}>
+        <table>
+          <thead><tr><th className="num">Turn</th><th>By</th><th>Offer</th><th>What became of it</th></tr></thead>
+          <tbody>
+            {made.map((each) => {
+              const [status, words] = became(each, whole);
+              return <tr key={each.turn}><td className="num">{each.turn}</td><td>{each.party}</td><td>{terms(each.outcome)}</td><td className="became">{status ? <StatusTag status={status}>{words}</StatusTag> : <span className="sub">{words}</span>}</td></tr>;
+            })}
+          </tbody>
+        </table>
+      </div>
     </Card>
   );
 }
@@ -121,13 +143,15 @@ function EndsIn({ at }: { at: string | null }) {
 
 function One({ whole, taking, onTaken }: { whole: Whole; taking: boolean; onTaken: () => void }) {
   const put = useMemo(() => proposals(whole.rounds_told), [whole.rounds_told]);
-  const now = put.at(-1)?.outcome ?? null;
+  const made = useMemo(() => offers(whole.rounds_told), [whole.rounds_told]);
+  const now = (made.findLast((each) => !each.refused.length) ?? put.at(-1))?.outcome ?? null;
   return (
     <>
       {whole.settled && <Ending whole={whole} settled={whole.settled} />}
       <div className={whole.settled ? "g c2 top-align mt" : "g c2 top-align"}>
         <Transcript whole={whole} />
         <div className="g">
+          {made.length > 0 && <Offers made={made} whole={whole} />}
           <Gains parties={whole.parties} steps={steps(put, whole.settled)} />
           {whole.opening && <Mandate opening={whole.opening} settled={whole.settled} now={now} />}
           {whole.opening && <Terms opening={whole.opening} settled={whole.settled} now={now} />}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { breaks, line, proposals, type Said, saying, type Settled, steps, terms } from "./told.ts";
+import { became, breaks, line, offers, type Opening, proposals, type Said, saying, type Settled, steps, terms } from "./told.ts";
 
 const yearly = { price: "-5 %", term: "yearly" }, longer = { price: "-10 %", term: "two years" };
 const said = (party: string, more: Partial<Said>): Said => ({ party, number: 1, ask: "confirm", missing: "", answer: null, ...more });
@@ -34,6 +34,50 @@ describe("a message in a line", () => {
   it("tells a screen by how many it would accept", () => expect(line(said("care", { ask: "screen", outcomes: [yearly, longer], answer: [true, false] }))).toBe("would accept 1 of 2 outcomes"));
   it("tells answers with a counter-offer", () => expect(line(said("care", { ask: "respond", outcome: yearly, counter: longer, answer: "counter" }))).toBe("counters price -5 %, term yearly, and would rather have price -10 %, term two years"));
   it("tells silence", () => expect(line(said("care", { missing: "timed out" }))).toBe("was asked (confirm), no answer: timed out"));
+});
+
+describe("offers of free bargaining", () => {
+  const turn = (round: number, party: string, more: Partial<Said>) => ({ round, at: `2026-11-29T10:00:0${round}Z`, cost: 0, said: [said(party, { ask: "offer", ...more })] });
+  const cheap = { price: "-15 %", term: "yearly" };
+  const made = offers([
+    turn(1, "care", { outcome: null, counter: cheap, answer: "counter", refused: ["never cheap"] }),
+    turn(2, "margin", { outcome: null, counter: longer, answer: "counter", refused: ["long"] }),
+    turn(3, "care", { outcome: null, counter: yearly, answer: "counter" }),
+    turn(4, "legal", { outcome: yearly, answer: "accept" }),
+    turn(5, "margin", { outcome: yearly, answer: "accept" }),
+  ]);
+  const of = { parties: ["care", "margin", "legal"], how: "settled", opening: { policy: [{ rule: "never cheap" }], approval: [{ rule: "long" }] } as unknown as Opening };
+
+  it("are those that somebody made, in order, with who accepted and which rules refused them", () => {
+    expect(made.map((each) => [each.turn, each.party, terms(each.outcome), each.refused, each.accepted])).toEqual([
+      [1, "care", "price -15 %, term yearly", ["never cheap"], []],
+      [2, "margin", "price -10 %, term two years", ["long"], []],
+      [3, "care", "price -5 %, term yearly", [], ["legal", "margin"]],
+    ]);
+  });
+  it("are told apart: forbidden, a person's to allow, accepted", () => {
+    expect(made.map((each) => became(each, of))).toEqual([
+      ["failed", "refused by policy: never cheap"],
+      ["human", "refused without a person's word: long"],
+      ["done", "accepted by all"],
+    ]);
+    expect(became({ ...made[0]!, refused: ["never cheap", "long"] }, of)).toEqual(["failed", "refused by policy: never cheap; and without a person's word: long"]);
+    expect(became({ ...made[2]!, accepted: ["legal"] }, of)).toEqual([null, "accepted by legal only"]);
+    expect(became({ ...made[2]!, accepted: ["legal"] }, { ...of, how: null })).toEqual(["running", "on the table, accepted by legal"]);
+    expect(became({ ...made[2]!, accepted: [], stands: false }, { ...of, how: null })).toEqual([null, "not accepted"]);
+  });
+  it("are off the table when somebody passes, is silent or makes one that is refused", () => {
+    const first = turn(1, "care", { outcome: null, counter: yearly, answer: "counter" });
+    const nexts = [{ answer: "reject" }, { missing: "late" }, { counter: cheap, refused: ["never cheap"] }, { counter: longer }];
+    expect(nexts.map((next) => offers([first, turn(2, "margin", { outcome: yearly, ...next })])[0]!.stands)).toEqual([false, false, false, false]);
+    expect(offers([first])[0]!.stands).toBe(true);
+  });
+  it("are no offers where somebody accepts or passes", () => expect(offers([turn(1, "care", { outcome: null }), turn(2, "margin", { outcome: yearly, answer: "accept" })])).toEqual([]));
+  it("are told in the transcript as what they are", () => {
+    expect(line(said("care", { ask: "offer", outcome: yearly, counter: longer, answer: "counter" }))).toBe("offers price -10 %, term two years");
+    expect(line(said("care", { ask: "offer", outcome: yearly, answer: "accept" }))).toBe("accepts price -5 %, term yearly");
+    expect([line(said("care", { ask: "offer", outcome: yearly })), line(said("care", { ask: "offer", outcome: null, answer: "reject" }))]).toEqual(["passes", "passes"]);
+  });
 });
 
 describe("rules", () => {

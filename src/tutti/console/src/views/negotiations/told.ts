@@ -1,5 +1,6 @@
 /** What the API tells of a negotiation, and what is read off it: proposals with gains, what each party said, and which rules terms keep. */
 import type { Negotiation } from "../../api/schema.ts";
+import type { Status } from "../../words/status.ts";
 
 export type Value = string | number | boolean;
 export type Outcome = Record<string, Value>;
@@ -22,6 +23,8 @@ export interface Said {
   answer: unknown;
   outcome?: Outcome | null;
   counter?: Outcome | null;
+  /** In free bargaining: the rules by which the offer counted as a pass. */
+  refused?: string[];
   gains?: Record<string, number>;
   outcomes?: (Outcome | null)[];
   lists?: (Outcome | null)[][];
@@ -98,6 +101,51 @@ export function proposals(rounds: readonly Round[]): Proposal[] {
   return found;
 }
 
+/** An offer of free bargaining: who made it in which turn, the rules that refused it, and who accepted it while it was on the table. */
+export interface Made {
+  turn: number;
+  at: string;
+  party: string;
+  outcome: Outcome;
+  refused: string[];
+  accepted: string[];
+  /** Nobody has put another offer in its place or passed since. */
+  stands: boolean;
+}
+
+/** The offers that parties made in their turns, in order. One that was refused counted as a pass: it never was on the table. */
+export function offers(rounds: readonly Round[]): Made[] {
+  const found: Made[] = [];
+  for (const round of rounds) {
+    for (const said of round.said) {
+      if (said.ask !== "offer") continue;
+      const before = found.find((each) => each.stands);
+      if (before && said.answer === "accept") {
+        before.accepted.push(said.party);
+        continue;
+      }
+      if (before) before.stands = false;
+      const refused = said.refused ?? [];
+      if (said.counter) found.push({ turn: round.round, at: round.at, party: said.party, outcome: said.counter, refused, accepted: [], stands: !refused.length });
+    }
+  }
+  return found;
+}
+
+/** What became of an offer, with its state where it has one. */
+export function became(made: Made, { parties, opening, how }: Pick<Whole, "parties" | "opening" | "how">): [Status | null, string] {
+  if (made.refused.length) {
+    const forbids = new Set(opening?.policy.map((rule) => rule.rule));
+    const forbidden = made.refused.filter((rule) => forbids.has(rule)), asks = made.refused.filter((rule) => !forbids.has(rule));
+    if (!forbidden.length) return ["human", `refused without a person's word: ${asks.join(", ")}`];
+    return ["failed", `refused by policy: ${forbidden.join(", ")}${asks.length ? `; and without a person's word: ${asks.join(", ")}` : ""}`];
+  }
+  if (made.accepted.length >= parties.length - 1) return ["done", "accepted by all"];
+  const only = made.accepted.length ? `accepted by ${made.accepted.join(", ")}` : null;
+  if (made.stands && how === null) return ["running", `on the table${only ? `, ${only}` : ""}`];
+  return [null, only ? `${only} only` : "not accepted"];
+}
+
 /** A point of the charts of gains: a proposal, what it ended with, or what a person could approve. */
 export interface Step {
   name: string;
@@ -138,9 +186,11 @@ export function line(said: Said): string {
     }
     case "table":
       return "gave its wishes as a table";
+    case "offer":
+      return said.counter ? `offers ${terms(said.counter)}` : said.answer === "accept" ? `accepts ${terms(said.outcome)}` : "passes";
     default: {
       const counter = said.counter ? `, and would rather have ${terms(said.counter)}` : "";
-      return `${said.answer === "accept" ? "accepts" : said.answer === "reject" ? "rejects" : said.answer === "counter" ? "counters" : said.ask === "offer" ? "offers" : "passes on"} ${terms(said.outcome)}${counter}`;
+      return `${said.answer === "accept" ? "accepts" : said.answer === "reject" ? "rejects" : said.answer === "counter" ? "counters" : "passes on"} ${terms(said.outcome)}${counter}`;
     }
   }
 }

@@ -1,16 +1,28 @@
-"""What several suites share: one PostgreSQL server, from a wheel, for those that need it; the spans that were made. And what makes the run shorter."""
+"""What several suites share: one PostgreSQL server, from a wheel, for those that need it; the spans that were made. And what makes runs shorter and alike."""
 
 from __future__ import annotations
 
 import gc
 import os
+import socket
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+with suppress(ImportError):  # the environments of other frameworks have no Hypothesis
+    from hypothesis import HealthCheck, settings
+
+    # Properties are held against the same values in every run, however slow the machine: a run fails for what was changed, not by chance.
+    # `pytest --hypothesis-profile=anew` looks for values that nobody has tried.
+    settings.register_profile("anew", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("alike", settings.get_profile("anew"), derandomize=True)
+    settings.load_profile("alike")
 
 _SLOW_S = 1800  # for a slow test; the others have what pyproject.toml says
 
@@ -38,6 +50,18 @@ def postgres_url() -> Iterator[str]:
             url = server.get_uri()
         yield url
         server.cleanup()
+
+
+@pytest.fixture
+def kept_port() -> Iterator[int]:
+    """A port of loopback for servers that come one after another: nobody else is given it while none of them listens. Other tests run beside these."""
+    with socket.socket() as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # Linux lets a server listen beside it, if that one sets this, too, as servers do
+        keeper.bind(("127.0.0.1", 0))
+        port = int(keeper.getsockname()[1])
+        if sys.platform != "linux":
+            keeper.close()
+        yield port
 
 
 @pytest.fixture

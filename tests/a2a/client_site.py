@@ -35,7 +35,7 @@ async def done(workspace: Workspace, skill: str, input: Any) -> dict[str, Any]:
     return await workspace.task(id)
 
 
-async def eventually(check: Callable[[], Any], seconds: float = 10) -> None:
+async def eventually(check: Callable[[], Any], seconds: float = 30) -> None:
     """Wait until something holds; polled, because it happens in another process or in the network."""
     async with asyncio.timeout(seconds):
         while not check():

@@ -214,7 +214,7 @@ def states(events: list[dict[str, Any]]) -> list[str]:
     return told
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -224,7 +224,7 @@ async def test_being_let_in_is_auth_required(served: Site):
 async def test_returning_at_once_polling_and_canceling(served: Site, gate: Gate):
     task = await served.send("slow.work", "x", configuration={"returnImmediately": True})
     assert task["status"]["state"] in ("TASK_STATE_SUBMITTED", "TASK_STATE_WORKING")
-    await asyncio.wait_for(gate.entered.wait(), 5)
+    await asyncio.wait_for(gate.entered.wait(), 30)
     assert (await served.result("GetTask", {"id": task["id"]}))["status"]["state"] == "TASK_STATE_WORKING"
     canceled = await served.result("CancelTask", {"id": task["id"]})
     assert canceled["status"]["state"] == "TASK_STATE_CANCELED"

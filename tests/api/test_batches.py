@@ -45,7 +45,7 @@ def parsed(block: bytes) -> list[tuple[str, dict[str, Any]]]:
 
 async def until(stream: AsyncIterator[bytes], kind: str, times: int = 1) -> list[tuple[str, dict[str, Any]]]:
     found: list[tuple[str, dict[str, Any]]] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         async for block in stream:
             found += parsed(block)
             if [*(name for name, _ in found), *(change["kind"] for change in changes(found))].count(kind) >= times:
@@ -174,7 +174,7 @@ async def test_it_beats_in_silence_and_ends_with_the_process(workspace: Workspac
     await workspace.result(await workspace.submit("ticket.triage", {"text": "not theirs"}))
     assert {name for name, _ in await reading} == {"beat"}, "what they may not hear of is silence"
     stopping.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert [name async for block in stream for name, _ in parsed(block) if name != "beat"] == []
         assert [name async for block in sender for name, _ in parsed(block) if name != "beat"] == []
     assert made.readers == set()

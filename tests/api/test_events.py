@@ -22,7 +22,7 @@ def parsed(block: bytes) -> Event:
 
 async def until(stream: AsyncIterator[bytes], kind: str) -> list[Event]:
     found: list[Event] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         async for block in stream:
             if not block.startswith(b":"):
                 found.append(parsed(block))
@@ -102,15 +102,15 @@ async def test_a_stream_ends_when_its_callers_rights_change_and_at_the_end_of_it
     reading = [asyncio.create_task(_all(stream)) for stream in told]
     await asyncio.sleep(0)
     await workspace.accounts.change("person/ana", roles=["sender"])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await asyncio.gather(*reading[:2])
     assert (events.readers, [task.done() for task in reading]) == (2, [True, True, False, False])
     token = await workspace.accounts.issue_token("person/bob")
     await workspace.accounts.revoke(token["id"])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await asyncio.gather(*reading[2:])
     over = workspace.clock.now() - 1
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert len(await _all(events.stream(bob, None, over))) == len(await _all(events.batches.stream(bob, None, 20, over))) == 1
     assert events.readers == 0
 
@@ -124,8 +124,8 @@ async def test_it_beats_and_ends_with_the_process(workspace: Workspace) -> None:
     events = Events(workspace, stopping, beat_s=0.01)
     stream = events.stream(OWNER, None)
     await anext(stream)
-    assert await asyncio.wait_for(anext(stream), 10) == b": alive\n\n"
+    assert await asyncio.wait_for(anext(stream), 30) == b": alive\n\n"
     stopping.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert [block async for block in stream if not block.startswith(b":")] == []
     assert events.readers == 0

@@ -69,7 +69,7 @@ async def test_a_short_page_links_to_the_rest(workspace: Workspace, monkeypatch:
 
 async def test_a_browser_can_check_leaves_root_and_signature(call: Call, workspace: Workspace) -> None:
     await worked(workspace)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while ((await workspace.leaves(limit=1))["head"] or {"seq": 0})["seq"] < workspace.journal.head.seq:  # it is signed within a second
             await asyncio.sleep(0.05)
     leaves: list[dict[str, Any]] = []

@@ -147,7 +147,7 @@ def test_a_proxy_that_is_none_is_told() -> None:
 
 async def ask(line: Line) -> bytes:
     reader, writer = line
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         with contextlib.suppress(ConnectionError):
             writer.write(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
             return await reader.readline()
@@ -160,17 +160,17 @@ async def test_one_address_does_not_take_all_connections(tmp_path: Path) -> None
         held = [await lines.open() for _ in range(3)]
         assert [await ask(line) for line in held] == [b"HTTP/1.1 200 OK\r\n"] * 3
         reader, _ = await lines.open()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             said = await reader.read()
         assert said.startswith(b"HTTP/1.1 503")
         assert b"from this address" in said
         assert b"200" in await ask(await lines.open("127.0.0.2"))
         held[0][1].close()
-        async with asyncio.timeout(10):  # its place is free again, for one
+        async with asyncio.timeout(30):  # its place is free again, for one
             while b"200" not in await ask(await lines.open()):
                 pass
         reader, _ = await lines.open()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert b"503" in await reader.readline()
 
 
@@ -179,7 +179,7 @@ async def test_a_listed_proxy_has_no_such_bound(tmp_path: Path) -> None:
     async with behind(tmp_path, connections_per_address=3, behind_proxy=True, proxies=("127.0.0.1",)) as (_, _, lines):
         assert [await ask(await lines.open()) for _ in range(8)] == [b"HTTP/1.1 200 OK\r\n"] * 8
         elsewhere = [await lines.open("127.0.0.2") for _ in range(4)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert b"503" in await elsewhere[3][0].readline()
 
 

@@ -90,7 +90,7 @@ async def client(served: Served) -> AsyncIterator[AsyncClient]:
 
 async def done(served: Served, client: AsyncClient, skill: str, input: Any) -> Any:
     id = (await client.submit(skill, input))["task"]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         task = (await client.wait(id))["task"]
     assert task["state"] == "completed", task
     return task["output"]
@@ -127,7 +127,7 @@ async def test_a_webhook_answers_in_three_ways(served: Served, client: AsyncClie
     assert await done(served, client, "scan.response", {"page": 1}) == {"seen": "/response"}
     assert await done(served, client, "scan.polling", {"page": 2}) == {"seen": "/jobs/1"}
     id = (await client.submit("scan.callback", {"page": 3}))["task"]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while ("POST", "/callback", {"page": 3}) not in vendor.asked:
             await asyncio.sleep(0.01)
     where, body = vendor.headers["Tutti-Callback"], b'{"output": "read"}'

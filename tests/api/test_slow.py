@@ -41,7 +41,7 @@ async def told(served: Served, *parts: bytes) -> bytes:
     reader, writer = await opened(served)
     for part in parts:
         writer.write(part)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         try:
             answer = await reader.read()
         except ConnectionResetError:
@@ -80,15 +80,16 @@ async def test_half_a_request_does_not_cost_the_one_before_its_answer(served: Se
 
 
 async def test_who_asks_for_nothing_more_is_let_go(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Connection, "header_s", 20.0)
     monkeypatch.setattr(Connection, "__init__", _impatient(Connection.__init__))
     reader, writer = await opened(served)
     for _ in range(3):  # each begins the time anew
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.6)
         writer.write(head(served, method="GET", path="/v1/tasks"))
         answer = await reader.readuntil(b"\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 200")
         await reader.readexactly(int(answer.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await reader.read()
     writer.close()
 
@@ -96,7 +97,7 @@ async def test_who_asks_for_nothing_more_is_let_go(served: Served, monkeypatch: 
 def _impatient(init: Callable[..., None]) -> Callable[..., None]:
     def made(self: Connection, *arguments: Any, **named: Any) -> None:
         init(self, *arguments, **named)
-        self.timeout_keep_alive = 0.3  # type: ignore[assignment]
+        self.timeout_keep_alive = 1.5  # type: ignore[assignment]
 
     return made
 
@@ -133,7 +134,8 @@ async def test_large_and_packed_bodies_are_refused_before_they_are_read(served: 
     assert (await told(served, head(served, "content-encoding: gzip", "content-length: 1"), b"x")).startswith(b"HTTP/1.1 415")
 
 
-async def test_more_connections_than_are_taken_are_turned_away(served: Served) -> None:
+async def test_more_connections_than_are_taken_are_turned_away(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Connection, "header_s", 60.0)  # they are held, and not cut for their silence
     held = [await opened(served) for _ in range(20)]
     assert (await told(served, b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")).startswith(b"HTTP/1.1 503")
     async with (
@@ -153,7 +155,7 @@ async def test_a_reader_that_stalls_is_cut(served: Served) -> None:
     reader._transport.pause_reading()  # type: ignore[attr-defined]
     request = head(served, method="GET", path="/v1/journal/facts?limit=1000")
     sending = asyncio.create_task(_many(writer, request))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not sending.done():
             await asyncio.sleep(0.05)
     assert isinstance(sending.exception(), ConnectionError)
@@ -182,7 +184,7 @@ async def test_who_connects_while_the_listener_closes_is_answered(tmp_path: Path
         monkeypatch.setattr(server, "close_listener", close)
         async with serving(make_fleet(), Settings("support", tmp_path / "tutti", listen="127.0.0.1:0")):
             pass
-        caller.settimeout(5)
+        caller.settimeout(30)
         assert caller.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
@@ -198,7 +200,7 @@ async def test_draining_says_so_and_takes_nothing_new(tmp_path: Path, monkeypatc
         async with session.get(served.url + "/v1/events") as stream:
             await stream.content.readline()
             os.kill(os.getpid(), signal.SIGTERM)
-            await asyncio.wait_for(stream.content.read(), 10)  # it ends
+            await asyncio.wait_for(stream.content.read(), 30)  # it ends
         async with session.get(served.url + "/ready") as answer:
             assert answer.status == 503
         async with session.get(served.url + "/health") as answer:
@@ -227,6 +229,6 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path, monkeypatch: pyte
                         break
                 await asyncio.sleep(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(served.serving, 10)
+        await asyncio.wait_for(served.serving, 30)
         assert (await served.workspace.task(asked))["state"] == "working"  # nobody waited for it
         (tmp_path / "go").touch()

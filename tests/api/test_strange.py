@@ -30,7 +30,7 @@ async def say(served: Served, raw: bytes) -> bytes:
         writer.write(raw)
         await writer.drain()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await reader.read()
     except ConnectionError:
         return b""

@@ -165,7 +165,7 @@ async def test_changes_as_they_happen(server: SimpleNamespace) -> None:
         head = await client.head()
         id = (await client.submit("ticket.triage", {"text": "seen"}))["task"]
         states = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             async for event in client.events(head["seq"]):
                 assert event.change is not None
                 if event.change.get("task") == id and "state" in event.change:

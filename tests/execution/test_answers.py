@@ -41,7 +41,7 @@ async def asked(folder: Path) -> str:
 
 
 async def until(workspace: Workspace, id: str, stage: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await workspace.task(id))["stage"] != stage:
             await asyncio.sleep(0.005)
 
@@ -167,6 +167,6 @@ async def test_who_waits_for_a_person_has_a_hand_free_for_another(tmp_path):
 
     async with Workspace(made, Settings("hands", tmp_path / "tutti", grace=timedelta(0))) as workspace:
         ids = [await workspace.submit("case.ask", {"number": number}) for number in range(2)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await workspace.quiet()
         assert [(await workspace.task(id))["stage"] for id in ids] == ["asking", "asking"]

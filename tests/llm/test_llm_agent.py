@@ -258,10 +258,10 @@ async def test_after_a_crash_answers_that_were_paid_for_are_not_asked_for_again(
         fleet.agent(skill="order.find", department="sales", name="finder")(find)
         async with opened(fleet, tmp_path, grace=timedelta(0)) as workspace:
             id = await workspace.submit("ticket.triage", "x")
-            await asyncio.wait_for(stuck.wait(), 10)
+            await asyncio.wait_for(stuck.wait(), 30)
         go.append(1)
         async with opened(fleet, tmp_path) as workspace:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 assert await workspace.result(id) == "there"
             assert len(model.requests) == 2
             assert len([row for row in (await workspace.tasks())["tasks"] if row["skill"] == "order.find"]) == 1

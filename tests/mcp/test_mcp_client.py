@@ -124,7 +124,7 @@ async def test_what_a_tool_says_of_itself_and_what_it_may_not_do(tmp_path, legac
 async def test_a_tool_that_hangs_is_parked_when_it_may_have_acted(tmp_path):
     crm = Crm()
     async with crm.serve() as url:
-        fleet = fleet_of(url, tools={"slow": {"timeout_ms": 200}})
+        fleet = fleet_of(url, tools={"slow": {"timeout_ms": 2_000}})
         fleet.autonomy("crm.slow", level="act")
         async with opened(fleet, tmp_path) as workspace:
             task = await until(workspace, await workspace.submit("crm.slow", {"text": "x"}), "parked")
@@ -138,7 +138,7 @@ async def test_a_list_that_changes_is_another_version(tmp_path, legacy):
     async with crm.serve(legacy=legacy) as url, opened(fleet_of(url), tmp_path) as workspace:
         before = {each["version"] for each in await workspace.agents()}
         await crm.change(tool("look", TEXT, reads=True), tool("refund", MONEY))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while {each["skill"] for each in await workspace.agents()} != {"crm.look", "crm.refund"}:
                 await asyncio.sleep(0.02)
         assert before.isdisjoint({each["version"] for each in await workspace.agents()})
@@ -158,12 +158,12 @@ async def test_the_token_is_a_reference_until_the_moment_of_the_call(tmp_path, m
     assert not [file for file in tmp_path.rglob("*") if file.is_file() and b"CANARY" in file.read_bytes()]
 
 
-async def outcome(url: str, folder: Path, skill: str) -> dict[str, Any]:
-    fleet = fleet_of(url, name="raw", tools={"do": {"timeout_ms": 1000, "attempts": 1}, "see": {"timeout_ms": 1000, "attempts": 1}})
+async def outcome(url: str, folder: Path, skill: str, timeout_ms: int) -> dict[str, Any]:
+    fleet = fleet_of(url, name="raw", tools={name: {"timeout_ms": timeout_ms, "attempts": 1} for name in ("do", "see")})
     fleet.autonomy("raw.do", level="act")
     async with opened(fleet, folder) as workspace:
         id = await workspace.submit(skill, {})
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while (task := await workspace.task(id))["stage"] not in ("parked", "ended"):
                 await asyncio.sleep(0.005)
         return task
@@ -190,10 +190,11 @@ async def test_hostile_answers_are_contained(tmp_path, status, body, action):
     async def answer(asked: dict[str, Any]) -> tuple[int, bytes]:
         return status, body.replace(b"%d", str(asked["id"]).encode())
 
+    timeout_ms = 1_000 if b"999999" in body else 30_000  # only an answer to another request is waited for in vain
     async with raw(answer) as url:
-        task = await outcome(url, tmp_path / "a", "raw.do")
+        task = await outcome(url, tmp_path / "a", "raw.do", timeout_ms)
         assert (task["stage"] if action == "parked" else task["state"]) == action, task
-        assert (await outcome(url, tmp_path / "b", "raw.see"))["state"] == "failed"
+        assert (await outcome(url, tmp_path / "b", "raw.see", timeout_ms))["state"] == "failed"
 
 
 async def test_a_server_that_vanishes_before_the_call_has_done_nothing(tmp_path):
@@ -206,7 +207,7 @@ async def test_a_server_that_vanishes_before_the_call_has_done_nothing(tmp_path)
         await workspace.open()
     try:
         task = await workspace.submit("crm.pay", {"amount": 1})
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while (seen := await workspace.task(task))["stage"] not in ("parked", "ended"):
                 await asyncio.sleep(0.005)
         assert (seen["state"], crm.calls) == ("failed", [])

@@ -207,7 +207,7 @@ async def test_what_waits_ends_when_the_server_stops(workspace):
         pages = await asyncio.gather(*(mcp.call_tool("list_tasks", {}) for _ in range(20)))
         assert all(len(page.structured_content["tasks"]) == 1 for page in pages)
     door = next(value for name, value in workspace.outside.shared.items() if name.startswith("mcp server"))
-    await asyncio.wait_for(door.close(), 5)
+    await asyncio.wait_for(door.close(), 30)
 
 
 async def test_a_task_under_a_key_is_submitted_once(workspace):

@@ -102,7 +102,7 @@ async def done(workspace: Workspace, skill: str, input: Any) -> dict[str, Any]:
 
 
 async def until(check: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not check():
             await asyncio.sleep(0.005)
 

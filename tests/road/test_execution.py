@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -229,26 +229,21 @@ async def test_sync_functions_run_in_threads_and_heavy_ones_in_processes_while_t
     fleet = Fleet("modes")
     fleet.agent(skill="number.square", department="ops", cpu=True)(slow_square)
 
+    asleep, woken = threading.Semaphore(0), threading.Event()
+
     @fleet.agent(skill="nap", department="ops")
     def nap(seconds: float) -> str:
-        time.sleep(seconds)
-        return "rested"
+        asleep.release()
+        return "rested" if woken.wait(seconds) else "overslept"
 
     async with Workspace(fleet, Settings("modes", tmp_path)) as workspace:
-        naps = [await workspace.submit("nap", 0.2) for _ in range(2)]
-        beats = 0
-
-        async def beat() -> None:
-            nonlocal beats
-            while True:
+        naps = [await workspace.submit("nap", 20.0) for _ in range(2)]
+        for _ in naps:
+            while not asleep.acquire(blocking=False):
                 await asyncio.sleep(0.01)
-                beats += 1
-
-        heart = asyncio.ensure_future(beat())
+        woken.set()  # by the loop, which goes on while both sleep
         assert [await workspace.result(id) for id in naps] == ["rested", "rested"]
-        assert beats >= 3, "the loop was not blocked"
         assert await workspace.result(await workspace.submit("number.square", 12)) == 144
-        heart.cancel()
 
 
 async def test_departments_share_by_weight_under_overload_and_priorities_count_inside(tutti):

@@ -57,7 +57,6 @@ class Agent:
         self.process = process
         self.said = said
         self.url: str = said["url"]
-        self.port = int(self.url.rpartition(":")[2])
 
     async def stop(self, number: int = signal.SIGTERM) -> None:
         if self.process.returncode is None:
@@ -116,6 +115,6 @@ async def refused(folder: Path, *options: str, **more: Any) -> tuple[int, str]:
 async def quoted(workspace: Workspace, product: str) -> dict[str, Any]:
     """A quote's task when it has ended."""
     id = await workspace.submit("price.quote", product)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await workspace.quiet()
     return await workspace.task(id)

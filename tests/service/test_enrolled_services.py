@@ -82,13 +82,12 @@ async def test_what_does_not_come_in_says_why_in_one_line(tmp_path: Path) -> Non
             assert (await quoted(workspace, "tea"))["state"] == "completed", "the name is free again, for another key"
 
 
-async def test_another_server_at_its_address_is_not_called(tmp_path: Path) -> None:
+async def test_another_server_at_its_address_is_not_called(tmp_path: Path, kept_port: int) -> None:
     """Its card is signed by another key: neither the workspace's look nor any call believes it. The right one is believed again."""
-    calls = tmp_path / "calls"
+    calls, port = tmp_path / "calls", str(kept_port)
     async with served(tmp_path) as (workspace, server):
-        async with agent(tmp_path / "a", "--server", server, "--enrol", await code_of(workspace), calls=calls) as first:
+        async with agent(tmp_path / "a", "--port", port, "--server", server, "--enrol", await code_of(workspace), calls=calls) as first:
             assert (await quoted(workspace, "tea"))["state"] == "completed"
-        port = str(first.port)
         async with agent(tmp_path / "b", "--port", port, who="other", calls=calls):
             task = await quoted(workspace, "secret plans")
             assert task["state"] == "failed"
@@ -102,12 +101,12 @@ async def test_another_server_at_its_address_is_not_called(tmp_path: Path) -> No
             assert (await quoted(workspace, "milk"))["state"] == "completed"
 
 
-async def test_a_card_that_is_shown_by_somebody_else_does_not_help_them(tmp_path: Path) -> None:
+async def test_a_card_that_is_shown_by_somebody_else_does_not_help_them(tmp_path: Path, kept_port: int) -> None:
     """The other server shows the agent's own signed card; the challenge it cannot sign."""
     from aiohttp import web
 
     async with served(tmp_path) as (workspace, server):
-        async with agent(tmp_path / "a", "--server", server, "--enrol", await code_of(workspace)) as first:
+        async with agent(tmp_path / "a", "--port", str(kept_port), "--server", server, "--enrol", await code_of(workspace)) as first:
             card = await _card(first.url)
         assert signed_by(json.loads(card), first.said["key"])
         called: list[str] = []
@@ -122,7 +121,7 @@ async def test_a_card_that_is_shown_by_somebody_else_does_not_help_them(tmp_path
         app.router.add_route("*", "/{rest:.*}", anything)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", first.port).start()
+        await web.TCPSite(runner, "127.0.0.1", kept_port).start()
         try:
             await workspace._look_at_registered()
             assert (await quoted(workspace, "tea"))["state"] == "failed"
@@ -205,14 +204,15 @@ async def test_calls_carry_who_asked(tmp_path: Path) -> None:
         assert len(set(recorder.tokens)) == 2
 
 
-async def test_a_start_without_its_workspace_serves_and_comes_again_later(tmp_path: Path) -> None:
-    async with served(tmp_path) as (workspace, server):
-        port = int(server.rpartition(":")[2])
-        async with agent(tmp_path / "a", "--server", server, "--enrol", await code_of(workspace)) as first:
-            before = first.said["registered"]
+async def test_a_start_without_its_workspace_serves_and_comes_again_later(tmp_path: Path, kept_port: int) -> None:
+    async with (
+        served(tmp_path, port=kept_port) as (workspace, server),
+        agent(tmp_path / "a", "--server", server, "--enrol", await code_of(workspace)) as first,
+    ):
+        before = first.said["registered"]
     async with agent(tmp_path / "a", version="7") as second:
         assert "registered" not in second.said
-        async with served(tmp_path, port=port) as (workspace, _):
+        async with served(tmp_path, port=kept_port) as (workspace, _):
             async with asyncio.timeout(30):
                 while [v["version"] for v in (await workspace.card("pricing"))["versions"] if v["state"] == "live"] == [before]:
                     await asyncio.sleep(0.05)
@@ -230,9 +230,9 @@ async def test_a_name_whose_agent_was_retired_stays_with_its_key(tmp_path: Path)
         assert (await workspace.register(Endpoint("a2a", other.url), department="sales", name="pricing"))["new"]
 
 
-async def test_another_workspace_at_the_servers_address_is_not_believed(tmp_path: Path) -> None:
-    async with served(tmp_path) as (workspace, server), agent(tmp_path / "a", "--server", server, "--enrol", await code_of(workspace)):
+async def test_another_workspace_at_the_servers_address_is_not_believed(tmp_path: Path, kept_port: int) -> None:
+    async with served(tmp_path, port=kept_port) as (workspace, server), agent(tmp_path / "a", "--server", server, "--enrol", await code_of(workspace)):
         pass
-    async with served(tmp_path / "other", port=int(server.rpartition(":")[2])):
+    async with served(tmp_path / "other", port=kept_port):
         status, said = await refused(tmp_path / "a")
     assert (status, "is not the workspace" in said) == (4, True), said

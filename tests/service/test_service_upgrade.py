@@ -108,7 +108,7 @@ async def counted(tasks: list[str], number: int) -> None:
 class Process:
     """`tutti serve-agent` as a process of its own."""
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
+    def __init__(self, folder: Path, port: int) -> None:
         command = [str(Path(sys.executable).parent / "tutti"), "serve-agent", "killed_agent.py:fleet", "--port", str(port), "-o", "ndjson"]
         self.process = subprocess.Popen(
             command,
@@ -128,19 +128,19 @@ class Process:
         self.process.stdout.close()
 
 
-async def test_a_service_killed_in_the_middle_of_a_run(tmp_path):
+async def test_a_service_killed_in_the_middle_of_a_run(tmp_path, kept_port):
     """Advice and an idempotent action are done by the next process under the same key; the other action waits for a person."""
     (tmp_path / "killed_agent.py").write_text(AGENT)
-    first = await asyncio.to_thread(Process, tmp_path)
+    first = await asyncio.to_thread(Process, tmp_path, kept_port)
     try:
         async with Workspace(outer(first.url, "thing.do", "thing.once"), Settings("outer", tmp_path / "outer")) as workspace:
             ids = {what: await workspace.submit(f"thing.{what}", "x") for what in ("think", "do", "once")}
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while len(_calls(tmp_path)) < 3:
                     await asyncio.sleep(0.01)
             first.kill()
             (tmp_path / "go").touch()
-            second = await asyncio.to_thread(Process, tmp_path, int(first.url.rpartition(":")[2]))
+            second = await asyncio.to_thread(Process, tmp_path, kept_port)
             try:
                 await workspace.quiet()
                 views = {what: await workspace.task(id) for what, id in ids.items()}

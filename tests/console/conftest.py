@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from console_site import DIST, Seen, Served, chromium, launch, look, serving, views
-from playwright.sync_api import Browser, sync_playwright
+from console_site import DIST, PATIENCE_MS, Seen, Served, chromium, launch, look, serving, views
+from playwright.sync_api import Browser, expect, sync_playwright
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def _needed() -> None:

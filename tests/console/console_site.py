@@ -10,11 +10,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
@@ -26,7 +27,10 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 BARGAINERS = ["buyer", "seller"]  # of the company's negotiation by alternating offers
-_START_S = 60.0
+PATIENCE_MS = 30_000  # for what a page shows, on a machine that has much else to do
+_PATIENCE_S = 60.0  # for what comes to be in the record
+Read = TypeVar("Read")
+Shown = TypeVar("Shown")
 
 
 def chromium() -> str | None:
@@ -43,12 +47,12 @@ class _Local(http.client.HTTPConnection):
     """HTTP over a workspace's own socket: whoever opens it is the owner."""
 
     def __init__(self, path: str) -> None:
-        super().__init__("127.0.0.1", timeout=30)
+        super().__init__("127.0.0.1", timeout=_PATIENCE_S)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(30)
+        self.sock.settimeout(_PATIENCE_S)
         self.sock.connect(self._path)
 
 
@@ -91,7 +95,7 @@ class Served:
         """End it."""
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(30)
+            self.process.wait(_PATIENCE_S)
             assert self.process.stdout is not None
             self.process.stdout.close()
             self.process = None
@@ -130,10 +134,29 @@ class Served:
         return str(self.ask("POST", "/session-links")["url"])
 
 
+def unmoved(read: Callable[[], Read], look: Callable[[], Shown]) -> tuple[Read, Shown]:
+    """What the record says and what a page shows, of the same state: looked at again where the record went on in between, with what an earlier test left."""
+    said = read()
+    until = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < until:
+        before, shown, said = said, look(), read()
+        if said == before:
+            return said, shown
+    raise AssertionError(f"the record does not come to rest: {said}")
+
+
+def eventually(check: Callable[[], bool]) -> None:
+    """Wait until something holds that another process does."""
+    until = time.monotonic() + _PATIENCE_S
+    while not check():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 @contextmanager
-def serving(folder: Path, *, busy: bool = False, undecided: bool = False) -> Iterator[Served]:
+def serving(folder: Path, *, busy: bool = False, undecided: bool = False, listen: str = "127.0.0.1:0") -> Iterator[Served]:
     """A workspace that is served until the block ends."""
-    served = Served(folder, busy=busy, undecided=undecided).start()
+    served = Served(folder, busy=busy, undecided=undecided, listen=listen).start()
     try:
         yield served
     finally:
@@ -174,7 +197,7 @@ def look(browser: Browser, served: Served, *, dark: bool = False, phone: bool = 
     context: BrowserContext = browser.new_context(
         storage_state=served.session if enter else None, viewport=PHONE if phone else DESK, color_scheme="dark" if dark else "light", reduced_motion="reduce" if reduced else "no-preference", locale="en-GB", timezone_id="Europe/Warsaw",
     )  # fmt: skip
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     seen = Seen(context.new_page(), served)
     seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
     seen.page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)

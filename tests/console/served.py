@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import sys
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -198,8 +197,7 @@ async def main() -> None:
             await leave_open(workspace)
         else:
             await fill(workspace)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(workspace.quiet(), 20)
+            await asyncio.wait_for(workspace.quiet(), 90)  # who looks finds a company at rest
 
         def ready(path: Path) -> None:
             print(json.dumps({"url": workspace.outside.base_url, "socket": str(path)}), flush=True)

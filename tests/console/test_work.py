@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from console_site import Seen, Served
+from console_site import Seen, Served, unmoved
 from playwright.sync_api import Route, expect
 
 
@@ -23,22 +23,26 @@ def _longest(served: Served) -> dict[str, Any]:
 
 
 def test_a_timeline_and_its_tabs_are_the_same_thing(window: Callable[..., Seen], served: Served):
-    line = _longest(served)
     seen = window()
     page = seen.page
-    seen.go(f"/tasks/{line['task']}")
-    expect(page.get_by_text("Waiting for people")).to_be_visible()
-    lanes = page.get_by_role("listbox").get_by_role("option")
-    assert lanes.count() == len({span["task"] for span in line["spans"]})
+    id = _longest(served)["task"]
+
+    def drawn() -> int:
+        seen.go(f"/tasks/{id}")
+        expect(page.get_by_text("Waiting for people")).to_be_visible()
+        return page.get_by_role("listbox").get_by_role("option").count()
+
+    spans, lanes = unmoved(lambda: served.ask("GET", f"/tasks/{id}/timeline")["spans"], drawn)
+    assert lanes == len({span["task"] for span in spans})
     page.get_by_role("tab", name="Table").click()
     expect(page).to_have_url(re.compile("view=table"))
     rows = page.get_by_role("grid", name="Stretches of time")
-    assert rows.get_attribute("aria-rowcount") == str(len(line["spans"]) + 1)
+    assert rows.get_attribute("aria-rowcount") == str(len(spans) + 1)
     page.reload()
     seen.settle()
     expect(page.get_by_role("tab", name="Table")).to_have_attribute("aria-selected", "true")
     page.get_by_role("tab", name="JSON").click()
-    expect(page.locator("pre").first).to_contain_text(line["spans"][-1]["id"])
+    expect(page.locator("pre").first).to_contain_text(spans[-1]["id"])
     assert not seen.errors
 
 
@@ -68,8 +72,8 @@ def test_idle_time_is_folded_and_said(window: Callable[..., Seen], served: Serve
     seen.go(f"/tasks/{task}")
     fold = seen.page.get_by_role("button", name=re.compile(r"idle time folded: .* hidden"))
     expect(fold).to_have_attribute("aria-pressed", "true")
-    assert seen.page.locator(".gt .fold").count() > 0
-    assert seen.page.locator(".gt .bar.failed").count() == 3
+    expect(seen.page.locator(".gt .fold")).not_to_have_count(0)
+    expect(seen.page.locator(".gt .bar.failed")).to_have_count(3)
     fold.click()
     expect(seen.page).to_have_url(re.compile("fold=no"))
     expect(seen.page.locator(".gt .fold")).to_have_count(0)
@@ -197,14 +201,23 @@ def test_an_agent_is_stopped_its_task_dropped_and_let_go_on(window: Callable[...
 
 
 def test_who_cannot_be_told_apart_shares_a_rank(window: Callable[..., Seen], served: Served):
-    rows = served.ask("GET", "/agents/standings?skill=churn.forecast")
     seen = window()
-    seen.go("/agents?skill=churn.forecast")
     table = seen.page.get_by_role("region", name="Standings")
-    for row in rows:
-        shown = table.get_by_role("row").filter(has=seen.page.get_by_role("link", name=row["name"], exact=True))  # others name it, too: as a tie
-        rank = 1 + sum(other["low"] > row["high"] for other in rows)
-        expect(shown.locator("td").first).to_have_text(f"{rank}{' tie' if row['tie_with'] else ''}")
+
+    def known() -> dict[str, tuple[float, float, bool]]:
+        rows = served.ask("GET", "/agents/standings?skill=churn.forecast")
+        return {row["name"]: (row["low"], row["high"], bool(row["tie_with"])) for row in rows}
+
+    names = list(known())
+
+    def told() -> list[str]:
+        seen.go("/agents?skill=churn.forecast")
+        of = [table.get_by_role("row").filter(has=seen.page.get_by_role("link", name=name, exact=True)) for name in names]  # others name it, too: as a tie
+        return [row.locator("td").first.inner_text() for row in of]
+
+    standings, shown = unmoved(known, told)
+    ranks = {name: 1 + sum(low > high for low, _, _ in standings.values()) for name, (_, high, _) in standings.items()}
+    assert shown == [f"{ranks[name]}{' tie' if standings[name][2] else ''}" for name in names]
     seen.page.get_by_role("button", name=re.compile("Show as table")).click()
     expect(seen.page).to_have_url(re.compile("table=scatter"))
     seen.page.get_by_label("skill").select_option("ticket.triage")
@@ -234,13 +247,14 @@ def test_undoing_proposes_the_inverse_and_leads_to_it(window: Callable[..., Seen
 def test_replaying_a_decision_keeps_nothing(window: Callable[..., Seen], served: Served, paths: dict[str, str]):
     seen = window()
     seen.go(paths["why"])
-    head = served.ask("GET", "/journal/head")["seq"]
+    head, task = served.ask("GET", "/journal/head")["seq"], paths["why"].rpartition("/")[2]
     seen.page.get_by_role("button", name=re.compile("^Replay")).click()
     dialog = seen.page.get_by_role("dialog")
     expect(dialog.get_by_role("columnheader", name="Then")).to_be_visible()
-    expect(dialog).to_contain_text(served.ask("GET", f"/why/{paths['why'].rpartition('/')[2]}")["route"]["chosen"])
+    expect(dialog).to_contain_text(served.ask("GET", f"/why/{task}")["route"]["chosen"])
     assert not seen.violations()
-    assert served.ask("GET", "/journal/head")["seq"] == head
+    since = served.ask("GET", f"/journal/facts?after={head}&limit=1000")
+    assert not [fact for fact in since if fact["about"] == task or fact["by"] == "person/owner"], "what other tasks leave goes on by itself"
 
 
 def test_a_task_that_waits_for_a_yes_is_reviewed_by_a_key(window: Callable[..., Seen], served: Served, paths: dict[str, str]):

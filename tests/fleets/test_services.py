@@ -35,7 +35,7 @@ def alive(pid: int) -> bool:
 
 
 def test_a_small_demo_with_services_does_its_work(tmp_path: Path) -> None:
-    done = subprocess.run([*DEMO, "--once", "--json"], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([*DEMO, "--once", "--json"], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=280)
     found = json.loads(done.stdout)
     checks = {check["check"]: check["ok"] for check in found["checks"]}
     assert all(ok for name, ok in checks.items() if "share rose" not in name), checks  # too few tickets for anything to be learned

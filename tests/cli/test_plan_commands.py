@@ -53,6 +53,13 @@ fleet.playbook("ticket.answer", department="support", owner="a@example.com", ret
 """
 TICKET = '{"account": "a1", "text": "it broke"}'
 
+WORDED = """
+
+@fleet.agent(skill="plan.propose", department="planning", owner="a@example.com", name="worded")
+async def propose(question: dict) -> dict:
+    return {"steps": [{"name": "triage", "skill": "ticket.triage", "input": {"account": "a1", "text": "very " * 60 + "angry"}}]}
+"""
+
 
 @pytest.fixture
 def planner(tmp_path: Path) -> Any:
@@ -90,6 +97,18 @@ def test_a_dry_run_runs_nothing_and_says_what_is_missing(planner: Any) -> None:
     assert planner.person("tasks", "--json").data == []
     left = planner("--goal", "Reply", "{}", "--dry-run")
     assert (left.code, "nobody gives account (string)" in left.err) == (exits.FAILED, True)
+
+
+def test_a_goal_in_words_is_shown_with_all_that_the_planner_wrote(tmp_path: Path) -> None:
+    person = Person(tmp_path)
+    person.file = tmp_path / "worded_plans.py"
+    person.file.write_text(FLEET + WORDED)
+    left = person("run", "--goal", "answer this customer", TICKET, "--dry-run", "--fleet", str(person.file))
+    assert (left.code, f"{'very ' * 60}angry" in left.err) == (exits.OK, True), left.err
+    alone = person("run", "--goal", "answer this customer", TICKET, "--dry-run", "--workspace", "plans")
+    assert (alone.code, "no planner can be asked: worded@1: its code is not in this process" in alone.err) == (exits.FAILED, True), alone.err
+    assert "next: tutti up fleet.py" in alone.err
+    assert len(person("tasks", "--workspace", "plans", "--json").data) == 1
 
 
 def test_nobody_there_to_ask_means_no(planner: Any) -> None:

@@ -21,7 +21,7 @@ Step = Callable[[dict[str, Any]], Any]  # the request's body → an answer of `s
 
 @dataclass
 class Answer:
-    """One answer. `usage` None leaves the field out; `hang` never answers; `cut` breaks the line in the middle."""
+    """One answer. `usage` None leaves the field out; `body` is sent in the place of a completion; `hang` never answers; `cut` breaks the line in the middle."""
 
     message: dict[str, Any] = field(default_factory=dict)
     status: int = 200
@@ -71,7 +71,7 @@ class Model:
         answer = step if isinstance(step, Answer) else step(body)
         if answer.hang:
             await asyncio.Event().wait()
-        if answer.status != 200:
+        if answer.body is not None:
             return web.json_response(answer.body, status=answer.status, headers=answer.headers)
         whole = {"id": "c-1", "object": "chat.completion", "created": 1, "model": body["model"]}
         counted = None

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from llm_site import calls, ended, fails, opened, says, served
+from llm_site import Answer, calls, ended, fails, opened, says, served
 from pydantic import BaseModel
 
 from tutti import Context, Fleet
@@ -87,6 +87,39 @@ async def test_answers_that_never_fit_end_the_task_and_are_paid_for(tmp_path):
         assert "no answer of the declared form" in task["detail"]
         (finished,) = await facts(workspace, "run.finished")
         assert finished["cost"] == 2 * (100 * 3 + 20 * 15)
+
+
+async def test_an_answer_that_never_fits_a_schema_is_told_with_the_last_complaint(tmp_path):
+    schema = {"type": "object", "properties": {"level": {"enum": ["low", "high"]}}, "required": ["level"]}
+
+    def never(request: dict[str, Any]) -> Any:
+        return calls((*tools_of(request), {"level": "medium"}))
+
+    async with served(never) as model, opened(fleet_with(model.url, output=schema), tmp_path) as workspace:
+        task = await ended(workspace, "ticket.triage", "x")
+        assert (task["reason"], len(model.requests)) == ("agent_failed", 3)
+        assert task["detail"].startswith("scripted gave no answer of the declared form in 3 tries: ")
+        assert "'medium' is not one of ['low', 'high']" in task["detail"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer({"role": "assistant", "content": None, "refusal": "That I do not do."}), ("scripted declined to answer: ", "That I do not do.")),
+        (
+            Answer(body={"id": "c", "object": "chat.completion", "created": 1, "model": "scripted", "choices": []}),
+            ("scripted gave no answer of the declared form: ", "no chat completion"),
+        ),
+        (fails(401, "no such key"), ("scripted answered 401: no such key",)),
+    ],
+    ids=["refusal", "nothing", "error"],
+)
+async def test_why_a_model_gave_nothing_is_said_in_one_line_of_words(tmp_path, answer, words):
+    async with served(answer) as model, opened(fleet_with(model.url), tmp_path) as workspace:
+        task = await ended(workspace, "ticket.triage", "x")
+        assert (task["state"], task["reason"], len(model.requests)) == ("failed", "agent_failed", 1)
+        assert all(word in task["detail"] for word in words), task["detail"]
+        assert not set(task["detail"]) & set("{}\n")
 
 
 async def test_what_is_refused_for_now_is_tried_again_and_costs_nothing(tmp_path):

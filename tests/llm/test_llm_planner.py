@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_site import calls, opened, served
+from llm_site import calls, fails, opened, served
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
-from tutti import Context, Fleet
-from tutti.errors import Refused
+from tutti import Context, Fleet, Settings, Workspace
+from tutti.errors import AgentFailed, Refused
 
 GOOD = {"steps": [{"name": "look", "skill": "account.look", "input": {"account": "{input.account}"}}, {"name": "mail", "skill": "mail.send", "input": {"text": "Dear {steps.look.name}"}}], "returns": "{steps.mail.sent}"}  # fmt: skip
 UNKNOWN = {"steps": [{"name": "pay", "skill": "money.print", "input": {}}]}
@@ -103,6 +106,29 @@ async def test_what_never_checks_never_runs(tmp_path: Path, bad: Any):
         with pytest.raises(Refused, match="the planner's answer cannot run"):
             await workspace.result(await workspace.run_plan(goal={"text": "do what you like"}, input={"account": "a7"}))
         assert (len(model.requests), sent) == (3, [])
+
+
+async def test_a_planner_that_fails_is_told_as_that(tmp_path: Path):
+    async with served(fails(401, "no such key")) as model, opened(fleet_with(model.url, []), tmp_path) as workspace:
+        with pytest.raises(AgentFailed, match=r"failed \(agent_failed\): scripted answered 401: no such key"):
+            await workspace.plan({"text": "write to this customer"}, {"account": "a7"})
+
+
+async def test_a_planner_that_cannot_be_asked_is_not_waited_for(tmp_path: Path):
+    goal, given = {"text": "write to this customer"}, {"account": "a7"}
+    async with served(fails(401)) as model, asyncio.timeout(20):
+        async with opened(fleet_with(model.url, []), tmp_path) as workspace:
+            for _ in range(20):  # until its circuit opens
+                with suppress(AgentFailed):
+                    planned = await workspace.plan(goal, given)
+            assert planned["plan"] is None
+            assert re.search(r"no planner can be asked: plan-writer@.*: circuit open: \d+ failures in a row", planned["missing"][0])
+            tasks = (await workspace.tasks())["tasks"]
+            assert len(tasks) == len(model.requests) < 20
+        async with Workspace(None, Settings("words", tmp_path)) as nobody:
+            (missing,) = (await nobody.plan(goal, given))["missing"]
+            assert "its code is not in this process" in missing
+            assert len((await nobody.tasks())["tasks"]) == len(tasks)
 
 
 async def test_the_gates_hold_for_plans_of_a_model(tmp_path: Path):

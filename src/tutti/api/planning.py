@@ -38,7 +38,7 @@ def plan_routes(workspace: Workspace, pressure: Pressure, repetition: Repetition
     """Planning."""
     api = APIRouter(prefix="/v1/plans", route_class=StrictRoute, tags=["plans"])
 
-    @api.post("", response_model=Planned, responses=problems(*CHANGING, 422, 429), openapi_extra=KEYED)
+    @api.post("", response_model=Planned, responses=problems(*CHANGING, 422, 429, 502), openapi_extra=KEYED)
     async def plan(request: Request, form: NewPlan) -> Response:
         """The plan that reaches a goal, as it would run now; nothing runs. To run it, submit a task of the skill `plan.run` with {"plan", "input"}."""
         caller = require(request, "tasks:submit")

@@ -11,7 +11,7 @@ from typing import Any
 from tutti import arbiter, execution, explanation, mediation, plans
 from tutti.desk.counter import OWNER
 from tutti.desk.work import Work
-from tutti.errors import Conflict, Invalid, NotFound
+from tutti.errors import AgentFailed, Conflict, Invalid, NotFound, Refused
 from tutti.model.party import opening_of
 from tutti.model.plan import goal_from_json
 from tutti.model.task import Stage
@@ -30,12 +30,17 @@ class Deciding(Work):
         """The plan that reaches a goal from an input, as it would run now; `plan` is None where there is none, and `missing` says why.
 
         `goal` is a skill's name, a type's title, a list of these, or an object with `want`, `have` (the input's type) or `text` (free words, for
-        a planner that is a language model). Give the plan to `run_plan` to have it run. Raises: `Invalid`, `Refused` (the planner did not answer).
+        a planner that is a language model). Give the plan to `run_plan` to have it run. Raises: `Invalid`, `AgentFailed` (the planner did not answer), `Refused`.
         """
         read = goal_from_json(goal)
 
         async def ask(question: dict[str, Any], name: str) -> Any:
-            return await self.result(await self.submit(SKILL, question, subject=subject, by=by))
+            try:
+                return await self.result(await self.submit(SKILL, question, subject=subject, by=by))
+            except Refused as error:
+                if error.about["state"] != "failed":
+                    raise
+                raise AgentFailed(error.message, hint=error.hint, **error.about) from error
 
         return await plans.preview(self.corridor.house, read, input, ask, subject=subject, money=money)
 

@@ -126,8 +126,9 @@ class Work(Counter):
         """A task's output, once it has ended. Raises `Refused` when it did not complete."""
         row = await self.corridor.result(id)
         if row["state"] != "completed":
-            detail = await self._text(row["detail"])
-            raise Refused(f"{id} {row['state']}: {row['reason'] or ''} {detail}".strip(), hint=f"`tutti why {id}` says more.", state=row["state"], task=id)
+            reason, detail = row["reason"], await self._text(row["detail"])
+            said = f"{id} {row['state']}" + (f" ({reason})" if reason else "") + (f": {detail}" if detail else ".")
+            raise Refused(said, hint=f"`tutti why {id}` says more.", state=row["state"], task=id)
         return (await self._journal.payloads([row["output"]])).get(row["output"])
 
     async def task(self, id: str) -> dict[str, Any]:

@@ -95,7 +95,10 @@ async def preview(house: House, goal: Goal, input: Any, ask: Ask, *, subject: st
         raise Invalid(f"money is {money:g}.", hint="What a plan may cost is 0 or more.")
     offers, permit = offers_of(house), permit_of(house)
     notes = {topic: value for topic, (_, value) in (await house.notes.about(house.journal.pseudonym(subject) if subject else None)).items()}
-    planned = await plan_for(house, goal, input, notes, offers, permit, planning.Bounds(money=money), ask, SoFar())
+    if goal.text and not goal.want and house.registry.offer(planning.SKILL) is not None and (rule := permit(planning.SKILL)):
+        planned = planning.Planned(None, (f"no planner can be asked: {rule}",), optimal=False)  # whoever looks does not wait until one can
+    else:
+        planned = await plan_for(house, goal, input, notes, offers, permit, planning.Bounds(money=money), ask, SoFar())
     made = planned.plan
     return {
         "schema": "tutti.planned/1",

@@ -19,6 +19,7 @@ from tutti.cli.wire import Api, connect
 _SLICE = 20.0  # seconds one request waits; then the next one does
 SOON = 5.0  # seconds a task is waited for after somebody decided about it, to say how it went
 _UP = "tutti up fleet.py"
+_EXACTLY = 2_000  # characters of a step's input: a planner in words may have written all of it, and somebody says yes to it
 
 
 @command()
@@ -116,7 +117,10 @@ def _check(skill: str, input: str, given: str | None, goals: tuple[str, ...], **
 
 def _planned(screen: Screen, api: Api, goals: tuple[str, ...], have: str, input: Any, subject: str | None, money: float | None) -> dict[str, Any]:
     """The plan for the goals, shown."""
-    goal: dict[str, Any] = {"text": goals[0]} if " " in goals[0] else {"want": list(goals), "have": have}
+    goal: dict[str, Any] = {"want": list(goals), "have": have}
+    if " " in goals[0]:
+        goal = {"text": goals[0]}
+        screen.say("a planner that is a language model is asked; it may take its time")
     planned: dict[str, Any] = api.post("/v1/plans", goal=goal, input=input, subject=subject, money=money)
     _show(screen, planned)
     return planned
@@ -132,7 +136,7 @@ def _show(screen: Screen, planned: Mapping[str, Any]) -> None:
         for number, step in enumerate(plan["steps"], 1):
             does = step.get("skill") or (f"ask a person: {step['question']}" if step.get("question") else f"wait {step['wait_ms'] / 1000:g} s")
             when = f" when {step['when']}" if step.get("when") else ""
-            taken = f"  {brief(step['input'], 120)}" if step.get("input") is not None else ""
+            taken = f"  {brief(step['input'], _EXACTLY)}" if step.get("input") is not None else ""
             screen.say(f"{number:>3}. {step['name']}: {does}{when}{taken}")
         expected = planned["expected"]
         screen.say(f"     expected: cost {expected['cost']:g}, {expected['latency_ms'] / 1000:.1f} s, succeeds {expected['success']:.0%}")

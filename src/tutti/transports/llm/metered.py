@@ -6,7 +6,7 @@ import asyncio
 import re
 from typing import Any
 
-from pydantic_ai.exceptions import ModelConnectionError, ModelHTTPError
+from pydantic_ai.exceptions import ModelConnectionError, ModelHTTPError, UnexpectedModelBehavior
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse, PartDeltaEvent, PartStartEvent
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
@@ -102,7 +102,10 @@ class Metered(WrapperModel):
 
     async def _send(self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters) -> ModelResponse:
         if not self._stream:
-            return await self.wrapped.request(messages, settings, parameters)
+            try:
+                return await self.wrapped.request(messages, settings, parameters)
+            except (LookupError, AttributeError) as error:  # the library takes the form of what it reads for granted
+                raise UnexpectedModelBehavior(f"it is no chat completion ({type(error).__name__}: {error})") from None
         letters = 0
         async with self.wrapped.request_stream(messages, settings, parameters) as stream:
             async for event in stream:

@@ -9,9 +9,11 @@ import orjson
 from pydantic_ai import Agent, ModelRetry, NativeOutput, PromptedOutput, StructuredDict, Tool, ToolOutput
 from pydantic_ai.exceptions import (
     AgentRunError,
+    ContentFilterError,
     ModelConnectionError,
     ModelHTTPError,
     ToolFailed,
+    ToolRetryError,
     UnexpectedModelBehavior,
     UsageLimitExceeded,
     UserError,
@@ -19,6 +21,7 @@ from pydantic_ai.exceptions import (
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import UsageLimits
+from pydantic_core import ValidationError
 
 from tutti.errors import AgentFailed, Invalid, TuttiError
 from tutti.security import transport
@@ -82,7 +85,8 @@ def _check_output(agent: Agent[object, Any], schema: dict[str, Any]) -> None:
         try:
             return check(answer)
         except Invalid as problem:
-            raise ModelRetry(problem.message) from None
+            complaint = problem.message
+        raise ModelRetry(complaint)  # outside, so that in the end it is not taken for an error of ours that led to another
 
 
 def _tool(tool: FleetTool) -> Tool[object]:
@@ -164,17 +168,32 @@ def _failure(spec: Spec, error: Exception, key: str) -> AgentFailed | TuttiError
         return ours  # a cap, the egress rule
     if isinstance(error, ModelHTTPError):
         again = error.status_code in (408, 429) or error.status_code >= 500
-        words = _scrubbed(str(error.body or ""), key)[:300]
+        words = _said(_provider_words(error.body), key)
         return AgentFailed(f"{spec.model} answered {error.status_code}: {words}", hint="Its provider says more.", retry=again)
     if isinstance(error, ModelConnectionError | OSError):
-        return AgentFailed(f"{spec.model} was not reached: {_scrubbed(str(error), key)[:300]}", retry=True)
+        return AgentFailed(f"{spec.model} was not reached: {_said(str(error), key)}", retry=True)
     if isinstance(error, UsageLimitExceeded):
         return AgentFailed(
             f"{spec.name} came to no end within {spec.max_calls} calls of its model.", hint="Raise max_calls=, or give it less to do.", retry=False
         )
+    if isinstance(error, ContentFilterError):
+        return AgentFailed(f"{spec.model} declined to answer: {_said(error.message, key)}", retry=False)
     if isinstance(error, UnexpectedModelBehavior):
-        return AgentFailed(f"{spec.model} gave no answer of the declared form: {_scrubbed(str(error), key)[:300]}", retry=False)
-    return AgentFailed(f"{spec.name} failed: {_scrubbed(str(error), key)[:300]}", retry=False)
+        complaint = error.__cause__ if isinstance(error.__cause__, ToolRetryError | ModelRetry | ValidationError) else None
+        tries = "" if complaint is None else f" in {spec.retries + 1} tries"
+        return AgentFailed(f"{spec.model} gave no answer of the declared form{tries}: {_said(str(complaint or error.message), key)}", retry=False)
+    return AgentFailed(f"{spec.name} failed: {_said(str(error), key)}", retry=False)
+
+
+def _provider_words(body: object) -> str:
+    """What an error of a provider says: its message, where it has one of the usual form."""
+    inner = body.get("error", body) if isinstance(body, Mapping) else body
+    return str(inner.get("message") or inner) if isinstance(inner, Mapping) else str(inner or "")
+
+
+def _said(words: str, key: str) -> str:
+    """Words from elsewhere, in one line and not too many."""
+    return _scrubbed(" ".join(words.split()), key)[:300]
 
 
 def _scrubbed(words: str, key: str) -> str:

@@ -710,6 +710,42 @@ class Bargaining(Scoring):
         return demand
 
 
+class Pondering(Bargaining):
+    """A party that takes its time for each answer, as a language model does."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(name)
+        self.seconds = seconds
+
+    async def respond(self, outcome: dict[str, Any] | None) -> Any:
+        await asyncio.sleep(self.seconds)
+        return await super().respond(outcome)
+
+
+@pytest.mark.parametrize("protocol", ["mediated", "alternating"])
+async def test_a_party_whose_card_says_that_it_takes_its_time_is_given_it(tutti, protocol):
+    fleet = Fleet("deal")
+    for name in WANTS:
+        fleet.party(Pondering(name, 3.0), name=name, department="sales", latency=timedelta(seconds=3))
+    run = await tutti(fleet).submit("negotiation.mediate", opening(protocol=protocol))  # by a minute, as where nothing is said
+    task = run.task("negotiation.mediate")
+    told = await run.workspace.negotiation(task.id)
+    assert (task.output["how"], told["missing"]) == ("settled", 0)
+    assert at(run) <= 60
+
+
+async def test_who_was_late_or_failed_is_told_with_the_time_it_had_and_where_to_look(tutti):
+    run = await tutti(fleet_of(Pondering("renewal", 30.0), Failing("pricing"))).submit("negotiation.mediate", opening(deadline_ms=20_000))
+    id = run.task("negotiation.mediate").id
+    told = (await run.workspace.negotiation(id))["explained"]
+    (late,) = [each for each in told if each.startswith("renewal was late with 2 answers: it had ")]
+    assert late.endswith(" says more.")
+    assert "A later deadline gives it more." in late
+    (failed,) = [each for each in told if each.startswith("pricing failed with 2 answers: `tutti why t-")]
+    assert {each.split("`tutti why ")[1].split("`")[0] for each in (late, failed)} <= {child.id for child in run.tasks("negotiation.answer")}
+    assert late in await run.why("negotiation.mediate")
+
+
 @pytest.mark.parametrize("kinds", [(Bargaining, Bargaining), (Bargaining, Scoring), (Telling, Scoring), (Ranking, Telling)])
 async def test_parties_of_different_owners_take_turns_until_all_accept_an_offer(tutti, kinds):
     parties = [kind(name) for kind, name in zip(kinds, WANTS, strict=True)]

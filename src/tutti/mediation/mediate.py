@@ -40,6 +40,7 @@ _TIMEOUT = timedelta(minutes=5)  # of the mediator's own thinking; waiting for p
 _MARGIN = 0.05  # share of the time that is left for recording what was decided, where the task that asks has a deadline
 _RESERVE = 3  # rounds that the time must last for besides those planned: confirmations
 _SHORTEST_S = 0.05  # that a party has to answer
+_LONGER = 4  # times what it is expected to take that a party has to answer, where the time allows it: most answers of a language model come by then
 _GRACE_S = 0.5  # after which an answer is not waited for any more, though its task is still open
 _GONE = 2  # messages in a row without an answer after which a party is not asked any more
 _THINK_S = 30.0  # that the room may take for one decision
@@ -122,6 +123,15 @@ def opened(opening: Opening, id: str, kept: Mapping[str, Any]) -> Case:
     return replace(case, parties=tuple(replace(party, level=levels[party.name], weight=kept["parties"][party.name][1]) for party in case.parties))
 
 
+def question_id(negotiation: str, party: str, number: int) -> str:
+    """The task that puts a party's question of this number to it."""
+    return derived("t", negotiation, _child(party, number), SKILL)
+
+
+def _child(party: str, number: int) -> str:
+    return f"{party}/{number}"
+
+
 class _Mediation:
     """One run of one case."""
 
@@ -156,8 +166,8 @@ class _Mediation:
             kept = await self._ctx.kept(f"round/{self._rounds + 1}")
             if kept is None:
                 step = await self._think(last=self._over())
-                if isinstance(step, Ask) and self._said and not self._affordable(step.questions, rounds=2):
-                    step = await self._think(brief=True)  # what is settled must be confirmed, and that costs too
+                if isinstance(step, Ask) and self._said and not (self._affordable(step.questions, rounds=2) and self._timely(step.questions, rounds=2)):
+                    step = await self._think(brief=True)  # what is settled must be confirmed, and that costs money and time too
                 if isinstance(step, End):
                     return step
                 if not self._affordable(step.questions):
@@ -260,13 +270,24 @@ class _Mediation:
     # --- asking -------------------------------------------------------------------------------------------------
 
     def _patience(self, questions: Sequence[Question]) -> float:
-        """Seconds that this round waits for an answer: an equal share of the time for each round that may still come."""
+        """Seconds that this round waits for an answer: an equal share of the time for each round that may still come; longer for who is slow."""
         asked = max(question.number for question in questions)
         planned = self._case.messages if any(question.ask in ("table", "score", "rank") for question in questions) else self._case.turns
         if questions[0].ask == "offer":  # one party at a time
             planned, asked = planned * len(self._case.parties), len(self._said)
         left = (self._ends_at - self._house.clock.now()) / MICROS
-        return max(left / (max(planned - asked, 0) + _RESERVE), _SHORTEST_S)
+        share = left / (max(planned - asked, 0) + _RESERVE)
+        return max(share, min(_LONGER * self._expected_s(questions), left / (1 + _RESERVE)), _SHORTEST_S)
+
+    def _timely(self, questions: Sequence[Question], *, rounds: int) -> bool:
+        """Whether so many rounds like this one are expected to end in time."""
+        return self._house.clock.now() + round(rounds * self._expected_s(questions) * MICROS) <= self._ends_at
+
+    def _expected_s(self, questions: Sequence[Question]) -> float:
+        """Seconds that the slowest of those asked is expected to take: as it has taken, else as its card says."""
+        board = self._house.board(SKILL, "")
+        asked = {self._case.parties[question.party].name for question in questions}
+        return max((board.latency_ms[place] for place, card in enumerate(board.cards) if card.name in asked), default=0.0) / 1000
 
     async def _ask(self, questions: Sequence[Question]) -> Any:
         """One round: all questions at once, each as a task of its own. What came back is kept in one append."""
@@ -291,8 +312,8 @@ class _Mediation:
         if self._silent(question.party) >= _GONE:
             return Reply(question.party, question.number, None, "gone"), 0
         asked = negotiation.question_of(self._opening, self._case, question, to_text(answer_by))
-        child = f"{name}/{question.number}"
-        id = derived("t", self._ctx.task, child, SKILL)
+        child = _child(name, question.number)
+        id = question_id(self._ctx.task, name, question.number)
         reply = None
         missing = "silent"
         try:

@@ -10,7 +10,7 @@ import orjson
 from tutti import negotiation
 from tutti.clock import MICROS, to_text
 from tutti.house import House
-from tutti.mediation.mediate import opened
+from tutti.mediation.mediate import opened, question_id
 from tutti.model.negotiation import Belief, Case, Offer, Utility
 
 Row = Mapping[str, Any]
@@ -32,7 +32,7 @@ async def told(house: House, row: Row, state: str) -> dict[str, Any]:
         "settled": settled,
         "rounds_told": [],
         "decided_by": await _decided_by(house, row),
-        "explained": _sentences(record),
+        "explained": [*_sentences(record), *await _unanswered(house, row["id"])],
     }
     kept = await house.memo(row["id"], "opened")
     if opening is None or kept is None:
@@ -64,12 +64,32 @@ async def explained(house: House, row: Row) -> list[str]:
     parties = f"{len(orjson.loads(row['parties']))} parties were asked {row['messages']} questions in {row['rounds']} rounds"
     silent = f", {row['missing']} of them without an answer" if row["missing"] else ""
     sentences = [f"{parties}{silent}.", f"It ended: {settled['why']}."]
-    sentences += _sentences(record)
+    sentences += [*_sentences(record), *await _unanswered(house, row["id"])]
     if settled["better"]:
         became = f"adopted by {row['adopted']}" if row["adopted_at"] else "proposed to a person"
         outcome = ", ".join(f"{name} {value}" for name, value in settled["better"]["outcome"].items())
         sentences.append(f"Better, and only with a person's word ({', '.join(settled['better']['needs'])}): {outcome}; {became}.")
     return sentences
+
+
+async def _unanswered(house: House, id: str) -> list[str]:
+    """Who was late or failed, how often, the longest time that it had, and the task of its last such answer, which says more."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for fact in await house.journal.facts(about=id, kind="negotiation.answered", limit=1000):
+        for party, number, _, missing in fact.data["answers"]:
+            if missing in ("late", "failed"):
+                found.setdefault((party, missing), []).append(question_id(id, party, number))
+    return [await _without_answer(house, party, missing, tasks) for (party, missing), tasks in found.items()]
+
+
+async def _without_answer(house: House, party: str, missing: str, tasks: list[str]) -> str:
+    answers = f"{len(tasks)} answer{'' if len(tasks) == 1 else 's'}"
+    more = f"`tutti why {tasks[-1]}` says more."
+    if missing == "failed":
+        return f"{party} failed with {answers}: {more}"
+    rows = [await house.journal.row("task", (task,)) for task in tasks]
+    had = max((row["deadline_at"] - row["submitted_at"] for row in rows if row is not None and row["deadline_at"] is not None), default=0)
+    return f"{party} was late with {answers}: it had {had / MICROS:.2g} s for one. A later deadline gives it more. {more}"
 
 
 def _sentences(record: Mapping[str, Any]) -> list[str]:

@@ -528,6 +528,25 @@ async def test_a_case_that_a_crash_interrupts_ends_as_one_that_was_not(tutti):
     assert rounds == list(range(1, len(rounds) + 1))
 
 
+async def test_after_a_crash_near_the_deadline_an_answer_is_never_taken_for_one_to_another_question(tutti):
+    """With little time left it goes on with another question than was asked before the crash, and that one was answered already."""
+    fleet = Fleet("deal")
+    fleet.party(Ranking("renewal"), name="renewal", department="sales")
+    fleet.party(Slowing("pricing"), name="pricing", department="sales", latency=timedelta(seconds=6))
+    run = await tutti(fleet).advance(timedelta())
+    id = await run.workspace.submit("negotiation.mediate", opening(deadline_ms=20_000))
+    await asyncio.sleep(2)  # the second round is under way, and one of its answers there
+    await run._close_workspace()
+    await asyncio.sleep(12)
+    await run._open()
+    await run.advance(timedelta(seconds=20))
+    told = (await run.workspace.negotiation(id))["rounds_told"]
+    said = [(each["ask"], each["missing"]) for round in told for each in round["said"] if each["party"] == "renewal"]
+    assert said[0] == ("rank", "")
+    assert {ask for ask, _ in said[1:]} == {"confirm"}
+    assert not any(missing for _, missing in said)
+
+
 async def test_a_settled_case_that_starts_again_asks_nobody_and_keeps_to_its_money(tutti, monkeypatch):
     """What messages have cost is known of the rounds, also to a run that did not ask them: a card need not say it."""
     calls: list[str] = []
@@ -554,6 +573,14 @@ class Slowly(Ranking):
 
     async def rank(self, outcomes: Any) -> Any:
         await asyncio.sleep(1)
+        return await super().rank(outcomes)
+
+
+class Slowing(Ranking):
+    """Takes a second for its first message, and six for each after it."""
+
+    async def rank(self, outcomes: Any) -> Any:
+        await asyncio.sleep(6 if self.asked else 1)
         return await super().rank(outcomes)
 
 

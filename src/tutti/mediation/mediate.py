@@ -123,13 +123,14 @@ def opened(opening: Opening, id: str, kept: Mapping[str, Any]) -> Case:
     return replace(case, parties=tuple(replace(party, level=levels[party.name], weight=kept["parties"][party.name][1]) for party in case.parties))
 
 
-def question_id(negotiation: str, party: str, number: int) -> str:
-    """The task that puts a party's question of this number to it."""
-    return derived("t", negotiation, _child(party, number), SKILL)
+def question_id(negotiation: str, party: str, number: int, ask: str) -> str:
+    """The task that puts a party's question to it."""
+    return derived("t", negotiation, _child(party, number, ask), SKILL)
 
 
-def _child(party: str, number: int) -> str:
-    return f"{party}/{number}"
+def _child(party: str, number: int, ask: str) -> str:
+    """A question by name. What was said and what is asked for make the question, but not the number alone: with little time left a run that starts again asks for something else."""
+    return f"{party}/{number}/{ask}"
 
 
 class _Mediation:
@@ -312,8 +313,8 @@ class _Mediation:
         if self._silent(question.party) >= _GONE:
             return Reply(question.party, question.number, None, "gone"), 0
         asked = negotiation.question_of(self._opening, self._case, question, to_text(answer_by))
-        child = _child(name, question.number)
-        id = question_id(self._ctx.task, name, question.number)
+        child = _child(name, question.number, question.ask)
+        id = question_id(self._ctx.task, name, question.number, question.ask)
         reply = None
         missing = "silent"
         try:

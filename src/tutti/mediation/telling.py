@@ -76,9 +76,9 @@ async def _unanswered(house: House, id: str) -> list[str]:
     """Who was late or failed, how often, the longest time that it had, and the task of its last such answer, which says more."""
     found: dict[tuple[str, str], list[str]] = {}
     for fact in await house.journal.facts(about=id, kind="negotiation.answered", limit=1000):
-        for party, number, _, missing in fact.data["answers"]:
+        for party, number, ask, missing in fact.data["answers"]:
             if missing in ("late", "failed"):
-                found.setdefault((party, missing), []).append(question_id(id, party, number))
+                found.setdefault((party, missing), []).append(question_id(id, party, number, ask))
     return [await _without_answer(house, party, missing, tasks) for (party, missing), tasks in found.items()]
 
 

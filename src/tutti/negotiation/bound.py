@@ -114,7 +114,7 @@ def _programme(terrain: Terrain) -> _Programme:
             row(terrain.offset + np.array(offer), 1.0, -np.inf, len(offer) - 1.0)
     gains = np.zeros((parties, columns))
     gains[:, :features] = terrain.linear
-    gains[:, features : features + len(first)] = terrain.pairs[:, first, second]
+    gains[:, features : features + len(first)] = terrain.extras
     for party in range(parties):
         row(np.arange(columns), gains[party], -float(terrain.start[party]), np.inf)
     logs = features + len(first)
@@ -124,7 +124,7 @@ def _programme(terrain: Terrain) -> _Programme:
     most[:features] -= terrain.shut > 0
     least[logs:] = np.log(SOFT) - 1.0  # the straight line's height where nothing is gained
     reach = [np.maximum.reduceat(row, terrain.offset).sum() for row in terrain.linear]
-    most[logs:] = np.log(np.maximum(terrain.start + np.array(reach) + np.maximum(terrain.pairs, 0).sum(axis=(1, 2)) / 2, SOFT)) + PROOF
+    most[logs:] = np.log(np.maximum(terrain.start + np.array(reach) + np.maximum(terrain.extras, 0).sum(axis=1), SOFT)) + PROOF
     whole[:features] = 1.0
     return _Programme(csr_array(np.array(rows)), np.array(low), np.array(high), gains, goal, whole, least, most)
 

@@ -37,14 +37,15 @@ class Terrain:
         scale = np.array([span(model) for model in models])
         self.linear = np.array([[number for column in model.contrib for number in column] for model in models], dtype=float) / scale[:, None]
         self.start = np.array([-model.reservation for model in models]) / scale
-        self.pairs = np.zeros((len(models), features, features))
-        for row, model in enumerate(models):
-            for i, a, j, b, extra in model.pairs:
-                f, g = self.offset[i] + a, self.offset[j] + b
-                self.pairs[row, f, g] += extra / scale[row]
-                self.pairs[row, g, f] += extra / scale[row]
-        self.first, self.second = np.nonzero(np.triu(np.abs(self.pairs).sum(axis=0)))  # the pairs that somebody cares about
-        self.extras = self.pairs[:, self.first, self.second]
+        self.pairs = np.zeros((features, features, len(models)))  # parties last: what is looked up of a feature lies together
+        told = [(row, i, a, j, b, extra) for row, model in enumerate(models) for i, a, j, b, extra in model.pairs]
+        if told:
+            rows, i, a, j, b = np.array([each[:5] for each in told], dtype=np.intp).T
+            for f, g in ((self.offset[i] + a, self.offset[j] + b), (self.offset[j] + b, self.offset[i] + a)):
+                np.add.at(self.pairs, (f, g, rows), np.array([each[5] for each in told]) / scale[rows])
+        self.first, self.second = np.nonzero(np.triu(self.pairs.any(axis=2)))  # the pairs that somebody cares about
+        self.extras = self.pairs[self.first, self.second].T
+        self.singles = self.pairs.astype(np.float32)
         self.shut = np.zeros(features)
         for _, issue, value in space.policy.values:
             self.shut[self.offset[issue] + value] = 1.0
@@ -103,14 +104,14 @@ class Walk:
     def __init__(self, terrain: Terrain, offers: Indices) -> None:
         self.terrain = terrain
         self.at = offers + terrain.offset  # each offer's features
-        self.linear, self.pairs = terrain.linear.astype(np.float32), terrain.pairs.transpose(1, 0, 2).astype(np.float32)
         self.share = terrain.share.astype(np.float32)
-        self.slope = np.repeat(self.linear[None], len(offers), axis=0)  # what a feature is worth here
+        self.slope = np.repeat(terrain.linear.T.astype(np.float32)[None], len(offers), axis=0)  # what a feature is worth here: offers x features x parties
         for column in self.at.T:
-            self.slope += self.pairs[column]
+            self.slope += terrain.singles[column]
         self.gains = terrain.gains(offers)
-        self.wrong = terrain.shut[None] + terrain.clash[self.at].sum(axis=1)  # what policy a feature would break here
-        self.whole = terrain.shut[self.at].sum(axis=1) + np.take_along_axis(terrain.clash[self.at].sum(axis=1), self.at, axis=1).sum(axis=1) / 2
+        clash = terrain.clash[self.at].sum(axis=1)
+        self.wrong = terrain.shut + clash  # what policy a feature would break here
+        self.whole = terrain.shut[self.at].sum(axis=1) + np.take_along_axis(clash, self.at, axis=1).sum(axis=1) / 2
         self.spent = terrain.cost.T[self.at].sum(axis=1)
 
     @property
@@ -120,31 +121,33 @@ class Walk:
 
     def around(self) -> tuple[Numbers, Numbers]:
         """The objective of each offer, and of every change of one issue of it (offers x features)."""
+        rows = np.arange(len(self.at))
         terrain = self.terrain
-        without = self.gains.astype(np.float32)[:, :, None] - np.take_along_axis(self.slope, self.at[:, None, :], axis=2)
-        gains = np.take(without, terrain.issue, axis=2)
+        without = self.gains.astype(np.float32)[:, None, :] - self.slope[rows[:, None], self.at]
+        gains = np.take(without, terrain.issue, axis=1)
         gains += self.slope
-        low = gains < SOFT if gains.min() < SOFT else None
-        under = None if low is None else (gains[low] - SOFT) / SOFT
-        logs = np.log(np.maximum(gains, np.float32(SOFT), out=gains), out=gains)
-        if low is not None:
-            logs[low] += under
+        if gains.min() < SOFT:
+            over = np.maximum(gains, np.float32(SOFT))
+            gains -= over  # how far below the floor
+            gains *= np.float32(1 / SOFT)
+            logs = np.log(over, out=over)
+            logs += gains
+        else:
+            logs = np.log(gains, out=gains)
         broken = self.whole[:, None] + self.wrong - np.take_along_axis(self.wrong, self.at, axis=1)[:, terrain.issue]
-        whole = self.whole.copy()
         for at, (cost, limit) in enumerate(zip(terrain.cost, terrain.limit, strict=True)):
-            spent = self.spent[:, at]
-            whole += _over(spent - limit, limit)
-            broken += _over(spent[:, None] + cost[None] - cost[self.at][:, terrain.issue] - limit, limit)
-        return terrain.height(self.gains) - OUT * whole, np.einsum("p,spf->sf", self.share, logs) - OUT * broken
+            broken += _over(self.spent[:, at, None] + cost - cost[self.at][:, terrain.issue] - limit, limit)
+        there = logs @ self.share - OUT * broken
+        return there[rows, self.at[:, 0]], there  # a change to what it has already is none
 
     def move(self, features: Indices) -> None:
         """Each offer takes this feature in place of its issue's."""
         terrain, rows = self.terrain, np.arange(len(features))
         issues = terrain.issue[features]
         old = self.at[rows, issues]
-        self.gains += self.slope[rows, :, features] - self.slope[rows, :, old]
-        self.slope += self.pairs[features]
-        self.slope -= self.pairs[old]
+        self.gains += self.slope[rows, features] - self.slope[rows, old]
+        self.slope += terrain.singles[features]
+        self.slope -= terrain.singles[old]
         self.whole += self.wrong[rows, features] - self.wrong[rows, old]
         self.wrong += terrain.clash[features] - terrain.clash[old]
         self.spent += terrain.cost[:, features].T - terrain.cost[:, old].T

@@ -167,15 +167,15 @@ def test_noise_is_found_out_from_contradictions(noise: float) -> None:
 
 
 def test_doubt_shrinks_with_every_message() -> None:
-    open_case = bargain(5)
-    doubts = []
-    for _ in range(3):
-        open_case.message()
-        offers = open_case.space.offers[:50]
-        belief = open_case.beliefs[0]
-        assert belief is not None
-        doubts.append(float(open_case.space.worth(belief.models, offers).std(axis=0).mean()))
-    assert doubts[2] < doubts[1] < doubts[0]
+    doubts = np.zeros(3)
+    for seed in range(8):  # a single party's may grow, where its orders turn out to contradict what they were taken for
+        open_case = bargain(seed)
+        for message in range(3):
+            open_case.message()
+            belief = open_case.beliefs[0]
+            assert belief is not None
+            doubts[message] += open_case.space.worth(belief.models, open_case.space.offers[:50]).std(axis=0).mean()
+    assert doubts[2] < 0.9 * doubts[1] < 0.81 * doubts[0]
 
 
 def test_a_rejected_offer_is_believed_to_be_under_the_fallback() -> None:

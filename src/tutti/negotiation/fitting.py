@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -30,8 +30,8 @@ SLIP = 0.001  # two outcomes this close in worth may come in either order
 CONTRADICTED = 0.03  # share of steps down a list that may go up before the party counts as noisy
 SMOOTH = 0.83  # a logistic curve with this share of sigma for a scale is nearest to the normal curve of a difference of two disturbances
 SLOW = 14  # Newton steps a pass at most; four or five are usual
-SHARP, HASTY = 0.03, 4.0  # what a step could still gain (in units of the log likelihood) where weights are good, and where they are only on their way
-FALLING = 0.25  # while each step leaves at most this share of what was to be gained, the curvature is not computed anew
+SHARP, HASTY = 0.1, 4.0  # what a step could still gain (in units of the log likelihood) where weights are good, and where they are only on their way
+FAITHFUL = 0.1  # while a step gains what the curvature made expect, but for this share of twice that, the curvature is not computed anew
 
 
 class Shape:
@@ -78,12 +78,6 @@ class Shape:
             out[:, at] = (offers[:, i] == a) & (offers[:, j] == b)
         return out
 
-    def wider(self, rows: Numbers, pairs: Sequence[tuple[int, int, int, int]]) -> Numbers:
-        """Rows of features as they were before these pairs, the last of this shape's, were among them; every value is a feature of its own."""
-        both = np.stack([rows[:, self.start[i] + a] * rows[:, self.start[j] + b] for i, a, j, b in pairs], axis=1)
-        at = self.issues + len(self.pairs) - len(pairs)
-        return np.concatenate([rows[:, :at], both, rows[:, at:]], axis=1)
-
     def utilities(self, thetas: Numbers) -> Models:
         """The utilities that these weights of the features mean, one a row."""
         parts = thetas[:, : self.issues]
@@ -106,16 +100,16 @@ class Fit:
 
     shape: Shape
     mean: Numbers
-    root: Numbers  # a square root of the covariance: root @ root.T
+    root: Numbers  # a square root of the covariance, root @ root.T, of what was fitted, see `_basis`
     noise: float
-    rows: tuple[Numbers, ...] = ()  # the lists, as features
-    shares: tuple[float, ...] = ()  # what a comparison in each of them counts
-    lean: Numbers | None = None  # how "no deal" follows the other weights
-    spread: Numbers | None = None  # how much each issue is thought to matter
+    told: _Lists
+    shares: tuple[float, ...]  # what a comparison in each of the lists counts
+    lean: Numbers | None  # how "no deal" follows the other weights
+    spread: Numbers  # how much each issue is thought to matter
 
     def draws(self, count: int, rng: np.random.Generator) -> Numbers:
         """So many draws, one a row, in pairs that mirror each other."""
-        half = self.root @ rng.standard_normal((self.root.shape[1], (count + 1) // 2))
+        half = _basis(self.shape) @ (self.root @ rng.standard_normal((self.root.shape[1], (count + 1) // 2)))
         found: Numbers = self.mean + np.concatenate([half, -half], axis=1).T[:count]
         if self.shape.fallback is None:
             levels = (rng.permutation(count) + rng.random(count)) / count
@@ -128,7 +122,7 @@ class Fit:
     def _fallbacks(self, thetas: Numbers, levels: Numbers) -> Numbers:
         """What "no deal" is worth with each of these weights (or with the only ones), at these levels of its distribution."""
         known: list[tuple[Numbers, Numbers, float]] = []  # worths of the outcomes that it was compared with, +1 where these stood above it, weight
-        for items, share in zip(self.rows, self.shares, strict=True):
+        for items, share in zip(self.told.rows, self.shares, strict=True):
             place = np.flatnonzero(items[:, -1] == 1.0)
             if len(place):
                 at = int(place[0])
@@ -163,17 +157,17 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
     """
     lists = [items for items in lists if len(items) > 1]
     shape = shape if before is None else before.shape
-    told = _Lists([shape.rows(items) for items in lists] if before is None else [*before.rows, *(shape.rows(items) for items in lists[len(before.rows) :])])
+    told = _told(shape, lists, None if before is None else before.told)
     theta, spread, sigma = _weigh(shape, told, noise) if before is None else _further(shape, told, noise, before)
     prior, rough = _prior(shape, spread), sigma > 0
-    while sigma and len(shape.pairs) < MIXED and (found := _together(shape, told, sigma, theta)):
-        at = shape.issues + len(shape.pairs)
+    if rough and len(shape.pairs) < MIXED and (found := _together(shape, told, sigma, theta)):
+        at = theta.size - (shape.fallback is None)
         shape = Shape(shape.sizes, shape.fallback, (*shape.pairs, *found))
-        told = _Lists([shape.wider(items, found) for items in told.rows])
+        told = told.wider(shape, found)
         prior = _prior(shape, spread)
-        theta, sigma = _again(shape, told, prior, np.concatenate([theta[:at], np.zeros(len(found)), theta[at:]]), sigma, noise, HASTY)
+        theta = np.concatenate([theta[:at], np.zeros(len(found)), theta[at:]])
     if rough:
-        theta, sigma = _again(shape, told, prior, theta, sigma, noise, SHARP)
+        theta, sigma = _again(shape, told, prior, theta, sigma, noise)
     shares = told.shares(sigma, theta) if sigma else np.ones(len(told.rows))
     bend = (told.orders(sigma, shares, theta) if sigma else _barrier(told.steps(), CALM[-1], theta)).bend()
     hessian = bend + prior
@@ -182,15 +176,37 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
     except np.linalg.LinAlgError:  # rounding has made it flat in a direction of which nothing is known
         values, vectors = np.linalg.eigh(hessian)
         root = vectors / np.sqrt(np.maximum(values, 1e-9 * float(values.max())))
-    spread = _spread(shape, theta, product(root, root.T))
+    basis, spread = _basis(shape), _spread(shape, theta, (root**2).sum(axis=1))
+    lean = basis[:-1, :-1] @ (-hessian[-1, :-1] / hessian[-1, -1]) if shape.fallback is None else None
+    theta = basis @ theta
     stretch = np.zeros(shape.width)  # what changes the scale alone is no uncertainty: only ratios of gains are of use
-    for block in shape.blocks:
-        stretch[block.start + int(np.argmax(theta[block]))] += 1.0
-        stretch[block.start + int(np.argmin(theta[block]))] -= 1.0
-    along = root.T @ stretch
+    values = theta[: shape.issues]
+    for each, sign in ((np.maximum, 1.0), (np.minimum, -1.0)):
+        stretch[: shape.issues] += sign * (values == np.repeat(each.reduceat(values, shape.start), shape.count))
+    along = (stretch @ basis) @ root
     if power := float(along @ along):
         root = root - np.outer(root @ along, along) / power
-    return Fit(shape, theta, root, sigma, tuple(told.rows), tuple(shares.tolist()), -hessian[-1, :-1] / hessian[-1, -1], spread)
+    return Fit(shape, theta, root, sigma, told, tuple(shares.tolist()), lean, spread)
+
+
+def _basis(shape: Shape) -> Numbers:
+    """Features x what is fitted: what the values of an issue have in common says nothing, so the fit does without it and is a quarter smaller where issues have four values."""
+    return _contrasts(tuple(shape.count.tolist()), len(shape.pairs) + (shape.fallback is None))
+
+
+@lru_cache(maxsize=16)
+def _contrasts(counts: tuple[int, ...], others: int) -> Numbers:
+    """For so many values of each issue all that sums to 0, in orthogonal parts of length 1, and `others` as they are."""
+    out = np.zeros((sum(counts) + others, sum(counts) - len(counts) + others))
+    row = column = 0
+    for count in counts:
+        for at in range(1, count):
+            out[row : row + at, column], out[row + at, column] = 1.0, -at
+            out[row : row + count, column] /= np.sqrt(at * (at + 1))
+            column += 1
+        row += count
+    out[row:, column:] = np.eye(others)
+    return out
 
 
 class _There(NamedTuple):
@@ -202,15 +218,31 @@ class _There(NamedTuple):
 
 
 class _Lists:
-    """Lists that a party has put in order, best first, as features (items x features each); those of one length in one array, of half the width: a rank is no sharper."""
+    """Lists that a party has put in order, best first: `rows` are their features (items x features each), `parts` the same in the terms of `_basis`.
 
-    def __init__(self, rows: Sequence[Numbers]) -> None:
-        self.rows = list(rows)
-        lengths = [len(items) for items in self.rows]
-        places = [np.flatnonzero(np.array(lengths) == length) for length in dict.fromkeys(lengths)]
-        self.groups = [(at, np.array([self.rows[place] for place in at], dtype=np.float32)) for at in places]
+    Those of one length are in one array, of half the width: a rank is no sharper.
+    """
+
+    def __init__(self, rows: Sequence[Numbers], parts: Sequence[Numbers]) -> None:
+        self.rows, self.parts = tuple(rows), tuple(parts)
+        lengths = [len(items) for items in rows]
+        places = [[at for at, its in enumerate(lengths) if its == length] for length in dict.fromkeys(lengths)]
+        self.groups = [(np.array(at), np.array([parts[place] for place in at], dtype=np.float32)) for at in places]
         self._last: tuple[float, Numbers | None, list[Singles]] = (0.0, None, [])
-        self.down = np.concatenate([items[:-1] - items[1:] for items in self.rows])  # the steps down the lists: each item's features less those of the next one
+        self.down = np.concatenate([items[:-1] - items[1:] for items in parts])  # the steps down the lists: each item less the next one
+
+    def wider(self, shape: Shape, pairs: Sequence[tuple[int, int, int, int]]) -> _Lists:
+        """The same with these pairs, the last of this shape's, among the features."""
+        both = [np.stack([rows[:, shape.start[i] + a] * rows[:, shape.start[j] + b] for i, a, j, b in pairs], axis=1) for rows in self.rows]
+        last = int(shape.fallback is None)  # "no deal" stays behind them
+        rows, parts = (
+            [
+                np.concatenate([items[:, : items.shape[1] - last], its, items[:, items.shape[1] - last :]], axis=1)
+                for items, its in zip(lists, both, strict=True)
+            ]
+            for lists in (self.rows, self.parts)
+        )
+        return _Lists(rows, parts)
 
     def steps(self) -> Numbers:
         """The steps down the lists, each once: an order that is repeated without a contradiction says nothing new."""
@@ -256,6 +288,15 @@ class _Lists:
         return _There(value, slope, bend)
 
 
+def _told(shape: Shape, lists: Sequence[Sequence[Offer | None]], before: _Lists | None) -> _Lists:
+    """These lists, of which `before` are the first ones."""
+    rows, parts = ([], []) if before is None else ([*before.rows], [*before.parts])
+    for items in lists[len(rows) :]:
+        rows.append(shape.rows(items))
+        parts.append(product(_basis(shape).T, rows[-1].T).T)
+    return _Lists(rows, parts)
+
+
 def _share(over: Singles) -> Numbers:
     """What each pair of a list counts: items see one disturbance each, so all their comparisons together tell no more than 1/sigma² an item."""
     flat, count = over.reshape(len(over), -1), over.shape[1]
@@ -292,46 +333,43 @@ def _weigh(shape: Shape, told: _Lists, noise: float | None) -> tuple[Numbers, Nu
             theta, there, exact = _exactly(told, theta, prior, home, CALM[turn:])
             exact = exact or noise is not None
         if not exact:
-            theta, there, sigma = _roughly(told, theta, prior, home, sigma, 1 if noise is None else 0, HASTY)
+            theta, there, sigma = _roughly(told, theta, prior, home, sigma, noise, HASTY)
         theta, scale = _scaled(shape, theta)
         sigma = sigma / scale if noise is None else sigma
         if not turn:
-            spread = _spread(shape, theta, inverse(there.bend() + prior) / scale**2)
+            spread = _spread(shape, theta, inverse(there.bend() + prior).diagonal() / scale**2)
     return theta, spread, 0.0 if exact else sigma
 
 
 def _further(shape: Shape, told: _Lists, noise: float | None, before: Fit) -> tuple[Numbers, Numbers, float]:
     """The same, from what was known before these lists were all."""
-    assert before.spread is not None
-    prior, home, theta = _prior(shape, before.spread), _center(shape), before.mean
+    prior, home, theta = _prior(shape, before.spread), _center(shape), before.mean @ _basis(shape)
     exact, sigma = not before.noise, before.noise or 0.03 if noise is None else noise
     if exact:
         theta, _, exact = _exactly(told, theta, prior, home, CALM[1:])
         exact = exact or noise is not None
     if not exact:
-        theta, _, sigma = _roughly(told, theta, prior, home, sigma, (1 if before.noise else 2) if noise is None else 0, HASTY)
+        theta, _, sigma = _roughly(told, theta, prior, home, sigma, noise, HASTY)
     theta, scale = _scaled(shape, theta)
     return theta, before.spread, 0.0 if exact else sigma / scale if noise is None else sigma
 
 
-def _spread(shape: Shape, theta: Numbers, cov: Numbers) -> Numbers:
-    """How much each issue matters, from how far its values came apart and the doubt in that; of their common level, which means nothing, no doubt is counted."""
-    usual, start, count = 0.4 / len(shape.sizes), shape.start, shape.count
-    values, its = theta[: shape.issues], cov[: shape.issues, : shape.issues]
-    apart = np.add.reduceat(values**2, start) - np.add.reduceat(values, start) ** 2 / count
-    common = np.add.reduceat(np.add.reduceat(its, start, axis=0), start, axis=1).diagonal() / count
-    doubt = np.add.reduceat(its.diagonal(), start) - common
-    return np.asarray(np.sqrt((3 * usual**2 + np.maximum(apart, 0.0) + doubt) / (2 + count)))
+def _spread(shape: Shape, theta: Numbers, doubt: Numbers) -> Numbers:
+    """How much each issue matters, from how far its values came apart and the doubt in that (a variance for each weight)."""
+    usual, issues = 0.4 / len(shape.sizes), len(shape.sizes)
+    of = np.repeat(np.arange(issues), shape.count - 1)
+    apart = np.bincount(of, (theta**2 + doubt)[: len(of)], issues)
+    return np.asarray(np.sqrt((3 * usual**2 + apart) / (2 + shape.count)))
 
 
-def _again(shape: Shape, told: _Lists, prior: Numbers, theta: Numbers, sigma: float, noise: float | None, enough: float) -> tuple[Numbers, float]:
-    """The weights and the noise once there are more features, or once more sharply."""
+def _again(shape: Shape, told: _Lists, prior: Numbers, theta: Numbers, sigma: float, noise: float | None) -> tuple[Numbers, float]:
+    """The weights and the noise once more sharply, with all features that there are now."""
     home = _center(shape)
-    theta, _, sigma = _roughly(told, theta, prior, home, sigma, 1 if noise is None else 0, enough)
+    theta, _, sigma = _roughly(told, theta, prior, home, sigma, noise, SHARP)
     theta, scale = _scaled(shape, theta)
     if noise is not None:
         return theta, noise
-    if enough == SHARP and sigma / scale < 2 * EXACT and _contradicted(told.down, theta) < 2 * CONTRADICTED:
+    if sigma / scale < 2 * EXACT and _contradicted(told.down, theta) < 2 * CONTRADICTED:
         sharp, _, exact = _exactly(told, theta, prior, home, CALM[1:])
         if exact:
             return _scaled(shape, sharp)[0], 0.0
@@ -339,7 +377,7 @@ def _again(shape: Shape, told: _Lists, prior: Numbers, theta: Numbers, sigma: fl
 
 
 def _scaled(shape: Shape, theta: Numbers) -> tuple[Numbers, float]:
-    scale = max(float(shape.ranges(theta).sum()), 1e-6)
+    scale = max(float(shape.ranges(_basis(shape) @ theta).sum()), 1e-6)
     return theta / scale, scale
 
 
@@ -347,16 +385,15 @@ def _together(shape: Shape, told: _Lists, sigma: float, theta: Numbers) -> list[
     """The pairs of values of two issues that would explain most of what is left, if they explain much more than chance would."""
     if not shape.plain:
         return []
-    pull, known = np.zeros((shape.issues, shape.issues)), np.full((shape.issues, shape.issues), 1 / INTERACTION**2)
-    tau = np.float32(SMOOTH * sigma)
-    for (_, items), over in zip(told.groups, told.chances(sigma, theta), strict=True):
+    evidence, tau = np.zeros((shape.issues, 2 * shape.issues), dtype=np.float32), np.float32(SMOOTH * sigma)
+    for (at, items), over in zip(told.groups, told.chances(sigma, theta), strict=True):
         weight = _share(over).astype(np.float32)[:, None]
-        its = np.ascontiguousarray(items[:, :, : shape.issues]).reshape(-1, shape.issues)
+        its = np.concatenate([told.rows[place][:, : shape.issues] for place in at], dtype=np.float32)
         push: Singles = (_middles(items.shape[1]) - over @ _ones(items.shape[1])) * weight / tau
         bound = np.asarray(((over * (1 - over)) @ _ones(items.shape[1]) - 0.25) * weight / (tau * tau), dtype=np.float32)
-        pull += product(its.T, its * push.reshape(-1, 1))
-        known += product(its.T, its * bound.reshape(-1, 1))
-    odds = np.triu(np.abs(pull) / np.sqrt(known), 1)
+        evidence += product(its.T, np.concatenate([its * push.reshape(-1, 1), its * bound.reshape(-1, 1)], axis=1))
+    pull, known = np.split(evidence, 2, axis=1)
+    odds = np.triu(np.abs(pull) / np.sqrt(known + 1 / INTERACTION**2), 1)
     for block in shape.blocks:
         odds[block, block] = 0.0
     striking = np.flatnonzero(odds > ODD)
@@ -371,7 +408,7 @@ def _together(shape: Shape, told: _Lists, sigma: float, theta: Numbers) -> list[
 
 
 def _center(shape: Shape) -> Numbers:
-    home = np.zeros(shape.width)
+    home = np.zeros(shape.width - len(shape.sizes))
     if shape.fallback is None:
         home[-1] = WORSE
     return home
@@ -379,16 +416,19 @@ def _center(shape: Shape) -> Numbers:
 
 def _prior(shape: Shape, spread: Numbers) -> Numbers:
     """The precision of the weights before anything is known; an issue with knots is taken for smooth."""
-    alone = np.full(shape.width, 1 / INTERACTION**2)
-    alone[: shape.issues] = np.repeat(1 / spread**2, shape.count)
+    free = shape.count - 1
+    alone = np.full(shape.width - len(free), 1 / INTERACTION**2)
+    alone[: free.sum()] = np.repeat(1 / spread**2, free)
     if shape.fallback is None:
         alone[-1] = 1 / AWAY**2
     out = np.diag(alone)
     if not shape.plain:
-        for block, width, size in zip(shape.blocks, spread, shape.sizes, strict=True):
-            if (knots := block.stop - block.start) < size:
-                turns = np.diff(np.eye(knots), n=2, axis=0)
-                out[block, block] += turns.T @ turns / (STRAIGHT * width) ** 2
+        basis, at = _basis(shape), np.cumsum(free) - free
+        for block, width, size, start, count in zip(shape.blocks, spread, shape.sizes, at, free, strict=True):
+            if count + 1 < size:
+                its = slice(start, start + count)
+                turns = np.diff(basis[block, its], n=2, axis=0)
+                out[its, its] += turns.T @ turns / (STRAIGHT * width) ** 2
     return out
 
 
@@ -408,15 +448,12 @@ def _contradicted(steps: Numbers, theta: Numbers) -> float:
     return float(np.mean(steps @ theta < -SLIP))
 
 
-def _roughly(told: _Lists, theta: Numbers, prior: Numbers, home: Numbers, sigma: float, guesses: int, enough: float = SHARP) -> tuple[Numbers, _There, float]:
-    """Weights that agree best with orders seen through noise, what they cost, and the noise (after so many guesses at it)."""
-    every = told.down
-    free = max(1 - theta.size / (1.2 * len(every)), 0.25)
-    for left in range(max(guesses, 1), 0, -1):
-        loss = partial(told.orders, sigma, told.shares(sigma, theta))
-        theta, there = _newton(loss, theta, prior, home, enough if left == 1 else HASTY)
-        if guesses:
-            sigma = float(np.clip(np.sqrt(np.mean(np.minimum(every @ theta, 0) ** 2) / free), EXACT, 0.12))
+def _roughly(told: _Lists, theta: Numbers, prior: Numbers, home: Numbers, sigma: float, noise: float | None, enough: float) -> tuple[Numbers, _There, float]:
+    """Weights that agree best with orders seen through noise, what they cost, and the noise (where it is not known, from what they leave over)."""
+    theta, there = _newton(partial(told.orders, sigma, told.shares(sigma, theta)), theta, prior, home, enough)
+    if noise is None:
+        free = max(1 - told.rows[0].shape[1] / (1.2 * len(told.down)), 0.25)
+        sigma = float(np.clip(np.sqrt(np.mean(np.minimum(told.down @ theta, 0) ** 2) / free), EXACT, 0.12))
     return theta, there, sigma
 
 
@@ -425,13 +462,13 @@ def _newton(loss: Callable[[Numbers], _There], theta: Numbers, prior: Numbers, h
     here, away = loss(theta), theta - home
     pull = prior @ away
     value = here.value + 0.5 * float(away @ pull)
-    hessian, last = None, float("inf")
+    hessian = None
     for _ in range(SLOW):
         slope = here.slope + pull
-        step, drop = (slope, float("inf")) if hessian is None else _step(hessian, slope)
-        if hessian is None or drop > FALLING * last:
+        if hessian is None:
             hessian = here.bend() + prior
-            step, drop = _step(hessian, slope)
+        step = np.linalg.solve(hessian, slope)
+        drop = float(step @ slope)  # twice what the step would gain if the curvature stayed as it is
         if drop < enough:
             break
         length = 1.0
@@ -443,16 +480,10 @@ def _newton(loss: Callable[[Numbers], _There], theta: Numbers, prior: Numbers, h
             if new <= value - 1e-4 * length * drop or length < 0.02:
                 break
             length *= 0.4
-        if length < 1:
+        if length < 1 or abs(value - new - drop / 2) > FAITHFUL * drop:
             hessian = None
-        last, theta, here, value, pull = drop, there, found, new, bound
+        theta, here, value, pull = there, found, new, bound
     return theta, here
-
-
-def _step(hessian: Numbers, slope: Numbers) -> tuple[Numbers, float]:
-    """The Newton step, and twice what it would gain if the curvature stayed as it is."""
-    step = np.asarray(np.linalg.solve(hessian, slope), dtype=float)
-    return step, float(step @ slope)
 
 
 def _barrier(steps: Numbers, tau: float, theta: Numbers) -> _There:

@@ -113,7 +113,9 @@ class _Talk:
         known = [(belief, weight) for belief, weight in zip(self.known, self.weights, strict=True) if belief is not None]
         if not known:
             return []
-        return candidates(self.space, [belief for belief, _ in known], [weight for _, weight in known], LEADING, np.random.default_rng([*self.seed, 5]))
+        asked = any(party.level in (Level.SCORE, Level.ANSWER) for party in self.case.parties)  # of others they only tell how much is in doubt
+        rng = np.random.default_rng([*self.seed, 5])
+        return candidates(self.space, [belief for belief, _ in known], [weight for _, weight in known], LEADING, rng, thorough=asked)
 
     # asking what they want
 
@@ -146,10 +148,8 @@ class _Talk:
 
     def screening(self) -> list[Question]:
         """Which outcomes parties would accept, asked where the doubt that their scores leave may cost much: gains may be smaller than the noise of the scores."""
-        if not self.leading or any(belief is None for belief in self.known):
-            return []
         words = {party: self._word(party) for party in range(len(self.by_party)) if self._may_screen(party)}
-        if not words or not self._doubtful:
+        if not words or not self.leading or not self._doubtful:
             return []
         found = scores.screens(self.case, self.space.unattended, self.beliefs, words, self.leading, self.said, np.random.default_rng([*self.seed, 6]))
         return [Question(party, len(self.by_party[party]) + 1, "screen", (offers,)) for party, offers in sorted(found.items())]

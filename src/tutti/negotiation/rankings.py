@@ -13,7 +13,7 @@ from tutti.negotiation.algebra import product
 from tutti.negotiation.fitting import Fit, Shape, fit
 from tutti.negotiation.settle import foremost
 from tutti.negotiation.space import Space
-from tutti.negotiation.wants import Wants, wants
+from tutti.negotiation.wants import Wants, gains, wants
 
 Numbers = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -45,7 +45,8 @@ def questions(case: Case, space: Space, parties: Sequence[int], beliefs: Sequenc
         if not len(offers):  # policy leaves nothing to ask about
             return out
         weights = np.array([party.weight for party in case.parties])
-        leading = offers[_leading([(weights[party] / weights.sum(), models.gains(offers)) for party, models in known.items()], rng)]
+        shares = weights[list(known)] / weights.sum()
+        leading = offers[_leading(list(zip(shares, gains(list(known.values()), offers), strict=True)), rng)]
         told = _telling(case, space, [known[party] for party in later], leading, _around(space, leading, rng))
         out.update({party: (_shuffled(items, rng),) for party, items in zip(later, told, strict=True) if len(items) > 1})
     return out
@@ -110,8 +111,8 @@ def _log(gains: Numbers) -> Numbers:
 
 def _scaled(known: Wants) -> Wants:
     """The same on a scale on which the issues' ranges sum to 1 on the average."""
-    ranges = sum(float(np.ptp(table.mean(axis=0))) for table in known.tables())
-    scale = 1 / max(ranges, 1e-9)
+    usual, start = known.linear.mean(axis=0), np.cumsum((0, *known.sizes[:-1]), dtype=np.intp)
+    scale = 1 / max(float((np.maximum.reduceat(usual, start) - np.minimum.reduceat(usual, start)).sum()), 1e-9)
     return known._replace(linear=known.linear * scale, homes=known.homes * scale, extras=known.extras * scale)
 
 
@@ -149,8 +150,8 @@ def _telling(case: Case, space: Space, parties: Sequence[Wants], leading: Indice
 
     These are chosen one after the other, for all parties at once: the one that explains most of what is still open, of which what it explains is then taken away.
     """
-    tables = [np.split(models.linear.mean(axis=0), np.cumsum(space.sizes)[:-1]) for models in parties]
-    ends = np.array([[[int(table.argmin()) for table in its], [int(table.argmax()) for table in its]] for its in tables]).reshape(-1, len(space.sizes))
+    tables = np.split(np.array([models.linear.mean(axis=0) for models in parties]), np.cumsum(space.sizes)[:-1], axis=1)
+    ends = np.array([[table.argmin(axis=1), table.argmax(axis=1)] for table in tables]).transpose(2, 1, 0).reshape(-1, len(space.sizes))
     pool = np.concatenate([leading, ends[space.allowed(ends)], around])
     if case.fallback is not None:
         pool = pool[(pool != np.array(case.fallback)).any(axis=1)]
@@ -159,27 +160,28 @@ def _telling(case: Case, space: Space, parties: Sequence[Wants], leading: Indice
     if not len(pool):  # policy leaves nothing but the fallback
         return [[None] for _ in parties]
     own = (pool[None, :, None] == ends.reshape(len(parties), 1, 2, -1)).all(axis=3).any(axis=2)  # a party's least and most liked
-    gains = np.array([models.gains(pool) for models in parties])  # parties x models x outcomes
-    target = _log(np.array([models.gains(leading) for models in parties]))
+    target = _log(np.array(gains(parties, leading)))
     target = target - target.mean(axis=1, keepdims=True)
-    target = target - target.mean(axis=2, keepdims=True)
-    mean = gains.mean(axis=1, keepdims=True)
-    seen = gains - mean
-    blur = gains.shape[1] * np.maximum(np.ptp(mean[:, 0], axis=1) / ITEMS, 1e-6) ** 2
+    target = (target - target.mean(axis=2, keepdims=True)).astype(np.float32)
+    worth = np.array(gains(parties, pool))  # parties x models x outcomes
+    mean = worth.mean(axis=1, keepdims=True)
+    seen = (worth - mean).astype(np.float32)  # the choice needs no more digits
+    blur = (worth.shape[1] * np.maximum(np.ptp(mean[:, 0], axis=1) / ITEMS, 1e-6) ** 2).astype(np.float32)
     open_ = np.array(
         [product(its.T, ours) for its, ours in zip(target, seen, strict=True)]
     )  # parties x leading x outcomes: what is open that an outcome speaks of
     alike = np.array([product(its.T, its) for its in seen])  # parties x outcomes x outcomes
     power = np.einsum("poo->po", alike).copy()
     who, room = np.arange(len(parties)), min(ITEMS - 1, len(pool))
-    taken = np.zeros((len(parties), room, len(pool)))
+    taken = np.zeros((len(parties), room, len(pool)), dtype=np.float32)
     chosen = own.copy()
     wanted = room - int(own.sum(axis=1).min())
     for turn in range(wanted):
         use = np.einsum("plo,plo->po", open_, open_) / (power + blur[:, None])
         use[chosen] = -1.0
         best = use.argmax(axis=1)
-        chosen[who[chosen.sum(axis=1) < room], best[chosen.sum(axis=1) < room]] = True
+        wanting = chosen.sum(axis=1) < room
+        chosen[who[wanting], best[wanting]] = True
         along = alike[who, best] - np.einsum("pt,pto->po", taken[who, :turn, best], taken[:, :turn])
         mine = power[who, best]
         share = (mine + 2 * blur) / (mine + blur) ** 2
@@ -197,7 +199,7 @@ def _spread(case: Case, space: Space, rng: np.random.Generator) -> list[Offer]:
     found: dict[Offer, None] = {}
     for turn in range(TRIES):
         if turn < TRIES // 2:
-            offers = np.stack([rng.permutation(np.resize(rng.permutation(_evenly(size)), 2 * want)) for size in space.sizes], axis=1)
+            offers = rng.permuted(np.stack([np.resize(rng.permutation(_evenly(size)), 2 * want) for size in space.sizes], axis=1), axis=0)
             offers = offers[space.allowed(offers)]
         elif space.enumerable:
             offers = np.stack(np.unravel_index(rng.choice(space.codes, 2 * want), space.sizes), axis=1)

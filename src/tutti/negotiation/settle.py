@@ -15,6 +15,7 @@ from tutti.negotiation.search import SECONDS, climb, explore
 from tutti.negotiation.space import Indices, Mask, Numbers, Space
 from tutti.negotiation.terrain import Terrain, span
 from tutti.negotiation.wants import Wants, wants
+from tutti.negotiation.wants import gains as gains_of
 
 NOTHING = 1e-9  # a gain this small, as a share of what a party can gain or lose at all, is rounding
 FLOOR = 1e-3  # where a belief is uncertain, a draw without gain counts as this share: bad, but not infinitely so
@@ -90,15 +91,16 @@ def ranked(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k:
     return [_settlement(pool, view, weights, int(at)) for at in order]
 
 
-def candidates(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int, rng: np.random.Generator) -> list[Offer]:
+def candidates(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], k: int, rng: np.random.Generator, *, thorough: bool = True) -> list[Offer]:
     """At most `k` outcomes worth asking about, in a space of any size, those that need a person not among them: by turns the best expected ones, those first that
-    could be settled on as they are, and the best ones under one draw of each belief (Thompson sampling: what is still possible is asked too).
+    could be settled on as they are, and the best ones under one draw of each belief (Thompson sampling: what is still possible is asked too). With `thorough` a large space is
+    searched for these where much is in doubt.
     """
     _check(space, beliefs, weights)
     pool = space.unattended
     view = _view(pool, beliefs, weights, 0.0, ())
     best = [_offer(pool, view, int(at)) for at in _order(view.judged, weights, 1.0, k, safest=True)]
-    drawn = _drawn(pool, view, beliefs, weights, rng) if any(len(belief.models) > 1 for belief in beliefs) else []
+    drawn = _drawn(pool, view, beliefs, weights, rng, CLIMBS if thorough else 0) if any(len(belief.models) > 1 for belief in beliefs) else []
     turns = [offer for pair in zip_longest(best, dict.fromkeys(drawn)) for offer in pair if offer is not None]
     return list(dict.fromkeys(turns))[:k]
 
@@ -229,7 +231,7 @@ def _seen(space: Space, beliefs: Sequence[Belief], weights: Sequence[float], sec
         means = [Belief((mean_model(belief),)) for belief in beliefs]
         rows = _promising(space, means, weights, int(np.clip(AT_ONCE // models, *SHORTLIST)))
         offers = np.stack(np.unravel_index(space.codes[rows], space.sizes), axis=1)
-    gains = np.concatenate([each.gains(offers) for each in known])
+    gains = np.concatenate(gains_of(known, offers))
     return _View(offers, judge(gains, beliefs), None if models == len(beliefs) else _shares(gains, known), gap)
 
 
@@ -247,8 +249,8 @@ def _shares(gains: Numbers, known: Sequence[Wants]) -> Numbers:
     return np.asarray(gains / np.concatenate([each.spans for each in known])[:, None])
 
 
-def _drawn(space: Space, view: _View, beliefs: Sequence[Belief], weights: Sequence[float], rng: np.random.Generator) -> list[Offer]:
-    """The best outcome under one draw of every belief, several times over."""
+def _drawn(space: Space, view: _View, beliefs: Sequence[Belief], weights: Sequence[float], rng: np.random.Generator, climbs: int) -> list[Offer]:
+    """The best outcome under one draw of every belief, several times over; for so many draws searched for."""
     assert view.shares is not None
     if not view.shares.shape[1]:
         return []
@@ -260,11 +262,11 @@ def _drawn(space: Space, view: _View, beliefs: Sequence[Belief], weights: Sequen
     )  # a straight line under the floor: less loss is better
     first = np.concatenate([[0], np.cumsum(sizes)])[:-1]
     drawn = [_offer(space, view, int((share @ logs[first + pick]).argmax())) for pick in picks]
-    if view.offers is None or 2 * len(set(drawn)) <= DRAWS:
+    if not climbs or view.offers is None or 2 * len(set(drawn)) <= DRAWS:
         return drawn
     starts = np.concatenate([np.array(drawn[:STARTS]), rng.integers(0, space.sizes, size=(STARTS, len(space.sizes)))])
     found: list[Offer] = []
-    for pick in picks[:CLIMBS]:  # much is in doubt: what is best under a draw may not be among the outcomes that are good on the average
+    for pick in picks[:climbs]:  # much is in doubt: what is best under a draw may not be among the outcomes that are good on the average
         terrain = Terrain(space, [belief.models[at] for belief, at in zip(beliefs, pick, strict=True)], weights)
         ends = climb(terrain, starts)[-len(starts) :]
         ends = ends[terrain.allowed(ends)]

@@ -41,14 +41,10 @@ class Wants(NamedTuple):
 
     def gains(self, offers: Indices) -> Numbers:
         """What each offer (a row of value indices) is worth above the fallback: models x offers."""
-        offset = _offset(self.sizes)
-        at: Indices = offers + offset
-        if len(self.linear) < FEW:
-            out = np.asarray(self.linear[:, at].sum(axis=2))
-        else:
-            hot = np.zeros((len(at), self.linear.shape[1]))
-            np.put_along_axis(hot, at, 1.0, axis=1)
-            out = product(self.linear, hot.T)
+        return gains([self], offers)[0]
+
+    def _gains(self, offset: Indices, at: Indices, hot: Numbers) -> Numbers:
+        out = np.asarray(self.linear[:, at].sum(axis=2)) if len(self.linear) < FEW else product(self.linear, hot)
         if len(self.cells):
             one, other = np.searchsorted(offset, self.cells.T, side="right") - 1
             both = (at[:, one] == self.cells[:, 0]) & (at[:, other] == self.cells[:, 1])
@@ -97,6 +93,15 @@ def wants(models: Sequence[Utility]) -> Wants:
     return _kept(_Same(models)) if isinstance(models, tuple) else _wants(models)
 
 
+def gains(known: Sequence[Wants], offers: Indices) -> list[Numbers]:
+    """What each offer (a row of value indices) is worth above the fallback, for each of these: models x offers."""
+    offset = _offset(known[0].sizes)
+    at: Indices = offers + offset
+    hot = np.zeros((len(at), sum(known[0].sizes)))
+    np.put_along_axis(hot, at, 1.0, axis=1)
+    return [each._gains(offset, at, hot.T) for each in known]
+
+
 def made(sizes: tuple[int, ...], linear: Numbers, homes: Numbers, pairs: Sequence[tuple[int, int, int, int]], extras: Numbers) -> Models:
     """Utilities from such arrays, a row each, all finite; `pairs` are issue, value, issue, value, each once."""
     offset = _offset(sizes)
@@ -124,6 +129,7 @@ def _kept(same: _Same) -> Wants:
     return _wants(same.it)
 
 
+@lru_cache(maxsize=64)
 def _offset(sizes: tuple[int, ...]) -> Indices:
     """Where each issue's values begin."""
     return np.cumsum((0, *sizes[:-1]), dtype=np.intp)

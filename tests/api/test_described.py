@@ -73,7 +73,7 @@ def known(site: Site) -> dict[str, list[str]]:
     """Things that are there, by the places in a path that can name them: made-up names alone meet little but 404."""
 
     def ask(method: str, path: str, **more: Any) -> Any:
-        answer = requests.request(method, site.url + path, headers=site.headers, timeout=20, **more)
+        answer = requests.request(method, site.url + path, headers=site.headers, timeout=60, **more)
         assert answer.ok, answer.text
         return answer.json()
 
@@ -110,7 +110,7 @@ def fuzz(site: Site, examples: int, start: int = 1) -> list[str]:
                 case.body["url"] = NOWHERE
             if case.path == "/v1/tasks/{id}/wait":
                 case.query = {**(case.query or {}), "timeout_ms": "1"}
-            case.call_and_validate(headers=site.headers, checks=CHECKS, timeout=20)
+            case.call_and_validate(headers=site.headers, checks=CHECKS, timeout=60)
 
         try:
             one()
@@ -118,7 +118,7 @@ def fuzz(site: Site, examples: int, start: int = 1) -> list[str]:
             told = error.exceptions if isinstance(error, BaseExceptionGroup) else [error]
             failed.append("\n".join([met[-1], str(error), *map(str, told)]))
     assert not failed, "\n\n".join(failed)
-    assert requests.get(f"{site.url}/v1/tasks", headers=site.headers, timeout=20).ok, "the token was good to the end"
+    assert requests.get(f"{site.url}/v1/tasks", headers=site.headers, timeout=60).ok, "the token was good to the end"
     return met
 
 

@@ -40,7 +40,7 @@ def chromium() -> str | None:
 
 def launch(playwright: Playwright, *more: str) -> Browser:
     """Start it, without a word to anybody outside."""
-    return playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, *more])
+    return playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, *more], timeout=4 * PATIENCE_MS)
 
 
 class _Local(http.client.HTTPConnection):
@@ -116,7 +116,7 @@ class Served:
     def asked_for_a_price(self, account: str, amount: float) -> str:
         """A price change that a person must allow; returns its approval."""
         task = self.ask("POST", "/tasks", {"skill": "price.change", "input": {"account": account, "amount": amount}, "subject": f"account/{account}"})["task"]
-        found = self.ask("GET", f"/tasks/{task}/wait?timeout_ms=20000")["task"]
+        found = self.ask("GET", f"/tasks/{task}/wait?timeout_ms=50000")["task"]
         assert found["approval"], found
         return str(found["approval"])
 

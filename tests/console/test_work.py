@@ -12,7 +12,7 @@ from playwright.sync_api import Route, expect
 
 def _waited(served: Served, task: str) -> Any:
     """The task once it has ended or needs a person."""
-    return served.ask("GET", f"/tasks/{task}/wait?timeout_ms=20000")["task"]
+    return served.ask("GET", f"/tasks/{task}/wait?timeout_ms=50000")["task"]
 
 
 def _longest(served: Served) -> dict[str, Any]:

@@ -137,6 +137,6 @@ async def opened(fleet: Fleet, folder: Path, **settings: Any) -> AsyncIterator[W
 async def ended(workspace: Workspace, skill: str, input: Any) -> dict[str, Any]:
     """A task of this skill as it stands when nothing moves any more."""
     id = await workspace.submit(skill, input)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await workspace.quiet()
     return await workspace.task(id)

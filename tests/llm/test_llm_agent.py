@@ -294,7 +294,7 @@ async def test_after_a_crash_answers_that_were_paid_for_are_not_asked_for_again(
             await asyncio.wait_for(stuck.wait(), 30)
         go.append(1)
         async with opened(fleet, tmp_path) as workspace:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 assert await workspace.result(id) == "there"
             assert len(model.requests) == 2
             assert len([row for row in (await workspace.tasks())["tasks"] if row["skill"] == "order.find"]) == 1

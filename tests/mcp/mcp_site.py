@@ -107,7 +107,7 @@ async def served(workspace: Workspace, callers: Mapping[str, Caller] | None = No
 async def client(url: str, token: str = "owner", **options: Any) -> AsyncIterator[Client]:
     """The official client, with a token."""
     async with (
-        httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=20, trust_env=False) as http,
+        httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=60, trust_env=False) as http,
         Client(streamable_http_client(url, http_client=http), **options) as opened,
     ):
         yield opened

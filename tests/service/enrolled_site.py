@@ -86,7 +86,7 @@ async def agent(folder: Path, *options: str, **more: Any) -> AsyncIterator[Agent
     process = await begun(folder, *options, **more)
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             line = await process.stdout.readline()
         if not line:
             assert process.stderr is not None
@@ -102,7 +102,7 @@ async def refused(folder: Path, *options: str, **more: Any) -> tuple[int, str]:
     """Exit code and words of one that does not start."""
     process = await begun(folder, *options, **more)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             _, words = await process.communicate()
     finally:
         if process.returncode is None:
@@ -115,6 +115,6 @@ async def refused(folder: Path, *options: str, **more: Any) -> tuple[int, str]:
 async def quoted(workspace: Workspace, product: str) -> dict[str, Any]:
     """A quote's task when it has ended."""
     id = await workspace.submit("price.quote", product)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await workspace.quiet()
     return await workspace.task(id)

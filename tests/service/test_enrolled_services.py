@@ -213,7 +213,7 @@ async def test_a_start_without_its_workspace_serves_and_comes_again_later(tmp_pa
     async with agent(tmp_path / "a", version="7") as second:
         assert "registered" not in second.said
         async with served(tmp_path, port=kept_port) as (workspace, _):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while [v["version"] for v in (await workspace.card("pricing"))["versions"] if v["state"] == "live"] == [before]:
                     await asyncio.sleep(0.05)
             assert (await quoted(workspace, "tea"))["output"] == "tea costs 7"

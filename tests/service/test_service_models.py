@@ -48,13 +48,13 @@ async def test_an_llm_agent_of_a_fleet_is_a_service(tmp_path: Path) -> None:
         process = await started(tmp_path, model, "--agent", "writer")
         assert process.stdout is not None
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 url = json.loads(await process.stdout.readline())["url"]
             fleet = Fleet("outer")
             fleet.remote(url, department="sales", owner="ana@example.com", name="writer")
             async with Workspace(fleet, Settings("outer", tmp_path / "outer")) as workspace:
                 id = await workspace.submit("letter.write", "to Ana")
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     await workspace.quiet()
                 task = await workspace.task(id)
                 assert (task["state"], task["output"], task["agent"]) == ("completed", {"text": "Dear Ana"}, "writer"), task

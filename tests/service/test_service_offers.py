@@ -169,7 +169,7 @@ def test_the_command_serves_says_where_and_stops_gently(tmp_path):
         assert (said["name"], said["skills"]) == ("price", ["price.quote"])
         assert (tmp_path / "price.key").stat().st_mode & 0o777 == 0o600
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.communicate()
@@ -195,7 +195,7 @@ def test_one_that_lives_with_its_parent_ends_with_standard_input(tmp_path):
         assert process.stdout.readline()
         assert process.poll() is None
         process.stdin.close()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.wait()

@@ -100,7 +100,7 @@ async def test_an_upgrade_under_load_loses_nothing_and_does_nothing_twice(tmp_pa
 
 
 async def counted(tasks: list[str], number: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(tasks) < number:
             await asyncio.sleep(0.005)
 
@@ -135,7 +135,7 @@ async def test_a_service_killed_in_the_middle_of_a_run(tmp_path, kept_port):
     try:
         async with Workspace(outer(first.url, "thing.do", "thing.once"), Settings("outer", tmp_path / "outer")) as workspace:
             ids = {what: await workspace.submit(f"thing.{what}", "x") for what in ("think", "do", "once")}
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while len(_calls(tmp_path)) < 3:
                     await asyncio.sleep(0.01)
             first.kill()

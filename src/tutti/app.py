@@ -189,12 +189,19 @@ class Workspace(Desk):
 
     async def _follow_others(self) -> None:
         """Fold what other nodes write, or a task that one of them ended would stay open here."""
+        away = False
         while True:
             await asyncio.sleep(_FOLLOW_S)
             try:
                 await self.journal.catch_up()
             except TuttiError as error:
-                log.warning("other nodes cannot be followed just now: %s", error.message)
+                if not away:
+                    log.warning("other nodes cannot be followed just now: %s", error.message)
+                away = True
+                continue
+            if away:
+                log.warning("other nodes are followed again")
+            away = False
 
     # --- agents outside -----------------------------------------------------------------------------------------
 

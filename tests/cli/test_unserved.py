@@ -241,6 +241,38 @@ def test_back_from_a_backup(person: Person) -> None:
     assert person.run("refund.pay", {"amount": 5}).code == 0
 
 
+def test_an_older_copy_that_other_tools_put_back_is_taken_as_it_is_when_somebody_says_so(person: Person) -> None:
+    person.run("refund.pay", {"amount": 1})
+    copy = person.folder / "copy.backup"
+    assert person("backup", str(copy)).code == 0
+    person.run("refund.pay", {"amount": 2})
+    place = person.folder / ".tutti" / "shop.db"
+    for file in place.parent.glob("shop.db-*"):
+        file.unlink()
+    shutil.copyfile(copy, place)
+    refused = person("tasks")
+    assert (refused.code, "`tutti backup --restored`" in refused.err) == (exits.UNVERIFIED, True), refused.err
+    assert person("backup", "--restored").code == exits.USAGE  # nobody can be asked
+    assert person("backup", str(copy), "--restored").code == exits.USAGE
+    taken = person("backup", "--restored", "--yes")
+    assert (taken.code, "goes on as it is" in taken.err) == (0, True), taken.err
+    assert len(person("tasks", "--json").data) == 1
+    assert person("audit", "verify").code == 0
+
+
+def test_on_postgres_other_keys_are_refused_until_somebody_says_that_they_are_lost(person: Person, postgres_url: str) -> None:
+    there = {"TUTTI_DATABASE": postgres_url}
+    words = ("run", "refund.pay", '{"amount": 1}', "--fleet", str(person.file))
+    assert person(*words, **there).code == 0
+    home = person.folder / ".tutti" / "shop"
+    shutil.rmtree(home)  # as on a machine that was given nothing
+    refused = person(*words, **there)
+    assert (refused.code, "sealed with other keys" in refused.err, "`tutti backup --restored`" in refused.err) == (exits.NO_ACCESS, True, True), refused.err
+    taken = person("backup", "--restored", "--yes", "--workspace", "shop", **there)
+    assert taken.code == 0, taken.err
+    assert person(*words, **there).code == 0
+
+
 def test_a_bad_backup_is_not_restored(person: Person) -> None:
     id = person.run("ticket.triage", {"text": "a"}, "--json").data["id"]
     copy = person.folder / "copy.backup"

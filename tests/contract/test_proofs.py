@@ -14,6 +14,7 @@ from journal_site import Site, draft, spend
 from tutti.errors import Conflict, Invalid, JournalBroken, NotFound, Refused
 from tutti.journal import Head, Journal, verify
 from tutti.journal.merkle import leaf_hash
+from tutti.security import Keys
 
 SECOND = 1_000_000
 
@@ -285,6 +286,19 @@ async def test_another_journal_under_the_same_witness(site: Site) -> None:
     await journal.close()
     assert site.verify(witness=site.witness).ok
     assert site.witness.read_bytes().startswith(lines + b'{"torn\n{')
+
+
+async def test_who_has_other_keys_does_not_write_into_it(site: Site, tmp_path: Path) -> None:
+    """As on a second machine that was not given the keys: its heads would not verify, and its subjects had other pseudonyms."""
+    await filled(site)
+    elsewhere = {"keys": Keys.create(site.ids), "witness": tmp_path / "elsewhere.jsonl"}
+    with pytest.raises(Refused, match=f"workspace {site.workspace} is sealed with other keys"):
+        await site.open(**elsewhere)
+    assert site.verify(public_key=site.keys.journal.public).ok
+    moved = site.journal(**elsewhere)  # whoever has lost them says so
+    await moved.accept_restore("person/owner")
+    await moved.close()
+    await (await site.open(**elsewhere)).close()
 
 
 async def test_a_second_writer(site: Site) -> None:

@@ -12,6 +12,7 @@ from tests.road.test_plans import TICKET, Desk
 
 from tutti import Context, Fleet, Settings, Workspace
 from tutti.app import FOLDS, TABLES
+from tutti.errors import StorageFailed
 from tutti.journal import rebuild, verify
 
 
@@ -150,3 +151,25 @@ async def test_files_are_for_their_owner_only(tmp_path):
     assert found
     assert not any(found.values()), found
     assert not (tmp_path / "copy.db").stat().st_mode & 0o077
+
+
+async def test_a_database_that_is_away_is_said_once_and_that_it_is_there_again(postgres_url, tmp_path, caplog, monkeypatch):
+    tried, back = asyncio.Event(), asyncio.Event()
+    async with Workspace(money(), Settings("away", tmp_path, postgres_url, grace=timedelta())) as workspace:
+        catch_up, tries = workspace.journal.catch_up, []
+
+        async def away() -> int:
+            tries.append(1)
+            if len(tries) <= 3:
+                raise StorageFailed("the connection to the database is lost")
+            tried.set()
+            found = await catch_up()
+            if len(tries) > 4:
+                back.set()
+            return found
+
+        monkeypatch.setattr(workspace.journal, "catch_up", away)
+        await tried.wait()
+        await back.wait()
+    said = [record.message for record in caplog.records if "followed" in record.message]
+    assert said == ["other nodes cannot be followed just now: the connection to the database is lost", "other nodes are followed again"]

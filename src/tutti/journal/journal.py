@@ -88,9 +88,9 @@ class Journal:
     # opening and closing
 
     async def start(self, *, check_witness: bool = True) -> None:
-        """Take the lock, migrate, compare with the witness, load memory, and begin to write.
+        """Take the lock, migrate, compare with keys and witness, load memory, and begin to write.
 
-        Raises: `Conflict` when another process writes, `JournalBroken` for a damaged or older copy, `StorageFailed`.
+        Raises: `Conflict` when another process writes, `Refused` where our keys are not its, `JournalBroken` for a damaged or older copy, `StorageFailed`.
         """
         self._loop = asyncio.get_running_loop()
         if not self._write:
@@ -103,6 +103,7 @@ class Journal:
             try:
                 self._writer.load(row)
                 if check_witness:
+                    self._writer.check_keys()
                     self._writer.check_witness()
                 stale = engine.make_tables(self._tables)
                 if row.seq and stale:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from tutti.clock import Clock
-from tutti.errors import Invalid, JournalBroken, TuttiError
+from tutti.errors import Invalid, JournalBroken, Refused, TuttiError
 from tutti.journal.batch import Append, Folds, Memory, Merged, Plan, Planner
 from tutti.journal.engine import Engine, HeadRow, SignedHead
 from tutti.journal.heads import Head, Witness, head_is_genuine, sign_head
@@ -112,6 +112,15 @@ class Writer:
         seq, at, frontier = self._stands
         return Head(seq, frontier.root().hex(), at)
 
+    def check_keys(self) -> None:
+        """Raises `Refused` when the newest signed head is of another key than ours: what we wrote would not verify, and say other pseudonyms."""
+        newest = self.engine.query("SELECT key FROM signed_head ORDER BY seq DESC, at DESC LIMIT 1")
+        if newest and newest[0][0] != self._keys.journal.public.hex():
+            raise Refused(
+                f"workspace {self.workspace} is sealed with other keys than the ones here",
+                hint="put the folder keys/ of the machine that made it in the place of the one here: all nodes of a workspace have the same; where it is lost, `tutti backup --restored` goes on with new ones",
+            )  # fmt: skip
+
     def check_witness(self) -> None:
         """Compare with what the witness saw last. Raises `JournalBroken` when this is not the same journal or an older copy of it."""
         last = self._witness.last() if self._witness else None
@@ -131,12 +140,12 @@ class Writer:
         if head.seq > self.seq:
             raise JournalBroken(
                 f"this journal ends at fact {self.seq}, but the witness {where} saw fact {head.seq}: it is an older copy",
-                hint="put the newer file back, or accept the loss with `tutti backup --restore`", seq=self.seq, witnessed=head.seq,
+                hint="put the newer file back, or accept the loss with `tutti backup --restored`", seq=self.seq, witnessed=head.seq,
             )  # fmt: skip
         if not stored or stored[0][0] != head.root:
             raise JournalBroken(
                 f"the witness {where} saw another history up to fact {head.seq} than this journal has",
-                hint="run `tutti audit verify`; accept a restored copy with `tutti backup --restore`", seq=self.seq, witnessed=head.seq,
+                hint="run `tutti audit verify`; accept a restored copy with `tutti backup --restored`", seq=self.seq, witnessed=head.seq,
             )  # fmt: skip
 
     # writing

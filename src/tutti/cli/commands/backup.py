@@ -14,7 +14,7 @@ import click
 
 from tutti.cli import exits
 from tutti.cli.options import Look, command, pass_look
-from tutti.cli.places import settings_for, stamp
+from tutti.cli.places import existing, settings_for, stamp
 from tutti.cli.screen import Screen
 from tutti.cli.wire import connect, serving
 from tutti.clock import to_text
@@ -27,14 +27,17 @@ from tutti.settings import Settings
 @click.option(
     "--restore", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE", help="Put this backup in the workspace's place instead."
 )
+@click.option("--restored", is_flag=True, help="The database's own tools have put a copy in its place, or the keys are lost: take it as it is.")
 @click.option("--yes", is_flag=True, help="Do not ask before a restore.")
 @pass_look
-def backup(look: Look, file: Path | None, restore: Path | None, yes: bool) -> int:
+def backup(look: Look, file: Path | None, restore: Path | None, restored: bool, yes: bool) -> int:
     """Copy the workspace to FILE while it runs. The keys are not in it: keep them apart."""
     screen = Screen(look)
+    if sum((file is not None, restore is not None, restored)) > 1:
+        raise click.UsageError("Name one file: to copy to, or to restore from; none with --restored.")
+    if restored:
+        return _take(screen, yes)
     if restore is not None:
-        if file is not None:
-            raise click.UsageError("Name one file: to copy to, or to restore from.")
         return _restore(screen, restore, yes)
     with connect(look) as api:
         target = (file or Path(f"{api.settings.workspace}-{stamp()}.backup")).absolute()
@@ -55,7 +58,10 @@ def _restore(screen: Screen, source: Path, yes: bool) -> int:
 
     settings = settings_for(screen.look, _workspace_of(source) if not screen.look.workspace else "")
     if "://" in settings.place:
-        raise Invalid("A workspace on PostgreSQL is restored with the database's own tools.", hint="See pg_restore, or your provider's point-in-time recovery.")
+        raise Invalid(
+            "A workspace on PostgreSQL is restored with the database's own tools.",
+            hint="Use pg_restore, or your provider's point-in-time recovery; then `tutti backup --restored`.",
+        )
     keys = settings.home / "keys"
     if not keys.is_dir():
         raise NotFound(
@@ -93,6 +99,24 @@ def _restore(screen: Screen, source: Path, yes: bool) -> int:
     screen.done(f"restored {found.facts:,} facts; record {seq:,} says so")
     if aside.exists():
         screen.say(f"The file that was there is {aside}.")
+    screen.next("tutti up fleet.py")
+    return exits.OK
+
+
+def _take(screen: Screen, yes: bool) -> int:
+    """Go on with a workspace as it is, although the witness saw more of it or other keys sealed it, and state that in the record."""
+    settings = settings_for(screen.look)
+    existing(settings)
+    if serving(settings) is not None:
+        raise Conflict(f"`tutti up` serves workspace {settings.workspace}.", hint="Stop it first.")
+    if not screen.sure(f"Go on with workspace {settings.workspace} as it is now? Facts that it lacks are given up.", yes=yes, what="this"):
+        screen.say("Nothing was changed.")
+        return exits.OK
+    seq = asyncio.run(_state(settings))
+    if screen.look.machine:
+        screen.data({"workspace": settings.workspace, "head": seq})
+        return exits.OK
+    screen.done(f"workspace {settings.workspace} goes on as it is; record {seq:,} says so")
     screen.next("tutti up fleet.py")
     return exits.OK
 

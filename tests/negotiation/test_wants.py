@@ -6,7 +6,7 @@ from tests.negotiation.talking import a_utility, gain
 
 from tutti.model.negotiation import Belief, Utility
 from tutti.negotiation import Space, ranked
-from tutti.negotiation.algebra import ALONE, WIDE, inverse, product
+from tutti.negotiation.algebra import ALONE, WIDE, inverse, inverse_root, product, solution
 from tutti.negotiation.settle import mean_model
 from tutti.negotiation.wants import wants
 
@@ -55,6 +55,9 @@ def test_an_inverse_by_blocks_is_the_inverse(size):
     rows = np.random.default_rng(size).random((size, size))
     matrix = rows @ rows.T + 0.1 * np.eye(size)
     np.testing.assert_allclose(inverse(matrix) @ matrix, np.eye(size), atol=1e-6)
+    root = inverse_root(matrix)
+    np.testing.assert_allclose(root @ root.T @ matrix, np.eye(size), atol=1e-6)
+    np.testing.assert_allclose(matrix @ solution(matrix, rows[0]), rows[0], atol=1e-5)
 
 
 def test_what_a_space_remembers_of_a_belief_is_not_given_for_another():

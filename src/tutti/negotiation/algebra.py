@@ -13,7 +13,7 @@ Width = TypeVar("Width", np.float32, np.float64)
 ALONE = (
     500_000  # multiplications above which OpenBLAS wakes its threads, which then spin: twice the CPU, and on a busy machine a hundred times the wait (measured)
 )
-WIDE = 96  # rows above which it does so for an inverse
+WIDE = 96  # rows above which it does so for an inverse (above 120 for a solution, 127 for a Cholesky factor)
 
 
 def product(one: npt.NDArray[Width], other: npt.NDArray[Width]) -> npt.NDArray[Width]:
@@ -40,4 +40,22 @@ def inverse(matrix: Numbers) -> Numbers:
     out[:at, at:] = -product(across, last)
     out[at:, :at] = out[:at, at:].T
     out[:at, :at] = first - product(out[:at, at:], np.ascontiguousarray(across.T))
+    return out
+
+
+def solution(matrix: Numbers, right: Numbers) -> Numbers:
+    """What this matrix, symmetric and positive definite, makes `right` (a vector)."""
+    return np.asarray(np.linalg.solve(matrix, right) if len(matrix) <= WIDE else inverse(matrix) @ right)
+
+
+def inverse_root(matrix: Numbers) -> Numbers:
+    """A square root of the inverse, root @ root.T, by blocks. Raises: `numpy.linalg.LinAlgError` where the matrix is not positive definite."""
+    if len(matrix) <= WIDE:
+        return np.asarray(np.linalg.inv(np.linalg.cholesky(matrix)).T)
+    at = len(matrix) // 2
+    first = inverse_root(matrix[:at, :at])
+    across = product(first, product(np.ascontiguousarray(first.T), matrix[:at, at:]))
+    last = inverse_root(matrix[at:, at:] - product(np.ascontiguousarray(across.T), matrix[:at, at:]))
+    out = np.zeros_like(matrix)
+    out[:at, :at], out[:at, at:], out[at:, at:] = first, -product(across, last), last
     return out

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tutti.model.negotiation import Offer
-from tutti.negotiation.algebra import inverse, product
+from tutti.negotiation.algebra import inverse, inverse_root, product, solution
 from tutti.negotiation.wants import Models, made
 
 Numbers = npt.NDArray[np.float64]
@@ -172,7 +172,7 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
     bend = (told.orders(sigma, shares, theta) if sigma else _barrier(told.steps(), CALM[-1], theta)).bend()
     hessian = bend + prior
     try:
-        root = np.linalg.inv(np.linalg.cholesky(hessian)).T
+        root = inverse_root(hessian)
     except np.linalg.LinAlgError:  # rounding has made it flat in a direction of which nothing is known
         values, vectors = np.linalg.eigh(hessian)
         root = vectors / np.sqrt(np.maximum(values, 1e-9 * float(values.max())))
@@ -467,7 +467,7 @@ def _newton(loss: Callable[[Numbers], _There], theta: Numbers, prior: Numbers, h
         slope = here.slope + pull
         if hessian is None:
             hessian = here.bend() + prior
-        step = np.linalg.solve(hessian, slope)
+        step = solution(hessian, slope)
         drop = float(step @ slope)  # twice what the step would gain if the curvature stayed as it is
         if drop < enough:
             break

@@ -15,7 +15,7 @@ from tutti.negotiation.wants import made
 
 Whole = npt.NDArray[np.int64]
 
-DRAWS = 48  # minds that a belief is made of
+DRAWS = 128  # minds that a belief is made of
 LOST = 1e-3  # a gain below this share counts as this much: its logarithm must not rule alone
 CURIOUS = 0.03  # what an answer's surprise is worth beside what it changes in the choice
 ABOUT = 64  # variations of the leading outcomes that a question is chosen from

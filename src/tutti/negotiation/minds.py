@@ -16,7 +16,7 @@ from tutti.negotiation.space import Indices, Numbers
 
 Mask = npt.NDArray[np.bool_]
 
-MINDS = 128  # utilities that are held possible at a time
+MINDS = 256  # utilities that are held possible at a time
 ORDERED = 0.5  # how often an issue's values go from bad to good in their order, as prices and dates do
 FEW = 4  # values; with fewer, an order says nothing
 SHARP, BLUNT = 0.002, 0.1  # how far a counter may be from the best, as a share of what the issues are worth together

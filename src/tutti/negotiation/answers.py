@@ -16,7 +16,6 @@ from tutti.negotiation.wants import made
 Whole = npt.NDArray[np.int64]
 
 DRAWS = 128  # minds that a belief is made of
-DIGITS = 5  # of what a value is worth, of all that the best outcome is: the doubt is larger, and the record holds every draw
 LOST = 1e-3  # a gain below this share counts as this much: its logarithm must not rule alone
 CURIOUS = 0.03  # what an answer's surprise is worth beside what it changes in the choice
 ABOUT = 64  # variations of the leading outcomes that a question is chosen from
@@ -66,7 +65,7 @@ def believe(case: Case, party: int, said: Sequence[Exchange], rng: np.random.Gen
     minds = _minds(case, party, heard)
     tables, floor = minds.tables()
     rows = np.sort(rng.permutation(len(tables))[:DRAWS])
-    return Belief(made(case.sizes, tables[rows].round(DIGITS), floor[rows].round(DIGITS), (), np.zeros((len(rows), 0))))
+    return Belief(made(case.sizes, tables[rows], floor[rows], (), np.zeros((len(rows), 0))))
 
 
 def valid(space: Space, reply: Reply) -> Reply:

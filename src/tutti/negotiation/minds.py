@@ -21,6 +21,7 @@ ORDERED = 0.5  # how often an issue's values go from bad to good in their order,
 FEW = 4  # values; with fewer, an order says nothing
 SHARP, BLUNT = 0.002, 0.1  # how far a counter may be from the best, as a share of what the issues are worth together
 WORTHLESS, DEAR = 0.4, 0.8  # how often the fallback is worth nothing, and what it is worth at most, as a share of the best outcome
+DIGITS = 5  # of what a value is worth, where the best outcome is worth 1: the doubt is larger, and the record of a case holds every draw
 SLIGHT = 1e-12  # a coefficient below this is none
 
 
@@ -57,9 +58,9 @@ class Minds:
     def tables(self) -> tuple[Numbers, Numbers]:
         """What each value is worth, and what the fallback is: rows are minds, weights made to sum to 1."""
         weights = self.weight / self.weight.sum(axis=1, keepdims=True)
-        out = (1 - self.lacks) * np.repeat(weights, self.sizes, axis=1)
+        out = ((1 - self.lacks) * np.repeat(weights, self.sizes, axis=1)).round(DIGITS)
         if self.fallback is None:
-            return out, self.worth
+            return out, self.worth.round(DIGITS)
         return out, out[:, places(self.sizes, [self.fallback])[0]].sum(axis=1)
 
     def of(self, at: Indices) -> Minds:

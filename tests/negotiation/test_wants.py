@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.negotiation.talking import a_utility, gain
 
-from tutti.model.negotiation import Belief, Utility
+from tutti.model.negotiation import Belief, Constraints, Utility
 from tutti.negotiation import Space, ranked
 from tutti.negotiation.algebra import ALONE, WIDE, inverse, inverse_root, product, solution
 from tutti.negotiation.settle import mean_model
@@ -21,6 +21,9 @@ def test_gains_are_the_sum_over_values_and_pairs_less_what_the_fallback_is_worth
     np.testing.assert_allclose(wants(models).gains(offers), expected, atol=1e-12)
     space = Space(sizes)
     np.testing.assert_allclose(space.gains(*models), [[gain(model, offer) for offer in space.offers] for model in models], atol=1e-12)
+    few = Space(sizes, Constraints(values=tuple(("only the first", 0, value) for value in range(1, sizes[0]))))
+    assert few.total > len(few.offers) > 0
+    np.testing.assert_allclose(few.gains(*models), [[gain(model, offer) for offer in few.offers] for model in models], atol=1e-12)
     np.testing.assert_allclose(space.worth(models, offers), expected, atol=1e-12)
 
 

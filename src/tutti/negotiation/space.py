@@ -12,13 +12,14 @@ import numpy.typing as npt
 
 from tutti.errors import Invalid
 from tutti.model.negotiation import Constraints, Limit, Offer, Utility
-from tutti.negotiation.wants import Wants, wants
+from tutti.negotiation.wants import FEW, Wants, wants
 
 Numbers = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
 ENUMERATED = 500_000  # outcomes; 20 parties' gains over as many take 80 MB and half a second
+SCARCE = 12  # values that an outcome is summed over, times the share of outcomes that is left, below which to sum over what is left costs less than to build up all (measured: 14 to 20)
 SLACK = 1e-9  # a sum of floats this far over its limit is at its limit
 
 
@@ -143,6 +144,8 @@ class Space:
 
     def everywhere(self, known: Wants) -> Numbers:
         """The same for models that are arrays already."""
+        if len(known.linear) >= FEW and len(self.codes) * sum(self.sizes) < SCARCE * self.total:  # policy leaves few: only these are worked out
+            return known.gains(self.offers)
         whole = -known.homes[:, None]
         for table in known.tables():
             whole = (whole[:, :, None] + table[:, None, :]).reshape(len(whole), -1)

@@ -112,9 +112,11 @@ def test_a_goal_in_words_is_shown_with_all_that_the_planner_wrote(tmp_path: Path
 
 
 def test_nobody_there_to_ask_means_no(planner: Any) -> None:
-    left = planner("--goal", "Reply", TICKET)
-    assert (left.code, "needs --yes" in left.err) == (exits.USAGE, True)
-    assert planner.person("tasks", "--json").data == []
+    planner.person.file.write_text(FLEET + WORDED)
+    for goal in ("Reply", "answer this customer"):  # no planner is asked, who may be a model that wants money
+        left = planner("--goal", goal, TICKET)
+        assert (left.code, "needs --yes" in left.err) == (exits.USAGE, True)
+    assert planner.person("tasks", "--json").code == exits.NOT_FOUND  # not even a workspace
 
 
 def test_a_playbook_runs_by_its_name_with_an_input_option(planner: Any) -> None:

@@ -270,6 +270,8 @@ def test_on_postgres_other_keys_are_refused_until_somebody_says_that_they_are_lo
     assert (refused.code, "sealed with other keys" in refused.err, "`tutti backup --restored`" in refused.err) == (exits.NO_ACCESS, True, True), refused.err
     taken = person("backup", "--restored", "--yes", "--workspace", "shop", **there)
     assert taken.code == 0, taken.err
+    other = person("audit", "verify", "--head", f"1:{'0' * 64}", "--workspace", "shop", **there)
+    assert (other.code, "with its own tools" in other.err, "--restore FILE" in other.err) == (exits.UNVERIFIED, True, False), other.err
     assert person(*words, **there).code == 0
 
 

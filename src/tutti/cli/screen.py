@@ -140,13 +140,15 @@ class Screen:
             if shown:
                 click.echo("\r\x1b[K", nl=False, err=True)
 
+    def askable(self, *, yes: bool, what: str) -> None:
+        """Before what costs something is prepared for a y/N. Raises `click.UsageError` where nobody can be asked and --yes does not say it."""
+        if not yes and not sys.stdin.isatty():
+            raise click.UsageError(f"Nobody can be asked here: {what} needs --yes without a terminal.")
+
     def sure(self, question: str, *, yes: bool, what: str) -> bool:
         """Ask y/N on a terminal; elsewhere only --yes says yes. Raises `click.UsageError` where nobody can be asked."""
-        if yes:
-            return True
-        if not sys.stdin.isatty():
-            raise click.UsageError(f"Nobody can be asked here: {what} needs --yes without a terminal.")
-        return click.confirm(question, default=False, err=True)
+        self.askable(yes=yes, what=what)
+        return yes or click.confirm(question, default=False, err=True)
 
 
 def _cell(value: Any) -> str:

@@ -68,7 +68,10 @@ def verify(look: Look, place: str | None, head: str | None, public_key: str | No
             screen.say(f"The first bad record is {found.first_bad:,}; the {found.first_bad - 1:,} before it hold.")
         elif found.between is not None:
             screen.say(f"What was rewritten is among records {found.between[0]:,} to {found.between[1]:,}.")
-        screen.next("tutti backup --restore FILE")
+        if "://" in target:
+            screen.say("Restore the database from a copy with its own tools; then `tutti backup --restored` takes it as it is.")
+        else:
+            screen.next("tutti backup --restore FILE")
     return exits.OK if ok else exits.UNVERIFIED
 
 

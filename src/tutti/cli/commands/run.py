@@ -19,6 +19,7 @@ from tutti.cli.wire import Api, connect
 _SLICE = 20.0  # seconds one request waits; then the next one does
 SOON = 5.0  # seconds a task is waited for after somebody decided about it, to say how it went
 _UP = "tutti up fleet.py"
+_PLAN = "running a plan"
 _EXACTLY = 2_000  # characters of a step's input: a planner in words may have written all of it, and somebody says yes to it
 
 
@@ -63,6 +64,8 @@ def run(
     """
     screen = Screen(look)
     _check(skill, input, given, goals, have=have, money=money, dry_run=dry_run, yes=yes)
+    if goals and not dry_run:
+        screen.askable(yes=yes, what=_PLAN)  # before a planner is asked, which may be a model that wants money
     argument = given if given is not None else (skill if goals else input) or "{}"
     value = json_of(argument, "the input")
     fleet = None
@@ -79,7 +82,7 @@ def run(
                 elif not planned["plan"] and not api.served and fleet is None:
                     screen.next(_UP)
                 return exits.OK if planned["plan"] else exits.FAILED
-            if not screen.sure("Run this plan?", yes=yes, what="running a plan"):
+            if not screen.sure("Run this plan?", yes=yes, what=_PLAN):
                 return exits.OK
             skill, value = "plan.run", {"plan": planned["plan"], "input": value} | ({} if money is None else {"money": money})
         body: dict[str, Any] = {"skill": skill, "input": value, "subject": subject, "priority": priority}

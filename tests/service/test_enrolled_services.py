@@ -214,7 +214,7 @@ async def test_a_start_without_its_workspace_serves_and_comes_again_later(tmp_pa
         assert "registered" not in second.said
         async with served(tmp_path, port=kept_port) as (workspace, _):
             async with asyncio.timeout(60):
-                while [v["version"] for v in (await workspace.card("pricing"))["versions"] if v["state"] == "live"] == [before]:
+                while {each["version"] for each in await workspace.agents() if each["name"] == "pricing"} == {before}:  # what routes see
                     await asyncio.sleep(0.05)
             assert (await quoted(workspace, "tea"))["output"] == "tea costs 7"
 

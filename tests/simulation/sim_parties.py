@@ -212,7 +212,7 @@ class Table(Day):
     def _replayed(self, case: Case, body: dict[str, Any], rounds: list[list[Any]], settled: Any) -> list[str]:
         """Whether the room asks the same and ends the same when it is given the same replies without any crash."""
         said: list[Any] = []
-        ways: list[dict[str, bool]] = [{}, {"brief": True}]  # where money or time runs short, what is known is proposed
+        ways = ({}, {"brief": True})  # where money or time runs short, what is known is proposed
         for number, exchanges in enumerate(rounds, 1):
             steps = [negotiation.step(case, tuple(said), **way) for way in ways]
             if [each.question for each in exchanges] not in [list(step.questions) for step in steps if not isinstance(step, negotiation.End)]:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from tutti.model.negotiation import Offer
-from tutti.negotiation.algebra import inverse, inverse_root, product, solution
-from tutti.negotiation.wants import Models, made
+from tutti.negotiation.algebra import inverse, inverse_root, solution
+from tutti.negotiation.orders import SMOOTH, Orders, There, barrier, orders_of
+from tutti.negotiation.shape import Shape
 
 Numbers = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
 
-KNOTS = 40  # an issue with more values is fitted at this many of them, and linear between: one message cannot hold more
 EXACT = 0.004  # noise, as a share of the utility's range, below which a party counts as never contradicting itself
 CALM = (0.04, 0.008, 0.0015)  # how sharply the barrier bends, from the first pass to the last, as shares of the range
 WORSE, AWAY = -0.2, 0.6  # where "no deal" stands before anything is known, from the middle of the outcomes, in ranges of the utility
@@ -28,67 +26,9 @@ ODD = 3.5  # how far, in standard deviations, what is left must point to a pair
 STRAIGHT = 0.004  # how much the worth of an issue with many values bends from knot to knot, as a share of what it spreads over
 SLIP = 0.001  # two outcomes this close in worth may come in either order
 CONTRADICTED = 0.03  # share of steps down a list that may go up before the party counts as noisy
-SMOOTH = 0.83  # a logistic curve with this share of sigma for a scale is nearest to the normal curve of a difference of two disturbances
 SLOW = 14  # Newton steps a pass at most; four or five are usual
 SHARP, HASTY = 0.1, 4.0  # what a step could still gain (in units of the log likelihood) where weights are good, and where they are only on their way
 FAITHFUL = 0.1  # while a step gains what the curvature made expect, but for this share of twice that, the curvature is not computed anew
-
-
-class Shape:
-    """Offers as rows of features: one for each value of each issue (or its knots), pairs of values that interact, and the fallback.
-
-    Where the fallback is an offer its worth follows from the issues; where it is "no deal" it is a feature of its own, the last.
-    """
-
-    def __init__(self, sizes: Sequence[int], fallback: Offer | None, pairs: Sequence[tuple[int, int, int, int]] = ()) -> None:
-        self.sizes, self.fallback, self.pairs = tuple(sizes), fallback, tuple(pairs)
-        self.blocks: list[slice] = []
-        at = 0
-        for size in self.sizes:
-            self.blocks.append(slice(at, at + min(size, KNOTS)))
-            at = self.blocks[-1].stop
-        self.issues = at
-        self.start = np.array([block.start for block in self.blocks])
-        self.count = np.array([block.stop - block.start for block in self.blocks])
-        self.plain = at == sum(self.sizes)  # every value a feature of its own
-        self.tables = [] if self.plain else [_hats(size) for size in self.sizes]  # for each issue: value x its features
-        self.width = at + len(self.pairs) + (fallback is None)
-
-    def rows(self, offers: Sequence[Offer | None] | npt.NDArray[np.intp]) -> Numbers:
-        """One row of features for each offer (None is the fallback)."""
-        if isinstance(offers, np.ndarray):
-            return self._rows(offers)
-        stand = self.fallback if self.fallback is not None else (0,) * len(self.sizes)
-        out = self._rows(np.array([stand if offer is None else offer for offer in offers], dtype=np.intp).reshape(-1, len(self.sizes)))
-        if self.fallback is None:
-            for at, offer in enumerate(offers):
-                if offer is None:
-                    out[at] = 0.0
-                    out[at, -1] = 1.0
-        return out
-
-    def _rows(self, offers: npt.NDArray[np.intp]) -> Numbers:
-        out = np.zeros((len(offers), self.width))
-        if self.plain:
-            np.put_along_axis(out, offers + self.start, 1.0, axis=1)
-        else:
-            for issue, (block, table) in enumerate(zip(self.blocks, self.tables, strict=True)):
-                out[:, block] = table[offers[:, issue]]
-        for at, (i, a, j, b) in enumerate(self.pairs, start=self.issues):
-            out[:, at] = (offers[:, i] == a) & (offers[:, j] == b)
-        return out
-
-    def utilities(self, thetas: Numbers) -> Models:
-        """The utilities that these weights of the features mean, one a row."""
-        parts = thetas[:, : self.issues]
-        if not self.plain:
-            parts = np.concatenate([thetas[:, block] @ table.T for block, table in zip(self.blocks, self.tables, strict=True)], axis=1)
-        return made(self.sizes, np.ascontiguousarray(parts), thetas @ self.rows([None])[0], self.pairs, thetas[:, self.issues : self.issues + len(self.pairs)])
-
-    def ranges(self, theta: Numbers) -> Numbers:
-        """How much each issue can move the utility."""
-        values = theta[: self.issues]
-        return np.asarray(np.maximum.reduceat(values, self.start) - np.minimum.reduceat(values, self.start))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +40,16 @@ class Fit:
 
     shape: Shape
     mean: Numbers
-    root: Numbers  # a square root of the covariance, root @ root.T, of what was fitted, see `_basis`
+    root: Numbers  # a square root of the covariance, root @ root.T, of what was fitted, see `Shape.basis`
     noise: float
-    told: _Lists
+    told: Orders
     shares: tuple[float, ...]  # what a comparison in each of the lists counts
     lean: Numbers | None  # how "no deal" follows the other weights
     spread: Numbers  # how much each issue is thought to matter
 
     def draws(self, count: int, rng: np.random.Generator) -> Numbers:
         """So many draws, one a row, in pairs that mirror each other."""
-        half = _basis(self.shape) @ (self.root @ rng.standard_normal((self.root.shape[1], (count + 1) // 2)))
+        half = self.shape.basis() @ (self.root @ rng.standard_normal((self.root.shape[1], (count + 1) // 2)))
         found: Numbers = self.mean + np.concatenate([half, -half], axis=1).T[:count]
         if self.shape.fallback is None:
             levels = (rng.permutation(count) + rng.random(count)) / count
@@ -157,7 +97,7 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
     """
     lists = [items for items in lists if len(items) > 1]
     shape = shape if before is None else before.shape
-    told = _told(shape, lists, None if before is None else before.told)
+    told = orders_of(shape, lists, None if before is None else before.told)
     theta, spread, sigma = _weigh(shape, told, noise) if before is None else _further(shape, told, noise, before)
     prior, rough = _prior(shape, spread), sigma > 0
     if rough and len(shape.pairs) < MIXED and (found := _together(shape, told, sigma, theta)):
@@ -169,14 +109,14 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
     if rough:
         theta, sigma = _again(shape, told, prior, theta, sigma, noise)
     shares = told.shares(sigma, theta) if sigma else np.ones(len(told.rows))
-    bend = (told.orders(sigma, shares, theta) if sigma else _barrier(told.steps(), CALM[-1], theta)).bend()
+    bend = (told.cost(sigma, shares, theta) if sigma else barrier(told.steps(), CALM[-1], theta)).bend()
     hessian = bend + prior
     try:
         root = inverse_root(hessian)
     except np.linalg.LinAlgError:  # rounding has made it flat in a direction of which nothing is known
         values, vectors = np.linalg.eigh(hessian)
         root = vectors / np.sqrt(np.maximum(values, 1e-9 * float(values.max())))
-    basis, spread = _basis(shape), _spread(shape, theta, (root**2).sum(axis=1))
+    basis, spread = shape.basis(), _spread(shape, theta, (root**2).sum(axis=1))
     lean = basis[:-1, :-1] @ (-hessian[-1, :-1] / hessian[-1, -1]) if shape.fallback is None else None
     theta = basis @ theta
     stretch = np.zeros(shape.width)  # what changes the scale alone is no uncertainty: only ratios of gains are of use
@@ -189,140 +129,7 @@ def fit(shape: Shape, lists: Sequence[Sequence[Offer | None]], noise: float | No
     return Fit(shape, theta, root, sigma, told, tuple(shares.tolist()), lean, spread)
 
 
-def _basis(shape: Shape) -> Numbers:
-    """Features x what is fitted: what the values of an issue have in common says nothing, so the fit does without it and is a quarter smaller where issues have four values."""
-    return _contrasts(tuple(shape.count.tolist()), len(shape.pairs) + (shape.fallback is None))
-
-
-@lru_cache(maxsize=16)
-def _contrasts(counts: tuple[int, ...], others: int) -> Numbers:
-    """For so many values of each issue all that sums to 0, in orthogonal parts of length 1, and `others` as they are."""
-    out = np.zeros((sum(counts) + others, sum(counts) - len(counts) + others))
-    row = column = 0
-    for count in counts:
-        for at in range(1, count):
-            out[row : row + at, column], out[row + at, column] = 1.0, -at
-            out[row : row + count, column] /= np.sqrt(at * (at + 1))
-            column += 1
-        row += count
-    out[row:, column:] = np.eye(others)
-    return out
-
-
-class _There(NamedTuple):
-    """What some weights cost: minus the log likelihood, its slope, and its curvature, which is computed where it is asked for."""
-
-    value: float
-    slope: Numbers
-    bend: Callable[[], Numbers]
-
-
-class _Lists:
-    """Lists that a party has put in order, best first: `rows` are their features (items x features each), `parts` the same in the terms of `_basis`.
-
-    Those of one length are in one array, of half the width: a rank is no sharper.
-    """
-
-    def __init__(self, rows: Sequence[Numbers], parts: Sequence[Numbers]) -> None:
-        self.rows, self.parts = tuple(rows), tuple(parts)
-        lengths = [len(items) for items in rows]
-        places = [[at for at, its in enumerate(lengths) if its == length] for length in dict.fromkeys(lengths)]
-        self.groups = [(np.array(at), np.array([parts[place] for place in at], dtype=np.float32)) for at in places]
-        self._last: tuple[float, Numbers | None, list[Singles]] = (0.0, None, [])
-        self.down = np.concatenate([items[:-1] - items[1:] for items in parts])  # the steps down the lists: each item less the next one
-
-    def wider(self, shape: Shape, pairs: Sequence[tuple[int, int, int, int]]) -> _Lists:
-        """The same with these pairs, the last of this shape's, among the features."""
-        both = [np.stack([rows[:, shape.start[i] + a] * rows[:, shape.start[j] + b] for i, a, j, b in pairs], axis=1) for rows in self.rows]
-        last = int(shape.fallback is None)  # "no deal" stays behind them
-        rows, parts = (
-            [
-                np.concatenate([items[:, : items.shape[1] - last], its, items[:, items.shape[1] - last :]], axis=1)
-                for items, its in zip(lists, both, strict=True)
-            ]
-            for lists in (self.rows, self.parts)
-        )
-        return _Lists(rows, parts)
-
-    def steps(self) -> Numbers:
-        """The steps down the lists, each once: an order that is repeated without a contradiction says nothing new."""
-        first = {step.tobytes(): at for at, step in reversed(list(enumerate(self.down)))}
-        return self.down if len(first) == len(self.down) else self.down[sorted(first.values())]
-
-    def chances(self, sigma: float, theta: Numbers) -> list[Singles]:
-        """For any two items of each list the chance that the second is preferred: for each group lists x items x items. Those of the last weights are kept."""
-        if self._last[0] != sigma or self._last[1] is not theta:
-            scaled = (theta / (SMOOTH * sigma)).astype(np.float32)
-            found: list[Singles] = []
-            for _, items in self.groups:
-                worths = items @ scaled
-                found.append(np.reciprocal(1 + np.exp(np.minimum(worths[:, :, None] - worths[:, None, :], np.float32(80.0)))))
-            self._last = (sigma, theta, found)
-        return self._last[2]
-
-    def shares(self, sigma: float, theta: Numbers) -> Numbers:
-        """What each pair of a list counts."""
-        out = np.ones(len(self.rows))
-        for (at, _), over in zip(self.groups, self.chances(sigma, theta), strict=True):
-            out[at] = _share(over)
-        return out
-
-    def orders(self, sigma: float, shares: Numbers, theta: Numbers) -> _There:
-        """What the lists cost, seen through noise, where each comparison counts so much."""
-        tau, value, slope = SMOOTH * sigma, 0.0, np.zeros(theta.size)
-        chances = self.chances(sigma, theta)
-        for (at, items), over in zip(self.groups, chances, strict=True):
-            share, count = shares[at].astype(np.float32), items.shape[1]
-            value -= float(share @ (np.log(over).reshape(len(at), -1) @ _after(count)))
-            push = (_middles(count) - over @ _ones(count)) * (share / np.float32(tau))[:, None]
-            slope += push.ravel() @ items.reshape(-1, theta.size)
-
-        def bend() -> Numbers:
-            out = np.zeros((theta.size, theta.size))
-            for (at, items), over in zip(self.groups, chances, strict=True):
-                laplace: Singles = over * (over - 1) * (shares[at] / tau**2).astype(np.float32)[:, None, None]
-                laplace.reshape(len(at), -1)[:, :: items.shape[1] + 1] -= laplace @ _ones(items.shape[1])
-                out += product(items.reshape(-1, theta.size).T, (laplace @ items).reshape(-1, theta.size))
-            return out
-
-        return _There(value, slope, bend)
-
-
-def _told(shape: Shape, lists: Sequence[Sequence[Offer | None]], before: _Lists | None) -> _Lists:
-    """These lists, of which `before` are the first ones."""
-    rows, parts = ([], []) if before is None else ([*before.rows], [*before.parts])
-    for items in lists[len(rows) :]:
-        rows.append(shape.rows(items))
-        parts.append(product(_basis(shape).T, rows[-1].T).T)
-    return _Lists(rows, parts)
-
-
-def _share(over: Singles) -> Numbers:
-    """What each pair of a list counts: items see one disturbance each, so all their comparisons together tell no more than 1/sigma² an item."""
-    flat, count = over.reshape(len(over), -1), over.shape[1]
-    doubt = (count * count / 2 - np.einsum("lp,lp->l", flat, flat)) / count  # the sum of p (1 - p); p and its opposite, 1 - p, are both among them
-    found: Numbers = 1 / np.maximum(1.0, (doubt - 0.25) / SMOOTH**2)
-    return found
-
-
-@cache
-def _middles(count: int) -> Singles:
-    """How many stand before each place of a list, and half of itself."""
-    return np.arange(0.5, count, dtype=np.float32)
-
-
-@cache
-def _ones(count: int) -> Singles:
-    return np.ones(count, dtype=np.float32)
-
-
-@cache
-def _after(count: int) -> Singles:
-    """Ones for a pair of items of which the first stands behind the second, in one row."""
-    return np.tri(count, k=-1, dtype=np.float32).ravel()
-
-
-def _weigh(shape: Shape, told: _Lists, noise: float | None) -> tuple[Numbers, Numbers, float]:
+def _weigh(shape: Shape, told: Orders, noise: float | None) -> tuple[Numbers, Numbers, float]:
     """Weights whose ranges sum to 1, how much each issue is thought to matter, and the noise (0: none), which is on the same scale."""
     spread = np.full(len(shape.sizes), 0.4 / len(shape.sizes))
     theta, home, sigma = _center(shape), _center(shape), 0.03 if noise is None else noise
@@ -341,9 +148,9 @@ def _weigh(shape: Shape, told: _Lists, noise: float | None) -> tuple[Numbers, Nu
     return theta, spread, 0.0 if exact else sigma
 
 
-def _further(shape: Shape, told: _Lists, noise: float | None, before: Fit) -> tuple[Numbers, Numbers, float]:
+def _further(shape: Shape, told: Orders, noise: float | None, before: Fit) -> tuple[Numbers, Numbers, float]:
     """The same, from what was known before these lists were all."""
-    prior, home, theta = _prior(shape, before.spread), _center(shape), before.mean @ _basis(shape)
+    prior, home, theta = _prior(shape, before.spread), _center(shape), before.mean @ shape.basis()
     exact, sigma = not before.noise, before.noise or 0.03 if noise is None else noise
     if exact:
         theta, _, exact = _exactly(told, theta, prior, home, CALM[1:])
@@ -362,7 +169,7 @@ def _spread(shape: Shape, theta: Numbers, doubt: Numbers) -> Numbers:
     return np.asarray(np.sqrt((3 * usual**2 + apart) / (2 + shape.count)))
 
 
-def _again(shape: Shape, told: _Lists, prior: Numbers, theta: Numbers, sigma: float, noise: float | None) -> tuple[Numbers, float]:
+def _again(shape: Shape, told: Orders, prior: Numbers, theta: Numbers, sigma: float, noise: float | None) -> tuple[Numbers, float]:
     """The weights and the noise once more sharply, with all features that there are now."""
     home = _center(shape)
     theta, _, sigma = _roughly(told, theta, prior, home, sigma, noise, SHARP)
@@ -377,22 +184,15 @@ def _again(shape: Shape, told: _Lists, prior: Numbers, theta: Numbers, sigma: fl
 
 
 def _scaled(shape: Shape, theta: Numbers) -> tuple[Numbers, float]:
-    scale = max(float(shape.ranges(_basis(shape) @ theta).sum()), 1e-6)
+    scale = max(float(shape.ranges(shape.basis() @ theta).sum()), 1e-6)
     return theta / scale, scale
 
 
-def _together(shape: Shape, told: _Lists, sigma: float, theta: Numbers) -> list[tuple[int, int, int, int]]:
+def _together(shape: Shape, told: Orders, sigma: float, theta: Numbers) -> list[tuple[int, int, int, int]]:
     """The pairs of values of two issues that would explain most of what is left, if they explain much more than chance would."""
     if not shape.plain:
         return []
-    evidence, tau = np.zeros((shape.issues, 2 * shape.issues), dtype=np.float32), np.float32(SMOOTH * sigma)
-    for (at, items), over in zip(told.groups, told.chances(sigma, theta), strict=True):
-        weight = _share(over).astype(np.float32)[:, None]
-        its = np.concatenate([told.rows[place][:, : shape.issues] for place in at], dtype=np.float32)
-        push: Singles = (_middles(items.shape[1]) - over @ _ones(items.shape[1])) * weight / tau
-        bound = np.asarray(((over * (1 - over)) @ _ones(items.shape[1]) - 0.25) * weight / (tau * tau), dtype=np.float32)
-        evidence += product(its.T, np.concatenate([its * push.reshape(-1, 1), its * bound.reshape(-1, 1)], axis=1))
-    pull, known = np.split(evidence, 2, axis=1)
+    pull, known = told.left_over(shape.issues, sigma, theta)
     odds = np.triu(np.abs(pull) / np.sqrt(known + 1 / INTERACTION**2), 1)
     for block in shape.blocks:
         odds[block, block] = 0.0
@@ -423,7 +223,7 @@ def _prior(shape: Shape, spread: Numbers) -> Numbers:
         alone[-1] = 1 / AWAY**2
     out = np.diag(alone)
     if not shape.plain:
-        basis, at = _basis(shape), np.cumsum(free) - free
+        basis, at = shape.basis(), np.cumsum(free) - free
         for block, width, size, start, count in zip(shape.blocks, spread, shape.sizes, at, free, strict=True):
             if count + 1 < size:
                 its = slice(start, start + count)
@@ -432,12 +232,12 @@ def _prior(shape: Shape, spread: Numbers) -> Numbers:
     return out
 
 
-def _exactly(told: _Lists, theta: Numbers, prior: Numbers, home: Numbers, calm: Sequence[float] = CALM) -> tuple[Numbers, _There, bool]:
+def _exactly(told: Orders, theta: Numbers, prior: Numbers, home: Numbers, calm: Sequence[float] = CALM) -> tuple[Numbers, There, bool]:
     """Weights in the middle of those that agree with every order, what they cost, and whether there are such (next to none is contradicted)."""
     steps = told.steps()
     for bend in calm:
         enough = 1e-3 if bend is CALM[-1] else 0.1
-        theta, there = _newton(partial(_barrier, steps, bend), theta, prior, home, enough)
+        theta, there = _newton(partial(barrier, steps, bend), theta, prior, home, enough)
         if bend is CALM[1] and _contradicted(steps, theta) > 4 * CONTRADICTED:
             return theta, there, False
     return theta, there, _contradicted(steps, theta) < CONTRADICTED
@@ -448,16 +248,16 @@ def _contradicted(steps: Numbers, theta: Numbers) -> float:
     return float(np.mean(steps @ theta < -SLIP))
 
 
-def _roughly(told: _Lists, theta: Numbers, prior: Numbers, home: Numbers, sigma: float, noise: float | None, enough: float) -> tuple[Numbers, _There, float]:
+def _roughly(told: Orders, theta: Numbers, prior: Numbers, home: Numbers, sigma: float, noise: float | None, enough: float) -> tuple[Numbers, There, float]:
     """Weights that agree best with orders seen through noise, what they cost, and the noise (where it is not known, from what they leave over)."""
-    theta, there = _newton(partial(told.orders, sigma, told.shares(sigma, theta)), theta, prior, home, enough)
+    theta, there = _newton(partial(told.cost, sigma, told.shares(sigma, theta)), theta, prior, home, enough)
     if noise is None:
         free = max(1 - told.rows[0].shape[1] / (1.2 * len(told.down)), 0.25)
         sigma = float(np.clip(np.sqrt(np.mean(np.minimum(told.down @ theta, 0) ** 2) / free), EXACT, 0.12))
     return theta, there, sigma
 
 
-def _newton(loss: Callable[[Numbers], _There], theta: Numbers, prior: Numbers, home: Numbers, enough: float) -> tuple[Numbers, _There]:
+def _newton(loss: Callable[[Numbers], There], theta: Numbers, prior: Numbers, home: Numbers, enough: float) -> tuple[Numbers, There]:
     """Weights from which no step would gain more than `enough`, and what they cost; a curvature serves for several steps as long as these go well."""
     here, away = loss(theta), theta - home
     pull = prior @ away
@@ -484,28 +284,3 @@ def _newton(loss: Callable[[Numbers], _There], theta: Numbers, prior: Numbers, h
             hessian = None
         theta, here, value, pull = there, found, new, bound
     return theta, here
-
-
-def _barrier(steps: Numbers, tau: float, theta: Numbers) -> _There:
-    """What weights cost by which no step down a list should go up; `tau` says how sharply that bends."""
-    raw = steps @ theta / tau
-    x = np.maximum(raw, -30.0)
-    soft = np.logaddexp(0.0, x)
-    sharp = 1 / (1 + np.exp(-x))
-    ratio = sharp / soft
-
-    def bend() -> Numbers:
-        return product((steps * (np.maximum(ratio * (ratio - 1 + sharp), 1e-9) / tau**2)[:, None]).T, steps)
-
-    return _There(-float((np.log(soft) + np.minimum(raw + 30.0, 0.0)).sum()), -(ratio / tau) @ steps, bend)
-
-
-def _hats(size: int) -> Numbers:
-    if size <= KNOTS:
-        return np.eye(size)
-    at = np.arange(size) * (KNOTS - 1) / (size - 1)
-    low = np.minimum(at.astype(int), KNOTS - 2)
-    out = np.zeros((size, KNOTS))
-    out[np.arange(size), low] = 1 - (at - low)
-    out[np.arange(size), low + 1] += at - low
-    return out

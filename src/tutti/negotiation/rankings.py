@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply, Utility
 from tutti.negotiation.algebra import product
-from tutti.negotiation.fitting import Fit, Shape, fit
+from tutti.negotiation.fitting import Fit, fit
 from tutti.negotiation.settle import foremost
+from tutti.negotiation.shape import Shape
 from tutti.negotiation.space import Space
 from tutti.negotiation.wants import Wants, gains, wants
 

@@ -9,16 +9,18 @@ from functools import lru_cache, partial
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 
 from tutti.model.negotiation import Belief, Case, Exchange, Offer, Reply, Utility
 from tutti.negotiation.algebra import inverse, product
-from tutti.negotiation.fitting import Shape, Singles
 from tutti.negotiation.search import climb
+from tutti.negotiation.shape import Shape
 from tutti.negotiation.space import Indices, Numbers, Space
 from tutti.negotiation.terrain import Terrain
 from tutti.negotiation.words import heed, most_telling
 
 Lists = tuple[tuple[Offer | None, ...], ...]
+Singles = npt.NDArray[np.float32]
 
 ITEMS = 64  # outcomes in one message at most, the fallback counted
 DRAWS = 16  # models in a belief

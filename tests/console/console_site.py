@@ -29,6 +29,29 @@ PHONE = {"width": 390, "height": 844}
 BARGAINERS = ["buyer", "seller"]  # of the company's negotiation by alternating offers
 PATIENCE_MS = 30_000  # for what a page shows, on a machine that has much else to do
 _PATIENCE_S = 60.0  # for what comes to be in the record
+_COUNTED = """(() => {
+  const call = window.fetch;
+  window.underway = 0;
+  window.fetch = async (...said) => {
+    window.underway += 1;
+    try {
+      const answer = await call(...said);
+      await answer.clone().text();
+      return answer;
+    } finally {
+      window.underway -= 1;
+    }
+  };
+})()"""  # calls that a page waits for; its stream is none
+_STILL = """() => new Promise(still => {
+  let frames = 0;
+  const look = () => {
+    frames = window.underway || document.querySelector('[aria-busy=true]') ? 0 : frames + 1;
+    if (frames > 5) still(true);
+    else requestAnimationFrame(look);
+  };
+  look();
+})"""  # for as many frames as an answer needs to be seen, and to lead to another call
 Read = TypeVar("Read")
 Shown = TypeVar("Shown")
 
@@ -178,9 +201,9 @@ class Seen:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until nothing is loading any more."""
+        """Wait until nothing is loading any more, what stands in no place of its own while it loads (a count beside a title) included."""
         self.page.wait_for_selector("h1")
-        self.page.wait_for_function("() => !document.querySelector('[aria-busy=true]')")
+        self.page.wait_for_function(_STILL)
 
     def violations(self) -> list[Any]:
         """What axe finds, in short."""
@@ -198,6 +221,7 @@ def look(browser: Browser, served: Served, *, dark: bool = False, phone: bool = 
         storage_state=served.session if enter else None, viewport=PHONE if phone else DESK, color_scheme="dark" if dark else "light", reduced_motion="reduce" if reduced else "no-preference", locale="en-GB", timezone_id="Europe/Warsaw",
     )  # fmt: skip
     context.set_default_timeout(PATIENCE_MS)
+    context.add_init_script(_COUNTED)
     seen = Seen(context.new_page(), served)
     seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
     seen.page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)

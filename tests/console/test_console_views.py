@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
-from console_site import Seen
+from console_site import Seen, unmoved
 from playwright.sync_api import expect
 
 VIEWS = (
@@ -33,13 +34,19 @@ def test_no_view_has_errors_barriers_or_outside_hosts(window: Callable[..., Seen
 
 def test_a_deep_link_shows_the_same_after_a_reload(window: Callable[..., Seen], paths: dict[str, str]):
     seen = window()
-    for name in VIEWS:
-        seen.go(paths[name])
-        before, address = _still(seen), seen.page.url
+
+    def opened(path: str) -> tuple[str, list[str]]:
+        seen.go(path)
+        return seen.page.url, _still(seen)
+
+    def reloaded() -> tuple[str, list[str]]:
         seen.page.reload()
         seen.settle()
-        assert seen.page.url == address, name
-        assert _still(seen) == before, name
+        return seen.page.url, _still(seen)
+
+    for name, path in paths.items():
+        before, after = unmoved(partial(opened, path), reloaded)
+        assert after == before, name
 
 
 def _still(seen: Seen) -> list[str]:

@@ -73,7 +73,7 @@ def build(workspace: Workspace, *, doors: bool = True) -> FastAPI:
         agent_routes(workspace, pressure, repetition), control_routes(workspace, repetition), keeping_routes(workspace, repetition), why_routes(workspace), record_routes(workspace), proof_routes(workspace), search_routes(workspace), watching_routes(workspace),
         event_routes(events), operating_routes(workspace, Metrics(workspace, counts, events), stopping), identity.routes(workspace),
     ):  # fmt: skip
-        app.include_router(routes)
+        app.routes.extend(routes.routes)  # as they are: to include a router makes each of its routes a second time, and another step for each request
     if doors:
         _open_doors(app, workspace)
     describe(app)
@@ -89,6 +89,6 @@ def _open_doors(app: FastAPI, workspace: Workspace) -> None:
     from tutti.api import a2a, callbacks, console, mcp
 
     console.install(app)
-    app.include_router(callbacks.routes(workspace))
+    app.routes.extend(callbacks.routes(workspace).routes)
     a2a.install(app, workspace)
     mcp.install(app, workspace)

@@ -44,10 +44,10 @@ def routes(workspace: Workspace) -> APIRouter:
 
     Where `oidc.toml` in the workspace's folder names an identity provider, its two routes are there too.
     """
-    api = APIRouter(prefix="/v1")
+    api = _router()
     tries = _Tries(workspace)
     for part in (_sessions(workspace, tries), _accounts(workspace), _tokens(workspace), _agents(workspace, tries)):
-        api.include_router(part)
+        api.routes.extend(part.routes)
     provider = oidc.read_provider(workspace.settings.home / "oidc.toml")
     if provider is not None:
         from tutti.api.oidc import routes as with_provider
@@ -57,7 +57,7 @@ def routes(workspace: Workspace) -> APIRouter:
                 access.check_roles(roles)
             except Invalid as error:
                 raise Invalid(f"The group {group} in oidc.toml: {error.message}", hint=error.hint) from None
-        api.include_router(with_provider(workspace, provider))
+        api.routes.extend(with_provider(workspace, provider).routes)
     return api
 
 
@@ -71,7 +71,7 @@ def make_link(workspace: Workspace, account: str) -> dict[str, Any]:
 
 
 def _router() -> APIRouter:
-    return APIRouter(route_class=StrictRoute, tags=["identity"])
+    return APIRouter(prefix="/v1", route_class=StrictRoute, tags=["identity"])
 
 
 def _sessions(workspace: Workspace, tries: _Tries) -> APIRouter:

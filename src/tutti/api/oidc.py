@@ -85,7 +85,7 @@ class _Line:
 
 def routes(workspace: Workspace, provider: oidc.Provider) -> APIRouter:
     """The two routes of a log-in with this provider."""
-    api = APIRouter(prefix="/oidc", route_class=StrictRoute, tags=["identity"])
+    api = APIRouter(prefix="/v1/oidc", route_class=StrictRoute, tags=["identity"])
     line = _Line(workspace, provider)
     attempts: OrderedDict[str, tuple[int, oidc.Attempt]] = OrderedDict()
     tries = Throttle(workspace.clock, *_TRIES)

@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -157,6 +158,18 @@ def test_an_agent_that_asks_a_person_does_not_hold_up_the_end(person: Person) ->
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert waited["task"]["output"] == "told account/7"
+
+
+def test_ctrl_c_again_and_again_ends_an_up_in_order(person: Person) -> None:
+    """Whatever it is about when one comes: a thread that is broken off while it starts would keep the process for ever."""
+    process = person.start("up", "shop.py", "-o", "ndjson")
+    assert process.stdout is not None
+    assert '"socket"' in process.stdout.readline()
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.003)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.splitlines()[-1].split(";")[0], "Traceback" in err) == (0, "✓ stopped", False), err
 
 
 def test_an_up_that_hangs_is_told(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -23,6 +22,7 @@ from tutti.api.front import Front
 from tutti.api.listening import BACKLOG, listen, listen_tcp, proxies_of, tls, url_of
 from tutti.app import Workspace
 from tutti.connection import close_listener
+from tutti.halting import on_halt
 
 log = logging.getLogger("tutti.api")
 _GRACE = 5.0  # seconds that requests under way get when the server stops
@@ -97,7 +97,6 @@ async def serve(workspace: Workspace, *, ready: Callable[[Path], None] | None = 
             at_once.set()
         stopped.set()
 
-    loop = asyncio.get_running_loop()
     servers: list[_Server] = []
     try:
         if listeners[0][0] is not None:
@@ -107,22 +106,19 @@ async def serve(workspace: Workspace, *, ready: Callable[[Path], None] | None = 
         servers += [
             _Server(door, listener, most, each, cipher) for door, (listener, most, each, cipher) in zip(doors, listeners, strict=True) if listener is not None
         ]
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop)
-        async with running(app):
-            for server in servers:
-                await server.start()
-            if ready is not None:
-                ready(path)
-            await stopped.wait()
-            app.state.stopping.set()
-            if stopping is not None:
-                stopping()
-            await _unless(at_once, workspace.corridor.traffic.stop(settings.grace.total_seconds()))
-            await _unless(at_once, asyncio.gather(*(server.stop(_GRACE) for server in servers)))
+        with on_halt(stop):
+            async with running(app):
+                for server in servers:
+                    await server.start()
+                if ready is not None:
+                    ready(path)
+                await stopped.wait()
+                app.state.stopping.set()
+                if stopping is not None:
+                    stopping()
+                await _unless(at_once, workspace.corridor.traffic.stop(settings.grace.total_seconds()))
+                await _unless(at_once, asyncio.gather(*(server.stop(_GRACE) for server in servers)))
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
         for listener, *_ in listeners:
             if listener is not None:
                 listener.close()
@@ -139,7 +135,7 @@ async def _unless(at_once: asyncio.Event, work: Any) -> None:
         hurry.cancel()
         if not doing.done():
             doing.cancel()
-            await asyncio.wait((doing,))
+            await asyncio.gather(doing, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

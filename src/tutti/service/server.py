@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import Any
 from tutti.clock import SystemClock
 from tutti.connection import Connection, close_listener
 from tutti.errors import Conflict, Overloaded, Refused, TuttiError, Unreachable
+from tutti.halting import on_halt
 from tutti.ids import Ids
 from tutti.security import Egress, Secrets, SigningKey, certified
 from tutti.service import identity
@@ -176,7 +176,12 @@ class Service:
         class Server(uvicorn.Server):
             @contextlib.contextmanager
             def capture_signals(self) -> Iterator[None]:
-                yield  # signals are ours: the first lets tasks finish, the second stops at once
+                with on_halt(self._halt):  # in a thread that is not the main one, whoever runs it sets `stop`
+                    yield
+
+            def _halt(self) -> None:
+                self.force_exit = self.should_exit = stop.is_set()  # the first lets tasks finish, the second stops at once
+                stop.set()
 
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
@@ -189,16 +194,6 @@ class Service:
             ssl_certfile=self.place.certificate or None, ssl_keyfile=self.place.certificate_key or None,
         )  # fmt: skip
         server = Server(config)
-        loop = asyncio.get_running_loop()
-
-        def halt() -> None:
-            server.force_exit = server.should_exit = stop.is_set()  # the second time: at once
-            stop.set()
-
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        for number in numbers:
-            with contextlib.suppress(RuntimeError, ValueError):  # not the main thread: whoever runs it there sets `stop`
-                loop.add_signal_handler(number, halt)
         serving = asyncio.create_task(server.serve([listener]))
         try:
             await _first(listening.wait(), serving)
@@ -224,9 +219,6 @@ class Service:
             await asyncio.wait({serving}, timeout=_LAME_S)
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
-            for number in numbers:
-                with contextlib.suppress(RuntimeError, ValueError):
-                    loop.remove_signal_handler(number)
 
 
 async def _first(work: Any, serving: asyncio.Task[None]) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from tutti.fleets import lifecycle
 from tutti.fleets.lifecycle import living, settlements
 from tutti.fleets.lifecycle.revenue import OFFER
 from tutti.fleets.lifecycle.support import CASE
+from tutti.halting import on_halt
 from tutti.journal import rebuild, verify
 from tutti.model.caller import OWNER
 from tutti.settings import Settings
@@ -116,10 +116,10 @@ async def _at_work(
     talk.say(f"✓ {len(fleet.cards) + len(fleet.remotes)} agents in {len(departments)} departments")
     stop = asyncio.Event()
     serving = lasting = None
+    ending = ExitStack()
     try:
         if once:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            ending.enter_context(on_halt(stop.set))
         else:
             from tutti import api
 
@@ -153,6 +153,7 @@ async def _at_work(
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         await workspace.close()
+        ending.close()
         talk.say(f"The data is in {settings.place}.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -25,6 +26,11 @@ with suppress(ImportError):  # the environments of other frameworks have no Hypo
     settings.load_profile("alike")
 
 _SLOW_S = 1800  # for a slow test; the others have what pyproject.toml says
+
+
+def pytest_configure() -> None:
+    """A shell has what runs beside it ignore Ctrl-C, as runs side by side do, and all that these start would, too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

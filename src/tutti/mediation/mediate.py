@@ -11,24 +11,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
 from tutti import negotiation
-from tutti.clock import MICROS, to_text
+from tutti.clock import MICROS
 from tutti.corridor import Corridor
-from tutti.errors import AgentFailed, Conflict, Invalid, NoRoute
+from tutti.errors import Invalid
 from tutti.house import House, Own, Scorer, own
-from tutti.ids import derived
+from tutti.mediation.asking import put
+from tutti.mediation.settling import Adoption, Better, Settled, adopt, proposal, recorded, sealed, settlement, transcript
 from tutti.model.fact import Draft
 from tutti.model.negotiation import Case, Exchange, Level, Offer, Question, Reply
-from tutti.model.party import SKILL, Outcome, PartyAnswer
+from tutti.model.party import SKILL, Outcome
 from tutti.negotiation import Ask, End, Opening, Propose
 from tutti.reception import Bundle
-from tutti.security import Payload
 from tutti.transports import Context
 
 log = logging.getLogger("tutti")
@@ -41,45 +40,10 @@ _MARGIN = 0.05  # share of the time that is left for recording what was decided,
 _RESERVE = 3  # rounds that the time must last for besides those planned: confirmations
 _SHORTEST_S = 0.05  # that a party has to answer
 _LONGER = 4  # times what it is expected to take that a party has to answer, where the time allows it: most answers of a language model come by then
-_GRACE_S = 0.5  # after which an answer is not waited for any more, though its task is still open
 _GONE = 2  # messages in a row without an answer after which a party is not asked any more
 _THINK_S = 30.0  # that the room may take for one decision
 _LAST_S = 10.0  # that it may take at least for the last one, also where the time is up: the process may have been away at the deadline
 _KEPT_BACK = 0.25  # of the time that a case has: more is not kept back for thinking, since the first thought may have loaded libraries
-
-
-@dataclass(frozen=True, slots=True)
-class Better:
-    """An outcome that is better than what holds, and needs a person."""
-
-    outcome: Outcome
-    needs: list[str]  # the rules that say so
-    gains: dict[str, float | None]  # by party, above the fallback, on its own scale
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What a negotiation ends with. `how` is settled, fallback (`outcome` is the fallback, or null where nothing holds) or person."""
-
-    how: str
-    outcome: Outcome | None
-    why: str
-    gains: dict[str, float | None] = field(default_factory=dict)
-    better: Better | None = None
-    rounds: int = 0
-    messages: int = 0
-    cost: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Adoption:
-    """A better outcome that a person may let hold instead: what is approved is exactly this."""
-
-    negotiation: str
-    outcome: Outcome
-    instead: Outcome | None
-    needs: list[str]
-    words: str
 
 
 def mediator(corridor: Corridor) -> Own:
@@ -89,11 +53,11 @@ def mediator(corridor: Corridor) -> Own:
         """Find the outcome that serves all parties best, among what policy allows."""
         return await _Mediation(corridor, opening, ctx).hold()
 
-    async def adopt(adoption: Adoption, ctx: Context) -> Outcome:
+    async def let_hold(adoption: Adoption, ctx: Context) -> Outcome:
         """Let an outcome hold that needed a person's word."""
-        return await _adopt(corridor, adoption, ctx)
+        return await adopt(corridor, adoption, ctx)
 
-    return own("mediator", {MEDIATE: mediate, ADOPT: adopt}, timeout=_TIMEOUT, actions={ADOPT: "{words}"})
+    return own("mediator", {MEDIATE: mediate, ADOPT: let_hold}, timeout=_TIMEOUT, actions={ADOPT: "{words}"})
 
 
 def prepare(house: House, said: Any, id: str) -> Case:
@@ -121,16 +85,6 @@ def opened(opening: Opening, id: str, kept: Mapping[str, Any]) -> Case:
     levels = {name: Level(level) for name, (level, _) in kept["parties"].items()}
     case = negotiation.case_of(opening, id, levels, {})
     return replace(case, parties=tuple(replace(party, level=levels[party.name], weight=kept["parties"][party.name][1]) for party in case.parties))
-
-
-def question_id(negotiation: str, party: str, number: int, ask: str) -> str:
-    """The task that puts a party's question to it."""
-    return derived("t", negotiation, _child(party, number, ask), SKILL)
-
-
-def _child(party: str, number: int, ask: str) -> str:
-    """A question by name. What was said and what is asked for make the question, but not the number alone: with little time left a run that starts again asks for something else."""
-    return f"{party}/{number}/{ask}"
 
 
 class _Mediation:
@@ -308,34 +262,9 @@ class _Mediation:
         return kept
 
     async def _put(self, question: Question, answer_by: int, patience: float) -> tuple[Reply, int]:
-        """One question to one party: its reply, and what that cost in millionths. Silence, lateness and nonsense are replies."""
-        name = self._case.parties[question.party].name
         if self._silent(question.party) >= _GONE:
             return Reply(question.party, question.number, None, "gone"), 0
-        asked = negotiation.question_of(self._opening, self._case, question, to_text(answer_by))
-        child = _child(name, question.number, question.ask)
-        id = question_id(self._ctx.task, name, question.number, question.ask)
-        reply = None
-        missing = "silent"
-        try:
-            async with asyncio.timeout(patience + _GRACE_S):
-                output = await self._ctx.ask(SKILL, asked, to=name, name=child, deadline_at=answer_by)
-            reply = negotiation.reply_of(self._opening, self._case, question, _read(output))
-            missing = reply.missing
-        except Invalid:
-            missing = "garbled"
-        except TimeoutError:
-            missing = "late"
-            await self._dismiss(id)
-        except NoRoute:
-            missing = "gone"
-        except AgentFailed:
-            missing = await self._why(id)
-        if missing == "garbled":
-            log.warning("negotiation %s: what %s answers to %s does not fit the question, so it counts as no answer", self._ctx.task, name, question.ask)
-        row = await self._house.journal.row("task", (id,))
-        paid = 0 if row is None else row["cost"] or 0
-        return reply or Reply(question.party, question.number, None, missing), paid
+        return await put(self._corridor, self._opening, self._case, self._ctx, question, answer_by=answer_by, patience=patience)
 
     def _silent(self, party: int) -> int:
         """Messages in a row that this party has not answered, up to now."""
@@ -346,25 +275,6 @@ class _Mediation:
                     break
                 count += 1
         return count
-
-    async def _why(self, id: str) -> str:
-        """Why a question came to nothing, by how its task ended."""
-        row = await self._house.journal.row("task", (id,))
-        reason = "" if row is None else row["reason"] or ""
-        if reason == "deadline_passed":
-            return "late"
-        if reason in ("wrong_output", "invalid_input"):
-            return "garbled"
-        return "failed" if row is not None and row["state"] == "failed" else "silent"
-
-    async def _dismiss(self, id: str) -> None:
-        """Nobody waits for this answer any more."""
-        while (row := self._house.journal.hot.table("task").get((id,))) is not None:
-            with suppress(Conflict):
-                await self._corridor.end(row, "task.canceled", {"reason": "its answer is not waited for any more"}, by="agent/mediator")
-                self._corridor.traffic.cancel(id)
-                return
-            await asyncio.sleep(0)
 
     def _take(self, exchanges: Sequence[Exchange], paid: Sequence[int]) -> None:
         """What a round brought, and what each of its messages cost in millionths."""
@@ -378,15 +288,15 @@ class _Mediation:
 
     async def _settle(self, end: End) -> dict[str, Any]:
         """Record what holds. Gives it as it is kept."""
-        settled = self._settlement(end)
+        settled = settlement(self._opening, self._case, self._said, end, rounds=self._rounds, cost=self._cost)
         kept = asdict(settled)
         try:
-            record = await self._think_about(partial(_recorded, self._case, self._said, end), last=True)
+            record = await self._think_about(partial(recorded, self._case, self._said, end), last=True)
         except Exception:  # what was agreed holds all the same
             log.exception("negotiation %s: the record could not be made, and holds what was said only", self._ctx.task)
-            record = _told(self._said)
+            record = transcript(self._said)
         bundle = await self._bundle("settled", kept)
-        payload = self._sealed(kept, record, await self._house.subject(self._task))
+        payload = sealed(self._house.journal, kept, record, await self._house.subject(self._task))
         bundle.payloads.append(payload)
         data = {"how": settled.how, "record": payload.id, "better": settled.better is not None, "messages": settled.messages}
         bundle.add(Draft("negotiation.settled", self._ctx.task, "agent/mediator", data, -1))
@@ -394,49 +304,17 @@ class _Mediation:
         await self._corridor.record(bundle)
         return kept
 
-    def _sealed(self, kept: dict[str, Any], record: dict[str, Any], subject: str | None) -> Payload:
-        """The settlement with its record, or with as much of it as one payload holds: what was agreed holds all the same."""
-        seal = self._house.journal.seal
-        held = [record, negotiation.lighter(record), {"told": negotiation.explain(record)}] if "format" in record else [record]
-        for each in held:
-            with suppress(Invalid):
-                return seal({"settled": kept, "record": each}, subject)
-        return seal({"settled": kept, "record": {}}, subject)
-
     async def _carry_out(self, kept: dict[str, Any]) -> Settled:
         """Let what holds be known, and give a person what only a person may decide."""
         better = Better(**kept["better"]) if kept["better"] else None
         settled = Settled(**{**kept, "better": better})
         if settled.better is not None:
-            self._ctx.propose(ADOPT, self._adoption(settled, settled.better))
+            self._ctx.propose(ADOPT, proposal(self._ctx.task, settled, settled.better))
         elif settled.how == "person":
             settled = await self._by_person(settled)
         data = {"negotiation": self._ctx.task, "how": settled.how, "outcome": settled.outcome, "about": self._opening.about}
         self._ctx.signal("negotiation.settled", data=data)
         return settled
-
-    def _settlement(self, end: End) -> Settled:
-        case = self._case
-        holds = case.fallback if end.offer is None else end.offer
-        outcome = None if holds is None else negotiation.outcome_of(self._opening, holds)
-        better = None
-        if end.better is not None:
-            needs = list(negotiation.Space(case.sizes, case.policy, case.approval).pending(end.better))
-            better = Better(negotiation.outcome_of(self._opening, end.better), needs, self._gains(end, end.better))
-        gains = {} if end.offer is None else self._gains(end, end.offer)
-        messages = sum(reply.missing != "gone" for _, reply in self._said)
-        return Settled(end.how, outcome, end.why, gains, better, self._rounds, messages, self._cost / MICROS)
-
-    def _gains(self, end: End, offer: Offer) -> dict[str, float | None]:
-        """What the parties are believed to gain by an offer; empty where nothing is believed of them (in free bargaining)."""
-        return negotiation.expected(self._case, end.beliefs, self._said, offer) if len(end.beliefs) == len(self._case.parties) else {}
-
-    def _adoption(self, settled: Settled, better: Better) -> Adoption:
-        gains = ", ".join(f"{name} {_signed(gain - (settled.gains.get(name) or 0.0))}" for name, gain in better.gains.items() if gain is not None)
-        now = _words(settled.outcome) if settled.outcome is not None else "no agreement"
-        because = f"because of {', '.join(better.needs)}" if better.needs else f"since {settled.why}"
-        words = f"Let {_words(better.outcome)} hold instead of {now}? It needs your word {because}."
-        return Adoption(self._ctx.task, better.outcome, settled.outcome, better.needs, f"{words} The parties' gain: {gains}." if gains else words)
 
     async def _by_person(self, settled: Settled) -> Settled:
         """A person names the outcome. One that policy forbids, or that is none, leaves the fallback standing."""
@@ -447,25 +325,6 @@ class _Mediation:
         return replace(settled, outcome=negotiation.outcome_of(self._opening, offer))
 
 
-async def _adopt(corridor: Corridor, adoption: Adoption, ctx: Context) -> Outcome:
-    """Record that the better outcome holds, once however often it is asked for."""
-    journal = corridor.house.journal
-    row = await journal.row("negotiation", (adoption.negotiation,))
-    kept = await corridor.house.memo(adoption.negotiation, "settled")
-    if row is None or kept is None or not kept["better"] or kept["better"]["outcome"] != adoption.outcome:
-        raise Invalid(
-            f"{adoption.negotiation} has no such outcome to adopt.", hint="`tutti negotiations show ID` shows what is proposed.", code="invalid_input"
-        )
-    if row["adopted_at"] is None:
-        bundle = Bundle(expect={("negotiation", (adoption.negotiation,)): row["version"]})
-        bundle.add(Draft("negotiation.adopted", adoption.negotiation, "agent/mediator", {"task": ctx.task}, journal.hot.table("task")[ctx.task,]["seq"]))
-        await corridor.record(bundle)
-    task = await journal.row("task", (adoption.negotiation,))
-    about = None if task is None else (await corridor.house.input(task)).get("about")
-    ctx.signal("negotiation.adopted", data={"negotiation": adoption.negotiation, "outcome": adoption.outcome, "instead": kept["outcome"], "about": about})
-    return adoption.outcome
-
-
 def _function(score: Scorer, opening: Opening, case: Case) -> negotiation.Function:
     """A party's numbers for offers, as the room asks for them."""
 
@@ -474,32 +333,3 @@ def _function(score: Scorer, opening: Opening, case: Case) -> negotiation.Functi
         return score([None if offer is None else negotiation.outcome_of(opening, offer) for offer in held], opening.about)
 
     return numbers
-
-
-def _read(output: Any) -> PartyAnswer:
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(PartyAnswer).validate_python(output)
-    except ValidationError as error:
-        raise Invalid(f"That is no answer: {error.error_count()} problems.", code="wrong_output") from None
-
-
-def _recorded(case: Case, said: Sequence[Exchange], end: End) -> dict[str, Any]:
-    """What is needed to recompute and to explain the settlement; only what was said where nothing could be settled."""
-    told = _told(said)
-    if not isinstance(end.settlement, negotiation.Settlement) or len(end.beliefs) != len(case.parties):
-        return told
-    return negotiation.recorded(case, end.beliefs, end.settlement, rejected=end.rejected, worst=end.worst, said=told["said"])
-
-
-def _told(said: Sequence[Exchange]) -> dict[str, Any]:
-    return {"said": [negotiation.exchange_to_json(each) for each in said]}
-
-
-def _words(outcome: Outcome) -> str:
-    return ", ".join(f"{name} {value}" for name, value in outcome.items())
-
-
-def _signed(number: float) -> str:
-    return f"{number:+.3g}"

@@ -12,7 +12,8 @@ from tutti.clock import MICROS
 from tutti.corridor import Corridor
 from tutti.errors import Conflict, Invalid, NotFound, Refused
 from tutti.house import House
-from tutti.mediation.mediate import Settled, opened
+from tutti.mediation.mediate import opened
+from tutti.mediation.settling import Settled
 from tutti.model.fact import Draft
 from tutti.model.negotiation import Case, Offer
 from tutti.model.party import SKILL

@@ -10,7 +10,8 @@ import orjson
 from tutti import negotiation
 from tutti.clock import MICROS, to_text
 from tutti.house import House
-from tutti.mediation.mediate import opened, question_id
+from tutti.mediation.asking import question_id
+from tutti.mediation.mediate import opened
 from tutti.model.negotiation import Belief, Case, Offer, Utility
 
 Row = Mapping[str, Any]

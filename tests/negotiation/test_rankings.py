@@ -277,8 +277,48 @@ def test_a_policy_that_leaves_little_is_asked_about_all_the_same(issues: int) ->
     assert all(space.allows(offer) for offer in asked[0][0] if offer is not None)
 
 
+def strict(seed: int) -> Bargain:
+    """Parties with interactions over 4 to the 16th outcomes of which policy allows one in some hundreds."""
+    rng = np.random.default_rng([seed, 7])
+    sizes = (4,) * 16
+    either = [sorted(rng.choice(16, 2, replace=False).tolist()) for _ in range(80)]
+    policy = Constraints((), tuple((f"rule {at}", i, int(rng.integers(4)), j, int(rng.integers(4))) for at, (i, j) in enumerate(either)))
+    space, truth = Space(sizes, policy), []
+    for _ in range(4):
+        contrib = tuple(tuple((part * row).tolist()) for part in rng.dirichlet(np.full(16, 2.0)) for row in [rng.random(4)])
+        twos = [sorted(rng.choice(16, 2, replace=False).tolist()) for _ in range(12)]
+        truth.append(Utility(contrib, tuple((i, int(rng.integers(4)), j, int(rng.integers(4)), float(rng.uniform(-0.1, 0.1))) for i, j in twos), 0.35))
+    assert 0.001 < space.allowed(rng.integers(4, size=(20_000, 16))).mean() < 0.02
+    issues = tuple(Issue(f"issue {at}", tuple("abcd")) for at in range(16))
+    return Bargain(Case(f"strict {seed}", issues, tuple(Party(f"party {at}", Level.RANK) for at in range(4)), policy), truth, 0.0, seed)
+
+
+def test_where_policy_leaves_little_of_a_large_space_the_first_message_is_spread_all_the_same() -> None:
+    for seed in range(4):
+        case = strict(seed)
+        (items,) = case.message()[0]
+        offers = np.array([offer for offer in items if offer is not None])
+        any_ = np.random.default_rng(seed).integers(4, size=(20_000, 16))
+        any_ = any_[case.space.allowed(any_)]
+        apart, usual = ((some[:, None] != some[None]).mean() for some in (offers, any_))
+        assert apart > 0.97 * usual
+
+
+def test_later_messages_are_full_where_policy_leaves_little() -> None:
+    case = strict(5)
+    case.message()
+    for _ in range(2):
+        assert all(len(items) == 64 and len(set(items)) == 64 for (items,) in case.message().values())
+
+
 def test_where_policy_leaves_nothing_nothing_is_asked() -> None:
     case = Case("none", (Issue("a", ("x", "y")),), (Party("a", Level.RANK), Party("b", Level.RANK)), Constraints((("no", 0, 0), ("no", 0, 1))))
     assert questions(case, Space(case.sizes, case.policy), [0, 1], [None, None], np.random.default_rng(1)) == {}
     known = [Belief((Utility(((0.0, 1.0),)),)), None]
     assert questions(case, Space(case.sizes, case.policy), [0, 1], known, np.random.default_rng(1)) == {}
+
+
+def test_where_no_value_of_an_issue_is_allowed_nothing_is_asked_in_a_large_space_either() -> None:
+    issues = tuple(Issue(str(at), tuple("abcd")) for at in range(12))
+    case = Case("none", issues, (Party("a", Level.RANK), Party("b", Level.RANK)), Constraints(tuple(("no", 3, value) for value in range(4))))
+    assert questions(case, Space(case.sizes, case.policy), [0, 1], [None, None], np.random.default_rng(1)) == {}

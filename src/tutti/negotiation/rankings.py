@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,10 @@ ITEMS = 64  # outcomes in one message at most, the fallback counted
 DRAWS = 32  # models in a belief
 LEADING = 24  # outcomes that every party sees in a later message
 SHORT = 400  # outcomes that are looked at under every model
+MIXED = 200  # of the best of which mixtures are made, and as many mixtures
+ELSEWHERE = 0.1  # share of a mixture's values that come from anywhere
 TRIES = 20  # rounds of looking for allowed outcomes
+BATCH = 2000  # outcomes that are looked at in a round where few are allowed: of 4 to the 20th it may be one in a thousand
 THOUGHTS = 2 * DRAWS  # draws of what all want at once
 LEAST = 1e-3  # a gain below this share of the utility's range counts as this much: its logarithm must not rule alone
 
@@ -48,7 +51,7 @@ def questions(case: Case, space: Space, parties: Sequence[int], beliefs: Sequenc
         weights = np.array([party.weight for party in case.parties])
         shares = weights[list(known)] / weights.sum()
         leading = offers[_leading(list(zip(shares, gains(list(known.values()), offers), strict=True)), rng)]
-        told = _telling(case, space, [known[party] for party in later], leading, _around(space, leading, rng))
+        told = _telling(case, space, [known[party] for party in later], leading, _mixed(space, offers[:MIXED], rng))
         out.update({party: (_shuffled(items, rng),) for party, items in zip(later, told, strict=True) if len(items) > 1})
     return out
 
@@ -133,27 +136,29 @@ def _leading(worth: Sequence[tuple[float, Numbers]], rng: np.random.Generator) -
     return every[np.argsort(-(counts + 0.001 * expected[every]))][:LEADING]
 
 
-def _around(space: Space, leading: Indices, rng: np.random.Generator) -> Indices:
-    """Outcomes one or two values away from the leading ones, and some from anywhere."""
-    start = leading[rng.integers(len(leading), size=160)].copy()
-    sizes = np.array(space.sizes)
-    for turn in range(2):
-        who = np.arange(0, len(start), 1 + turn)
-        issue = rng.integers(len(sizes), size=len(who))
-        start[who, issue] = rng.integers(sizes[issue])
-    far = rng.integers(sizes, size=(60, len(sizes)))
-    near = np.concatenate([start, far])
-    return near[space.allowed(near)]
+def _mixed(space: Space, offers: Indices, rng: np.random.Generator) -> Indices:
+    """Allowed outcomes of which each value is one of these offers', each of another, and here and there any: what goes well or badly together shows in them.
+
+    A belief knows of few such pairs, so those outcomes that tell most by what is believed would be too much alike to find the others.
+    """
+    sizes, found = np.array(space.sizes), offers[:0]
+    for _ in range(4):
+        mixed = offers[rng.integers(len(offers), size=(4 * MIXED, len(sizes))), np.arange(len(sizes))]
+        mixed = np.where(rng.random(mixed.shape) < ELSEWHERE, rng.integers(sizes, size=mixed.shape), mixed)
+        found = np.concatenate([found, mixed[space.allowed(mixed)]])[:MIXED]
+        if len(found) == MIXED:
+            break
+    return found
 
 
-def _telling(case: Case, space: Space, parties: Sequence[Wants], leading: Indices, around: Indices) -> list[list[Offer | None]]:
+def _telling(case: Case, space: Space, parties: Sequence[Wants], leading: Indices, others: Indices) -> list[list[Offer | None]]:
     """For each of these parties, which all have as many models: the fallback, what it likes least and most, and those outcomes whose place in the order tells most about the leading ones' gains.
 
     These are chosen one after the other, for all parties at once: the one that explains most of what is still open, of which what it explains is then taken away.
     """
     tables = np.split(np.array([models.linear.mean(axis=0) for models in parties]), np.cumsum(space.sizes)[:-1], axis=1)
     ends = np.array([[table.argmin(axis=1), table.argmax(axis=1)] for table in tables]).transpose(2, 1, 0).reshape(-1, len(space.sizes))
-    pool = np.concatenate([leading, ends[space.allowed(ends)], around])
+    pool = np.concatenate([leading, ends[space.allowed(ends)], others])
     if case.fallback is not None:
         pool = pool[(pool != np.array(case.fallback)).any(axis=1)]
     _, first = np.unique(pool, axis=0, return_index=True)
@@ -184,7 +189,7 @@ def _telling(case: Case, space: Space, parties: Sequence[Wants], leading: Indice
         wanting = chosen.sum(axis=1) < room
         chosen[who[wanting], best[wanting]] = True
         along = alike[who, best] - np.einsum("pt,pto->po", taken[who, :turn, best], taken[:, :turn])
-        mine = power[who, best]
+        mine = np.maximum(power[who, best], 0.0)  # what is left of it may be rounding
         share = (mine + 2 * blur) / (mine + blur) ** 2
         open_ -= (open_[who, :, best] * share[:, None])[:, :, None] * along[:, None, :]
         taken[:, turn] = along * np.sqrt(share)[:, None]
@@ -197,10 +202,15 @@ def _spread(case: Case, space: Space, rng: np.random.Generator) -> list[Offer]:
     want = ITEMS - 1
     if space.enumerable and len(space.codes) <= want:
         return [space.offer(row) for row in range(len(space.codes))]
+    shut = {(issue, value) for _, issue, value in space.policy.values}
+    free = [_evenly([value for value in range(size) if (issue, value) not in shut]) for issue, size in enumerate(space.sizes)]
+    if not all(map(len, free)):
+        return []
     found: dict[Offer, None] = {}
     for turn in range(TRIES):
         if turn < TRIES // 2:
-            offers = rng.permuted(np.stack([np.resize(rng.permutation(_evenly(size)), 2 * want) for size in space.sizes], axis=1), axis=0)
+            rows = BATCH if turn else 2 * want
+            offers = rng.permuted(np.stack([np.resize(rng.permutation(values), rows) for values in free], axis=1), axis=0)
             offers = offers[space.allowed(offers)]
         elif space.enumerable:
             offers = np.stack(np.unravel_index(rng.choice(space.codes, 2 * want), space.sizes), axis=1)
@@ -215,11 +225,21 @@ def _spread(case: Case, space: Space, rng: np.random.Generator) -> list[Offer]:
     return list(found)
 
 
-@cache
-def _evenly(size: int) -> Indices:
-    """As many of an issue's values as one message has room for, evenly spaced."""
-    values: Indices = np.unique(np.linspace(0, size - 1, min(size, ITEMS - 1)).round()).astype(np.intp)
-    return values
+def _evenly(values: Sequence[int]) -> Indices:
+    """As many of these values as one message has room for, evenly spaced."""
+    at = np.unique(np.linspace(0, len(values) - 1, min(len(values), ITEMS - 1)).round()).astype(np.intp)
+    return np.array(values, dtype=np.intp)[at]
+
+
+def _around(space: Space, starts: Indices, rng: np.random.Generator) -> Indices:
+    """Allowed outcomes one or two values away from these."""
+    near = starts[rng.integers(len(starts), size=160)].copy()
+    sizes = np.array(space.sizes)
+    for turn in range(2):
+        who = np.arange(0, len(near), 1 + turn)
+        issue = rng.integers(len(sizes), size=len(who))
+        near[who, issue] = rng.integers(sizes[issue])
+    return near[space.allowed(near)]
 
 
 def _shuffled(items: Sequence[Offer | None], rng: np.random.Generator) -> tuple[Offer | None, ...]:

@@ -23,6 +23,7 @@ ATBOTTOM, CLOSE = 0.25, 0.06  # the chance that it stands just under the worst o
 INTERACTION = 0.04  # how much a pair of values adds or takes, likewise
 MIXED, STEP = 12, 6  # pairs that may become features, and as many at a time
 ODD = 3.5  # how far, in standard deviations, what is left must point to a pair
+HINT, MANY = 2.5, 1000  # the same where there are more pairs than so many: there the right ones seldom stand out, and a false one costs little
 STRAIGHT = 0.004  # how much the worth of an issue with many values bends from knot to knot, as a share of what it spreads over
 SLIP = 0.001  # two outcomes this close in worth may come in either order
 CONTRADICTED = 0.03  # share of steps down a list that may go up before the party counts as noisy
@@ -189,14 +190,15 @@ def _scaled(shape: Shape, theta: Numbers) -> tuple[Numbers, float]:
 
 
 def _together(shape: Shape, told: Orders, sigma: float, theta: Numbers) -> list[tuple[int, int, int, int]]:
-    """The pairs of values of two issues that would explain most of what is left, if they explain much more than chance would."""
+    """The pairs of values of two issues that would explain most of what is left, if they explain much more than chance would (or, of very many, somewhat more)."""
     if not shape.plain:
         return []
     pull, known = told.left_over(shape.issues, sigma, theta)
     odds = np.triu(np.abs(pull) / np.sqrt(known + 1 / INTERACTION**2), 1)
     for block in shape.blocks:
         odds[block, block] = 0.0
-    striking = np.flatnonzero(odds > ODD)
+    many = shape.issues**2 - int((shape.count**2).sum()) > 2 * MANY
+    striking = np.flatnonzero(odds > (HINT if many else ODD))
     found = []
     for code in striking[np.argsort(-odds.ravel()[striking])][: STEP + len(shape.pairs)]:
         one, two = divmod(int(code), shape.issues)

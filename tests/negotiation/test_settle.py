@@ -177,12 +177,19 @@ def test_an_uncertain_risk_is_not_taken_without_a_partys_word():
     assert [each.offer for each in ranked(Space([2]), beliefs, [1, 1], 5, worst=0.2)] == [(1,)]
 
 
-def test_an_uncertain_gain_counts_as_the_square_of_its_mean_root_and_a_loss_as_nothing():
-    for low in (0.0, -1.0):
-        belief = Belief((Utility(((1.0, low),)), Utility(((low, 1.0),))))
-        told = judge(Space([2]).gains(*belief.models), [belief])
-        assert told.logs[0].tolist() == pytest.approx([math.log(0.25)] * 2)
-        assert told.risks[0].tolist() == [0.5 * (low < 0)] * 2
+@pytest.mark.parametrize(("low", "vague", "hoped"), [(0.0, False, 0.25), (0.0, True, 0.25), (-1.0, False, 1.0), (-1.0, True, 0.25)])
+def test_an_uncertain_gain_counts_as_the_square_of_its_mean_root_and_a_loss_as_a_no(low: float, vague: bool, hoped: float):
+    """Where a no is to be expected again and again it counts as no gain; else what is gained after a yes is what counts."""
+    belief = Belief((Utility(((1.0, low),)), Utility(((low, 1.0),))), vague)
+    told = judge(Space([2]).gains(*belief.models), [belief])
+    assert told.logs[0].tolist() == pytest.approx([math.log(hoped)] * 2)
+    assert told.risks[0].tolist() == [0.5 * (low < 0)] * 2
+
+
+def test_a_gain_that_no_draw_has_counts_as_none():
+    belief = Belief((Utility(((-1.0, 1.0),)), Utility(((-2.0, 1.0),))))
+    told = judge(Space([2]).gains(*belief.models), [belief])
+    assert (told.strict[0].tolist(), told.risks[0].tolist()) == ([False, True], [1.0, 0.0])
 
 
 def test_what_could_be_settled_on_is_asked_about_first_though_more_is_hoped_for_elsewhere():

@@ -9,7 +9,7 @@ from tests.negotiation.test_settle import a_model, breaks, known, some_rules, ut
 from tutti.model.negotiation import Belief, Constraints, Utility
 from tutti.negotiation import Space, settle
 from tutti.negotiation.search import explore
-from tutti.negotiation.settle import candidates, ranked
+from tutti.negotiation.settle import RISK, candidates, ranked
 from tutti.negotiation.terrain import Terrain, Walk
 
 PATIENT = 30.0  # seconds for the solver, which needs a fraction of one: the machine may be busy
@@ -108,4 +108,4 @@ def test_uncertain_wishes_in_a_large_space_give_offers_to_ask_about():
     assert asked == candidates(space, beliefs, [1, 1, 2], 18, np.random.default_rng(1))
     assert len(asked) == len(set(asked)) == 18
     assert all(space.allows(offer) and not space.needs_person(offer) for offer in asked)
-    assert asked[0] == ranked(space, beliefs, [1, 1, 2], 1, worst=1.0)[0].offer
+    assert asked[0] == ranked(space, beliefs, [1, 1, 2], 1, worst=RISK)[0].offer  # what could be settled on as it is comes first

@@ -92,6 +92,7 @@ class Belief:
     """What is believed of a party's utility: one model where it is known, else draws from the posterior, equally likely."""
 
     models: Sequence[Utility]  # that does not change
+    vague: bool = False  # whether it comes from a few words only, so that a guess at what the party says yes to is mostly wrong
 
 
 class Question(NamedTuple):

@@ -65,7 +65,7 @@ def believe(case: Case, party: int, said: Sequence[Exchange], rng: np.random.Gen
     minds = _minds(case, party, heard)
     tables, floor = minds.tables()
     rows = np.sort(rng.permutation(len(tables))[:DRAWS])
-    return Belief(made(case.sizes, tables[rows], floor[rows], (), np.zeros((len(rows), 0))))
+    return Belief(made(case.sizes, tables[rows], floor[rows], (), np.zeros((len(rows), 0))), vague=True)
 
 
 def valid(space: Space, reply: Reply) -> Reply:

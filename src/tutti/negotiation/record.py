@@ -80,7 +80,10 @@ def recompute(record: Mapping[str, Any]) -> Offer | None:
     if not all(record["models"]):
         raise Invalid("the record was too large to hold its models", hint="retrace it from its messages")
     case = case_from_json(record["case"])
-    beliefs = [Belief(tuple(_utility_from_json(model) for model in models)) for models in record["models"]]
+    beliefs = [
+        Belief(tuple(_utility_from_json(model) for model in models), vague=party.level is Level.ANSWER)
+        for party, models in zip(case.parties, record["models"], strict=True)
+    ]
     return _decide(case, beliefs, [party.weight for party in case.parties], record)
 
 

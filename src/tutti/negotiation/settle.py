@@ -135,7 +135,8 @@ def judge(gains: Numbers, beliefs: Sequence[Belief]) -> Judged:
     """What is expected of outcomes from their gains under every model of every belief (models x outcomes, in the beliefs' order).
 
     The gain hoped for is the square of the mean root: between the mean gain, which would stake a party's all on what is unlikely, and the mean of its log, under which one draw
-    without gain outweighs all others. A draw by which the party loses counts as no gain: it says no then.
+    without gain outweighs all others. Draws by which the party loses are left out, for it says no then, and what is safer can be proposed next; but where beliefs are vague they count as no
+    gain, since one no after another would use up the turns.
     """
     shape = (len(beliefs), gains.shape[1])
     out = Judged(np.zeros(shape), np.zeros(shape, dtype=bool), np.zeros(shape), np.zeros(shape), np.zeros(shape))
@@ -146,12 +147,15 @@ def judge(gains: Numbers, beliefs: Sequence[Belief]) -> Judged:
         at += len(spans)
         single = len(spans) == 1
         mean = mine[0] if single else mine.mean(axis=0)
+        risk = mine[0] < -NOTHING if single else (mine < -NOTHING).mean(axis=0)
         hoped = mean if single else np.sqrt(np.maximum(mine, 0.0)).mean(axis=0) ** 2
+        if not single and not belief.vague:
+            hoped = hoped / np.maximum(1 - risk, 0.5 / len(spans)) ** 2
         strict = hoped > NOTHING
         out.strict[party] = strict
         out.shares[party] = mean
         out.means[party] = mean * spans[0]
-        out.risks[party] = mine[0] < -NOTHING if single else (mine < -NOTHING).mean(axis=0)
+        out.risks[party] = risk
         out.logs[party] = np.where(strict, np.log(np.maximum(hoped, NOTHING)) + np.log(spans[0]), 0.0)
     return out
 

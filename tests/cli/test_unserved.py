@@ -165,6 +165,7 @@ def test_ctrl_c_again_and_again_ends_an_up_in_order(person: Person) -> None:
     process = person.start("up", "shop.py", "-o", "ndjson")
     assert process.stdout is not None
     assert '"socket"' in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
     while process.poll() is None:
         process.send_signal(signal.SIGINT)
         time.sleep(0.003)

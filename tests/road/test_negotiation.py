@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from math import log
@@ -13,6 +14,7 @@ import pytest
 
 from tutti import Context, Fleet, negotiation
 from tutti.errors import Invalid
+from tutti.mediation.settling import sealed
 from tutti.model.negotiation import Belief, Case, Question, Utility
 from tutti.model.party import PairWorth, PartyAnswer
 from tutti.negotiation import Ask, End
@@ -273,6 +275,19 @@ async def test_the_best_without_approval_holds_and_the_better_one_waits_for_a_pe
     ]
     assert [(news["about"], news.get("instead")) for news in heard] == [(7, None), (7, settled["outcome"])]
     assert "adopted by" in await run.why("negotiation.mediate")
+
+
+async def test_what_is_adopted_again_was_adopted_the_first_time(tutti):
+    run = await tutti(fleet_of(Scoring("renewal"), Scoring("pricing"))).submit(
+        "negotiation.mediate", opening(approval=CAPPED, parties={"renewal": 3, "pricing": 1})
+    )
+    first = run.task("negotiation.adopt")
+    await run.approve("negotiation.adopt")
+    await run.submit("negotiation.adopt", first.input)
+    await run.approve("negotiation.adopt")
+    both = run.tasks("negotiation.adopt")
+    assert [task.output for task in both] == [first.input["outcome"]] * 2
+    assert (await run.workspace.negotiation(run.task("negotiation.mediate").id))["adopted"] == first.id
 
 
 async def test_a_person_is_not_asked_about_what_is_better_by_noise_alone(tutti, monkeypatch):
@@ -709,6 +724,21 @@ async def test_the_record_alone_decides_the_same_again(tutti):
     record = (await journal.payloads([row["record"]]))[row["record"]]
     again = negotiation.recompute(record["record"])
     assert dict(zip(ISSUES, (values[place] for values, place in zip(ISSUES.values(), again, strict=True)), strict=True)) == record["settled"]["outcome"]
+
+
+async def test_of_a_record_that_is_too_large_as_much_is_kept_as_one_payload_holds(tutti, monkeypatch):
+    """The models that draws are of go first, then what was said; what was agreed is kept in any case."""
+    run = await tutti(fleet_of(Answering("renewal"), Answering("pricing"))).submit("negotiation.mediate", opening())
+    journal = run.workspace.journal
+    row = await journal.row("negotiation", (run.task("negotiation.mediate").id,))
+    whole = (await journal.payloads([row["record"]]))[row["record"]]
+    settled, record = whole["settled"], whole["record"]
+    several = [record, negotiation.lighter(record), {"told": negotiation.explain(record)}, {}]
+    sizes = [len(journal.seal({"settled": settled, "record": each}).body) for each in several]
+    assert sizes == sorted(set(sizes), reverse=True)
+    for each, size in zip(several, sizes, strict=True):
+        monkeypatch.setattr(journal, "_limits", replace(journal._limits, payload_bytes=size))
+        assert sealed(journal, settled, record, None).body == journal.seal({"settled": settled, "record": each}).body
 
 
 async def test_what_was_said_is_erased_with_its_subject(tutti):

@@ -15,15 +15,15 @@ from tutti.negotiation import End, Space, exchange_to_json, explain, ranked, rec
 from tutti.negotiation.record import NUDGE, case_from_json, case_to_json
 
 
-def a_case(seed, draws=1):
+def a_case(seed, draws=1, level=Level.TABLE):
     rng = np.random.default_rng(seed)
     sizes = rng.integers(2, 5, size=int(rng.integers(2, 5))).tolist()
     count = int(rng.integers(2, 5))
-    beliefs = [Belief(tuple(a_model(rng, sizes, reservation=rng.uniform(0.2, 0.5)) for _ in range(draws))) for _ in range(count)]
+    beliefs = [Belief(tuple(a_model(rng, sizes, reservation=rng.uniform(0.2, 0.5)) for _ in range(draws)), level is Level.ANSWER) for _ in range(count)]
     case = Case(
         f"case {seed}",
         tuple(Issue(f"issue {at}", tuple(f"value {value}" for value in range(size))) for at, size in enumerate(sizes)),
-        tuple(Party(f"party {at}", Level.TABLE, round(float(rng.uniform(0.3, 3)), 2)) for at in range(count)),
+        tuple(Party(f"party {at}", level, round(float(rng.uniform(0.3, 3)), 2)) for at in range(count)),
         some_rules(rng, sizes),
         some_rules(rng, sizes, "approval", limited=False),
     )
@@ -34,10 +34,10 @@ def through_json(record):
     return json.loads(json.dumps(record, allow_nan=False))
 
 
-@given(seed=st.integers(0, 2**31), draws=st.sampled_from([1, 5]))
-@settings(max_examples=60, deadline=None)
-def test_the_record_alone_leads_to_the_settlement_again(seed, draws):
-    case, beliefs, space, weights = a_case(seed, draws)
+@given(seed=st.integers(0, 2**31), draws=st.sampled_from([1, 5]), level=st.sampled_from([Level.TABLE, Level.ANSWER]))
+@settings(max_examples=80, deadline=None)
+def test_the_record_alone_leads_to_the_settlement_again(seed, draws, level):
+    case, beliefs, space, weights = a_case(seed, draws, level)
     settlement = settle(space, beliefs, weights)
     record = through_json(recorded(case, beliefs, settlement))
     assert recompute(record) == settlement.offer

@@ -57,6 +57,11 @@ def without_fence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Arbiter, "claim", claimed)
 
 
+def test_a_person_who_decides_while_it_is_parked_for_that_is_heard():
+    """The decision came between the look at the conflict and the append that parks the task: nobody was asked again."""
+    assert run_market(40102).violations == []
+
+
 def without_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Standing, "unsure", lambda self, task: False)
 

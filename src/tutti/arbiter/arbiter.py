@@ -37,7 +37,7 @@ class Arbiter:
         self._house = corridor.house
         hot = corridor.house.journal.hot
         self._open = Standing(corridor.house)
-        self._tasks, self._leases, self._resources = hot.table("task"), hot.table("lease"), hot.table("resource")
+        self._tasks, self._leases, self._resources, self._conflicts = (hot.table(name) for name in ("task", "lease", "resource", "conflict"))
         self.ends = Ends(corridor.house, self._open)
         self.intents = Intents(corridor.house, self._open, self.ends)
         self.talks = Talks(corridor)
@@ -286,9 +286,12 @@ class Arbiter:
             if rival is None:
                 raise Conflict(f"{met.task} has ended just now", hint="look again", thing=("task", (met.task,)))
             bundle.expect["task", (met.task,)] = rival["version"]  # where the other one begins or ends in this moment, nobody is asked
-            if pair(task["id"], met.task) not in self._open.met.get(task["id"], ()):
+            conflict = pair(task["id"], met.task)
+            if conflict in self._open.met.get(task["id"], ()):  # where a person decides in this moment, nobody is asked either
+                bundle.expect["conflict", (conflict,)] = self._conflicts[conflict,]["version"]
+            else:
                 self._find(bundle, task, skill, met)
-            bundle.add(Draft("conflict.asked", pair(task["id"], met.task), "tutti", {"reason": resolution.reason}, -1 if bundle.drafts else task["seq"]))
+            bundle.add(Draft("conflict.asked", conflict, "tutti", {"reason": resolution.reason}, -1 if bundle.drafts else task["seq"]))
         id = pair(task["id"], resolution.behind[0].task)
         reason = f"{CONTESTED} {id}: {words_of(resolution)}; a person decides who goes first"
         bundle.add(Draft("task.parked", task["id"], "tutti", {"reason": reason}, -1))

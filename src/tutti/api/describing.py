@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
-from fastapi.datastructures import DefaultPlaceholder
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from fastapi.utils import create_model_field
@@ -60,7 +59,7 @@ class StrictRoute(APIRoute):
 
     def describe(self) -> None:
         """Work out the shape of what it answers, which the framework's description is made of."""
-        if self._answer is not None and not isinstance(self._answer, DefaultPlaceholder):
+        if self._answer:
             self.response_model = self._answer
             self.response_field = create_model_field(f"Response_{self.unique_id}", self._answer, mode="serialization")
 

@@ -72,7 +72,7 @@ async def serve(workspace: Workspace, *, ready: Callable[[Path], None] | None = 
     """Answer on the workspace's socket, and on `settings.listen`, until SIGINT or SIGTERM; then drain. The caller closes the workspace.
 
     Draining: no new work is taken (503), waiting requests and streams end, agents that run get `settings.grace` while everything can still be
-    read; then requests under way end. A second signal ends it at once. `ready` is called with the socket's path when all listens
+    read; then requests under way end. A second signal ends it at once; after Ctrl-C this process ignores further ones (see `on_halt`). `ready` is called with the socket's path when all listens
     (`workspace.outside.base_url` is the address on TCP), `stopping` when the first signal comes.
     Raises: `Conflict` when another process answers there, `Invalid` for an address or TLS files that cannot be used, `StorageFailed`.
     """

@@ -145,12 +145,15 @@ def judge(gains: Numbers, beliefs: Sequence[Belief]) -> Judged:
         spans = wants(belief.models).spans
         mine = gains[at : at + len(spans)] / spans[:, None]
         at += len(spans)
-        single = len(spans) == 1
-        mean = mine[0] if single else mine.mean(axis=0)
-        risk = mine[0] < -NOTHING if single else (mine < -NOTHING).mean(axis=0)
-        hoped = mean if single else np.sqrt(np.maximum(mine, 0.0)).mean(axis=0) ** 2
-        if not single and not belief.vague:
-            hoped = hoped / np.maximum(1 - risk, 0.5 / len(spans)) ** 2
+        if len(spans) == 1:
+            mean = hoped = mine[0]
+            risk = mean < -NOTHING
+        else:
+            mean = mine.mean(axis=0)
+            risk = (mine < -NOTHING).mean(axis=0)
+            hoped = np.sqrt(np.maximum(mine, 0.0)).mean(axis=0) ** 2
+            if not belief.vague:
+                hoped = hoped / np.maximum(1 - risk, 0.5 / len(spans)) ** 2
         strict = hoped > NOTHING
         out.strict[party] = strict
         out.shares[party] = mean
